@@ -1,0 +1,69 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// The house, bottom up. An arrow never runs back up this list; `ArchitectureTests` holds it to that.
+let package = Package(
+  name: "gatehouse",
+  products: [
+    .executable(name: "gatehouse", targets: ["GatehouseCommand"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+  ],
+  targets: [
+    // C libraries: module maps and shim headers, no code of their own.
+    .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(name: "CJWT", pkgConfig: "libjwt", providers: [.apt(["libjwt-dev"])]),
+    .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+
+    // Pure rooms: no sockets, no threads.
+    .target(name: "Bytes", dependencies: ["CLinux"]),
+    .target(name: "JSON", dependencies: ["Bytes"]),
+    .target(name: "HTTP", dependencies: ["Bytes"]),
+    .target(name: "HTTP1", dependencies: ["HTTP", "Bytes"]),
+    .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"]),
+    .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"]),
+    .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"]),
+
+    // Sockets and connections.
+    .target(name: "Reactor", dependencies: ["Bytes", "CLinux"]),
+    .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"]),
+    .target(name: "Upstream", dependencies: ["HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
+    .target(
+      name: "Proxy",
+      dependencies: ["Upstream", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "JSON", "CLinux"]),
+
+    // The process.
+    .target(
+      name: "Configuration",
+      dependencies: ["Routing", "JSON", "Bytes", "HTTP", .product(name: "Yams", package: "Yams")]),
+    .target(
+      name: "Gateway",
+      dependencies: ["Proxy", "Configuration", "CLinux", .product(name: "Logging", package: "swift-log")]),
+    .target(name: "Development", dependencies: ["Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux"]),
+    .executableTarget(
+      name: "GatehouseCommand",
+      dependencies: [
+        "Gateway", "Development", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "ArchitectureTests"),
+    .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
+    .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTP"]),
+    .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON"]),
+    .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
+    .testTarget(name: "ReactorTests", dependencies: ["Reactor"]),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "Development"]),
+    .testTarget(name: "UpstreamTests", dependencies: ["Upstream"]),
+    .testTarget(name: "ProxyTests", dependencies: ["Proxy"]),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,55 @@
+// What `import Glibc` does not show Swift: epoll, eventfd, signalfd, and the socket macros it cannot read.
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+// The EPOLL* constants are a C enum whose Swift import has another type than `epoll_event.events`.
+static const uint32_t gh_EPOLLIN = EPOLLIN;
+static const uint32_t gh_EPOLLOUT = EPOLLOUT;
+static const uint32_t gh_EPOLLRDHUP = EPOLLRDHUP;
+static const uint32_t gh_EPOLLHUP = EPOLLHUP;
+static const uint32_t gh_EPOLLERR = EPOLLERR;
+static const uint32_t gh_EPOLLET = EPOLLET;
+
+// `epoll_event` is packed and its `data` a union: both are clumsy from Swift.
+static inline int gh_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
+  struct epoll_event event;
+  event.events = events;
+  event.data.u64 = token;
+  return epoll_ctl(epoll, operation, fd, &event);
+}
+static inline uint64_t gh_epoll_token(const struct epoll_event *event) { return event->data.u64; }
+static inline uint32_t gh_epoll_events(const struct epoll_event *event) { return event->events; }
+
+// SOCK_* flags are an enum in glibc, so `|` does not type-check in Swift.
+static const int gh_SOCK_STREAM = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+static const int gh_SOCK_ACCEPT = SOCK_NONBLOCK | SOCK_CLOEXEC;
+static inline int gh_errno(void) { return errno; }
+static inline void gh_set_errno(int value) { errno = value; }
+
+// `_exit` paths and `environ` are hidden by Swift's overlay on some toolchains.
+extern char **environ;
+static inline char **gh_environ(void) { return environ; }

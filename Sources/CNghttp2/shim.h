@@ -1,0 +1,4 @@
+// HTTP/2 framing and HPACK.
+#pragma once
+#include <sys/types.h>
+#include <nghttp2/nghttp2.h>

@@ -1,0 +1,233 @@
+import Routing
+
+/// A decoded and validated configuration: everything that can be known without opening the keys and certificates it names.
+///
+/// Durations are in milliseconds, sizes in bytes. File paths are already resolved against the file that names them.
+package struct GatewayConfiguration: Sendable {
+  package var process = ProcessSettings()
+  package var accessLog = AccessLogSettings.standardOutput
+  package var listeners: [ListenerSettings] = []
+  package var admin: AdminSettings?
+  package var identityProviders: [IdentityProviderSettings] = []
+  package var internalToken: InternalTokenSettings?
+  package var backends: [BackendSettings] = []
+  package var routes: [RouteSettings] = []
+
+  package init() {}
+}
+
+package struct ProcessSettings: Sendable, Equatable {
+  /// 0 is one per core.
+  package var workers = 0
+  package var drain = 30_000
+  /// trace | debug | info | notice | warning | error | critical
+  package var logLevel = "info"
+  package init() {}
+}
+
+package enum AccessLogSettings: Sendable, Equatable {
+  case off
+  case standardOutput
+  case file(String)
+}
+
+/// An address to listen on or connect to.
+package enum SocketAddressSettings: Sendable, Equatable {
+  /// `host` is a name or an IP literal without brackets.
+  case tcp(host: String, port: UInt16)
+  case unix(path: String)
+}
+
+package struct CertificateSettings: Sendable {
+  package var certificate: Located<String>
+  package var key: Located<String>
+  package init(certificate: Located<String>, key: Located<String>) {
+    self.certificate = certificate
+    self.key = key
+  }
+}
+
+package enum TLSVersionSettings: Sendable, Equatable { case tls12, tls13 }
+package enum ClientAuthSettings: Sendable, Equatable { case none, optional, required }
+
+package struct ListenerTLSSettings: Sendable {
+  package var certificates: [CertificateSettings] = []
+  package var minimumVersion = TLSVersionSettings.tls12
+  package var clientCA: Located<String>?
+  package var clientAuth = ClientAuthSettings.none
+  package init() {}
+}
+
+package struct ListenerLimits: Sendable, Equatable {
+  package var connections = 10_000
+  /// Per client address; 0 is no bound of its own.
+  package var connectionsPerClient = 0
+  package var headerBytes = 32 << 10
+  package var headerCount = 100
+  package var uriBytes = 8 << 10
+  package init() {}
+}
+
+package struct ListenerTimeouts: Sendable, Equatable {
+  package var handshake = 10_000
+  package var header = 10_000
+  package var idle = 75_000
+  package var body = 60_000
+  package init() {}
+}
+
+/// An IP network; an IPv4 one stands in the last four of 16 bytes (`::ffff:a.b.c.d`) with 96 added to its prefix length.
+package struct IPNetwork: Sendable, Equatable {
+  package var bytes: [UInt8]
+  package var prefixLength: Int
+  package init(bytes: [UInt8], prefixLength: Int) {
+    self.bytes = bytes
+    self.prefixLength = prefixLength
+  }
+}
+
+package struct ListenerSettings: Sendable {
+  package var name: Located<String>
+  package var address: Located<SocketAddressSettings>
+  package var tls: ListenerTLSSettings
+  package var limits = ListenerLimits()
+  package var timeouts = ListenerTimeouts()
+  package var trustedProxies: [IPNetwork] = []
+  /// `serve: jwks`: this listener answers `/.well-known/jwks.json` with the internal token's keys and nothing else.
+  package var servesJWKS = false
+  package init(name: Located<String>, address: Located<SocketAddressSettings>, tls: ListenerTLSSettings) {
+    self.name = name
+    self.address = address
+    self.tls = tls
+  }
+}
+
+package struct AdminSettings: Sendable {
+  package var address: Located<SocketAddressSettings>
+  package init(address: Located<SocketAddressSettings>) { self.address = address }
+}
+
+/// Where a token is looked for.
+package enum TokenSourceSettings: Sendable, Equatable {
+  /// `scheme` is matched without regard to case (RFC 9110 section 11.1); nil takes the whole value.
+  case header(name: String, scheme: String?)
+  case cookie(name: String)
+}
+
+package struct IdentityProviderSettings: Sendable {
+  package var name: Located<String>
+  package var issuer: Located<String>
+  package var audiences: [String] = []
+  /// JWA names, in the order written.
+  package var algorithms: [Located<String>] = []
+  package var jwksFile: Located<String>
+  /// For HS*: the shared secret's bytes. Nil when no HS* algorithm is named.
+  package var secret: Located<[UInt8]>?
+  package var leeway = 30_000
+  package var tokenFrom: [TokenSourceSettings] = [.header(name: "Authorization", scheme: "Bearer")]
+  package var tokenTypes: [String] = ["JWT", "at+jwt"]
+  /// Claim path to the values it may have; `["*"]` asks only that it is there.
+  package var requiredClaims: [(claim: String, values: [String])] = []
+  package var maximumTokenBytes = 8 << 10
+  package init(name: Located<String>, issuer: Located<String>, jwksFile: Located<String>) {
+    self.name = name
+    self.issuer = issuer
+    self.jwksFile = jwksFile
+  }
+}
+
+package enum SigningKeyState: String, Sendable { case active, next, retired }
+
+package struct SigningKeySettings: Sendable {
+  package var kid: Located<String>
+  /// ES256 or EdDSA.
+  package var algorithm: Located<String>
+  package var key: Located<String>
+  package var state: SigningKeyState
+  package init(kid: Located<String>, algorithm: Located<String>, key: Located<String>, state: SigningKeyState) {
+    self.kid = kid
+    self.algorithm = algorithm
+    self.key = key
+    self.state = state
+  }
+}
+
+package struct InternalTokenSettings: Sendable {
+  package var issuer: String
+  package var header = "X-Internal-Token"
+  package var ttl = 60_000
+  /// Name in the internal token, and the access token's claim path (`tenant.id`) it is taken from.
+  package var claims: [(name: String, path: String)] = []
+  package var signingKeys: [SigningKeySettings] = []
+  package var location: SourceLocation
+  package init(issuer: String, location: SourceLocation) {
+    self.issuer = issuer
+    self.location = location
+  }
+}
+
+package enum BalanceSettings: Sendable, Equatable { case roundRobin, leastRequests }
+
+package struct BackendTLSSettings: Sendable {
+  package var ca: Located<String>
+  package var certificate: CertificateSettings
+  /// SNI, and the DNS SAN asked for when `identities` is empty.
+  package var serverName: Located<String>?
+  /// URI SANs (SPIFFE IDs), one of which the backend's certificate must carry.
+  package var identities: [Located<String>] = []
+  package init(ca: Located<String>, certificate: CertificateSettings) {
+    self.ca = ca
+    self.certificate = certificate
+  }
+}
+
+package struct BackendTimeouts: Sendable, Equatable {
+  package var connect = 2_000
+  package var response = 15_000
+  package var idle = 60_000
+  package init() {}
+}
+
+package struct BackendLimits: Sendable, Equatable {
+  /// Connections to the backend, all workers together.
+  package var connections = 256
+  /// Requests waiting for one of them, all workers together.
+  package var pending = 1024
+  package init() {}
+}
+
+package struct BackendSettings: Sendable {
+  package var name: Located<String>
+  package var endpoints: [Located<SocketAddressSettings>] = []
+  package var tls: BackendTLSSettings
+  package var balance = BalanceSettings.leastRequests
+  package var timeouts = BackendTimeouts()
+  package var limits = BackendLimits()
+  package init(name: Located<String>, tls: BackendTLSSettings) {
+    self.name = name
+    self.tls = tls
+  }
+}
+
+package struct RouteSettings: Sendable {
+  package var name: Located<String>
+  package var match: RouteMatch
+  /// Indexes into `identityProviders`; empty for `authenticate: none`.
+  package var providers: [Int] = []
+  /// What `authorize` says; `.everyone` for a public route and for `authorize: authenticated`.
+  package var authorization: AuthorizationRule = .everyone
+  /// Indexes into `backends` with their weights (1…1,000,000).
+  package var backends: [(backend: Int, weight: Int)] = []
+  /// Removed from the path's front before forwarding; nil removes nothing.
+  package var stripPrefix: String?
+  /// For the whole exchange; nil leaves it to the backend's `response`.
+  package var timeout: Int?
+  package var bodyMaximum: UInt64?
+  package var forwardAccessToken = false
+  package var location: SourceLocation
+  package init(name: Located<String>, match: RouteMatch, location: SourceLocation) {
+    self.name = name
+    self.match = match
+    self.location = location
+  }
+}

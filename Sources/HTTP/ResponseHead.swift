@@ -1,0 +1,31 @@
+import Bytes
+
+/// The head of a response, as ranges into the bytes it was read from.
+package struct ResponseHead: ~Copyable {
+  package var status: UInt16 = 0
+  package var reason: ByteRange = .empty
+  package var minorVersion: UInt8 = 1
+  package var framing: BodyFraming = .none
+  /// Whether the backend keeps the connection open after this response.
+  package var isPersistent = true
+  /// Bytes of the whole head, the empty line included.
+  package var length = 0
+  package var fields: HeaderBlock
+
+  package init(fieldCapacity: Int) {
+    fields = HeaderBlock(capacity: fieldCapacity)
+  }
+
+  /// 1xx: another response to the same request follows. 101 is final (RFC 9110 section 15.2).
+  package var isInterim: Bool { status < 200 && status != 101 }
+
+  package mutating func reset() {
+    status = 0
+    reason = .empty
+    minorVersion = 1
+    framing = .none
+    isPersistent = true
+    length = 0
+    fields.removeAll()
+  }
+}
