@@ -1,8 +1,5 @@
 // What `import Glibc` does not show Swift: epoll, eventfd, signalfd, and the socket macros it cannot read.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +22,12 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+// Declared here instead of by _GNU_SOURCE: with that macro the C types of this module differ from those that Foundation's
+// Glibc module was built with, and a file that imports both does not compile.
+extern int accept4(int socket, struct sockaddr *restrict address, socklen_t *restrict length, int flags);
+extern int pipe2(int descriptors[2], int flags);
+extern int pthread_setname_np(pthread_t thread, const char *name);
 
 // The EPOLL* constants are a C enum whose Swift import has another type than `epoll_event.events`.
 static const uint32_t gh_EPOLLIN = EPOLLIN;
@@ -53,3 +56,6 @@ static inline void gh_set_errno(int value) { errno = value; }
 // `_exit` paths and `environ` are hidden by Swift's overlay on some toolchains.
 extern char **environ;
 static inline char **gh_environ(void) { return environ; }
+
+// fcntl is variadic, which Swift does not import.
+static inline int gh_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
