@@ -1,0 +1,80 @@
+/// Something with a descriptor and a deadline on one event loop: a connection, a listener, a mailbox.
+///
+/// A base class rather than a protocol: a call through a class's table costs one load, an existential box costs
+/// retain and release on every event. Subclasses override `ready` and `deadlineReached`. A channel belongs to one
+/// loop and is touched only on that loop's thread.
+open class Channel {
+  /// The loop outlives its channels.
+  package unowned(unsafe) let loop: EventLoop
+  package private(set) var descriptor: FileDescriptor
+  package private(set) var interest: Readiness = []
+  package private(set) var slot: SlotID?
+
+  /// Takes ownership of `descriptor`. The channel hears nothing before `register`.
+  public init(loop: EventLoop, descriptor: Int32) {
+    self.loop = loop
+    self.descriptor = FileDescriptor(owning: descriptor)
+  }
+
+  deinit { assert(!descriptor.isOpen, "a channel was dropped without close()") }
+
+  /// The descriptor is ready. Never called after `close()`.
+  open func ready(_ readiness: Readiness) {}
+
+  /// The deadline set last has passed and is cleared.
+  open func deadlineReached() {}
+
+  /// The last call a channel gets, inside `close()`: give back what is held. The descriptor is still open.
+  open func closing() {}
+
+  package final var isOpen: Bool { slot != nil }
+
+  /// Puts the channel into the loop's table and asks the kernel for `interest`.
+  package final func register(_ interest: Readiness) throws(Errno) {
+    precondition(slot == nil)
+    let id = loop.insert(self)
+    do {
+      try loop.poller.add(descriptor.raw, interest, id)
+    } catch {
+      loop.discard(id)
+      descriptor.close()
+      throw error
+    }
+    slot = id
+    self.interest = interest
+  }
+
+  /// Changes what the channel hears of. Free when nothing changes.
+  package final func want(_ interest: Readiness) {
+    if interest != self.interest { changeInterest(interest) }
+  }
+
+  @inline(never) private func changeInterest(_ interest: Readiness) {
+    guard let slot else { return }
+    self.interest = interest
+    loop.poller.modify(descriptor.raw, interest, slot)
+  }
+
+  /// Sets the time at which `deadlineReached` is called, in milliseconds from now; 0 clears it.
+  package final func setDeadline(_ milliseconds: Int) {
+    guard let slot else { return }
+    loop.setDeadline(Int(slot.index), milliseconds == 0 ? 0 : loop.now &+ UInt64(milliseconds))
+  }
+
+  /// Closes the descriptor, forgets deadline and slot, and keeps the object alive until the end of the loop's turn,
+  /// so that whoever called us can return through our frames.
+  package final func close() {
+    guard let slot else { return }
+    self.slot = nil
+    closing()
+    loop.poller.remove(descriptor.raw)
+    descriptor.close()
+    loop.retire(slot)
+  }
+
+  /// Closes a channel that was never registered.
+  package final func abandon() {
+    precondition(slot == nil)
+    descriptor.close()
+  }
+}

@@ -1,0 +1,99 @@
+import CLinux
+
+/// One thread's loop: waits for events, hands each to its channel, fires deadlines, buries what was closed.
+///
+/// Not Sendable: everything on it is touched by its own thread only. What other threads have to say comes through a
+/// `Mailbox`.
+public final class EventLoop {
+  package var poller: Poller
+  private var table = ConnectionTable()
+  private var wheel: TimerWheel
+  private var expired: [UInt32] = []
+  private var graveyard: [Channel] = []
+  private var isStopping = false
+  /// Called at the end of each turn, after events and deadlines: flush logs, install snapshots.
+  package var endOfTurn: (() -> Void)?
+
+  /// Milliseconds of the monotonic clock, read once a turn.
+  package private(set) var now: UInt64
+  /// Nanoseconds of the monotonic clock, read once a turn.
+  package private(set) var nowNanoseconds: UInt64
+
+  package init() throws(Errno) {
+    poller = try Poller()
+    nowNanoseconds = Clock.monotonicNanoseconds()
+    now = nowNanoseconds / 1_000_000
+    wheel = TimerWheel(now: now)
+    expired.reserveCapacity(256)
+    graveyard.reserveCapacity(256)
+  }
+
+  /// Channels that are open on this loop.
+  package var channelCount: Int { table.count }
+
+  /// Runs until `stop()`.
+  package func run() {
+    while !isStopping { turn() }
+    closeAll()
+  }
+
+  /// Ends `run` after the present turn.
+  package func stop() { isStopping = true }
+
+  /// One turn: wait, events, deadlines, the end-of-turn work, burial.
+  package func turn(atMost limit: Int32 = -1) {
+    let count = poller.wait(milliseconds: timeout(limit))
+    readClock()
+    var index = 0
+    while index < count {
+      let event = poller.event(index)
+      if let channel = table.find(event.id) {
+        channel._withUnsafeGuaranteedRef { $0.ready(event.readiness) }
+      }
+      index &+= 1
+    }
+    fireDeadlines()
+    endOfTurn?()
+    // Here and nowhere else do closed channels die: no event of this turn can reach them any more.
+    if !graveyard.isEmpty { graveyard.removeAll(keepingCapacity: true) }
+  }
+
+  private func timeout(_ limit: Int32) -> Int32 {
+    guard let delay = wheel.delay(now: now) else { return limit }
+    let bounded = Int32(min(delay &+ 1, 60_000))
+    return limit >= 0 ? min(limit, bounded) : bounded
+  }
+
+  private func readClock() {
+    nowNanoseconds = Clock.monotonicNanoseconds()
+    now = nowNanoseconds / 1_000_000
+  }
+
+  private func fireDeadlines() {
+    wheel.advance(now: now, into: &expired)
+    guard !expired.isEmpty else { return }
+    for slot in expired { table.channel(at: Int(slot))?.deadlineReached() }
+    expired.removeAll(keepingCapacity: true)
+  }
+
+  private func closeAll() {
+    for channel in table.all() { channel.close() }
+    graveyard.removeAll()
+  }
+
+  // MARK: For channels
+
+  func insert(_ channel: Channel) -> SlotID { table.insert(channel) }
+
+  func discard(_ id: SlotID) { _ = table.remove(id) }
+
+  func setDeadline(_ slot: Int, _ deadline: UInt64) { wheel.set(slot, deadline: deadline) }
+
+  func retire(_ id: SlotID) {
+    wheel.remove(Int(id.index))
+    if let channel = table.remove(id) { graveyard.append(channel) }
+  }
+
+  /// Every open channel, for draining and for tests. Cold.
+  package func channels() -> [Channel] { table.all() }
+}
