@@ -1,4 +1,5 @@
 import COpenSSL
+import Foundation
 
 /// A P-256 private key, made here or read back from a PEM file.
 final class DevelopmentKey {
@@ -34,6 +35,26 @@ final class DevelopmentKey {
   /// PKCS #8, unencrypted: what `-----BEGIN PRIVATE KEY-----` stands for.
   func pem() throws -> String {
     try PEMText.write { PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil) }
+  }
+
+  /// A JWK Set (RFC 7517) of the public half, as one line of text.
+  func publicJWKS(keyID: String) throws -> String {
+    let x = try coordinate(OSSL_PKEY_PARAM_EC_PUB_X)
+    let y = try coordinate(OSSL_PKEY_PARAM_EC_PUB_Y)
+    return #"{"keys":[{"kty":"EC","use":"sig","alg":"ES256","kid":"\#(keyID)","crv":"P-256","x":"\#(x)","y":"\#(y)"}]}"# + "\n"
+  }
+
+  /// A coordinate of the public point: 32 bytes, leading zeros kept (RFC 7518 section 6.2.1.2), in base64url.
+  private func coordinate(_ name: String) throws -> String {
+    ERR_clear_error()
+    var number: OpaquePointer?
+    guard EVP_PKEY_get_bn_param(pointer, name, &number) == 1, let number else {
+      throw DevelopmentError.openSSL("cannot read the public key")
+    }
+    defer { BN_free(number) }
+    var bytes = [UInt8](repeating: 0, count: 32)
+    guard BN_bn2binpad(number, &bytes, 32) == 32 else { throw DevelopmentError.openSSL("cannot read the public key") }
+    return Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
   }
 }
 
