@@ -1,0 +1,9 @@
+/// What the route table says to a request.
+package enum RouteDecision: Sendable, Equatable {
+  /// The index that the route was added with.
+  case route(Int)
+  /// Routes match but for the method: 405, with the `Allow` that `RouteTable.allow` computes.
+  case methodNotAllowed
+  /// 404.
+  case notFound
+}

@@ -1,0 +1,294 @@
+import Bytes
+import HTTP
+
+extension RouteTable {
+  /// The route for a request. Allocates nothing.
+  ///
+  /// - Parameters:
+  ///   - host: the authority as sent, with whatever port, case and trailing dot; empty when there is none.
+  ///   - path: the canonical path. One that does not begin with `/` (`*`) matches no route.
+  ///   - method: with its token in `methodName`, which is looked at only when it is `other`.
+  ///   - headers: the request's fields, ranges into `bytes`.
+  package func match(
+    host: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>, method: HTTPMethod,
+    methodName: UnsafeBufferPointer<UInt8>, headers: borrowing HeaderBlock, bytes: UnsafeBufferPointer<UInt8>
+  ) -> RouteDecision {
+    var search = RouteSearch(path: path, method: method, methodName: methodName, bytes: bytes)
+    return match(host, headers, &search)
+  }
+
+  /// The same, and how many trie nodes were looked at.
+  package func matchCountingVisits(
+    host: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>, method: HTTPMethod,
+    methodName: UnsafeBufferPointer<UInt8>, headers: borrowing HeaderBlock, bytes: UnsafeBufferPointer<UInt8>
+  ) -> (decision: RouteDecision, visits: Int) {
+    var search = RouteSearch(path: path, method: method, methodName: methodName, bytes: bytes)
+    return (match(host, headers, &search), search.visits)
+  }
+
+  /// The value of `Allow` (RFC 9110 section 10.2.1) for a request that got `methodNotAllowed`: the methods of its candidates.
+  package func allow(
+    host: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>, headers: borrowing HeaderBlock,
+    bytes: UnsafeBufferPointer<UInt8>
+  ) -> [UInt8] {
+    // A method that no route permits makes the search look at every candidate.
+    var search = RouteSearch(path: path, method: .other, methodName: UnsafeBufferPointer(start: nil, count: 0), bytes: bytes)
+    search.allowed = MethodAccumulator()
+    _ = match(host, headers, &search)
+    guard let allowed = search.allowed else { return [] }
+    var names: [[UInt8]] = []
+    for method in HTTPMethod.allCases where method != .other && allowed.mask & MethodSet.bit(method) != 0 {
+      names.append(Array(method.token.description.utf8))
+    }
+    for token in allowed.tokens.sorted(by: { $0.offset < $1.offset }) {
+      let name = Array(text[token.start..<token.end])
+      if !names.contains(name) { names.append(name) }
+    }
+    return Array(names.joined(separator: [0x2c, 0x20]))
+  }
+
+  private func match(
+    _ authority: UnsafeBufferPointer<UInt8>, _ headers: borrowing HeaderBlock, _ search: inout RouteSearch
+  ) -> RouteDecision {
+    guard search.path.count > 0, search.path[0] == 0x2f else { return .notFound }
+    var host = mostSpecificHost(authority)
+    while host >= 0 {
+      search.prefixDepth = -1
+      search.hasCandidate = false
+      let root = hosts[Int(host)].root
+      if let route = walk(root, 1, 0, headers, &search) { return .route(Int(route)) }
+      if search.prefixDepth >= 0 { return .route(Int(search.prefixRoute)) }
+      if search.hasCandidate { return .methodNotAllowed }
+      host = hosts[Int(host)].next
+    }
+    return .notFound
+  }
+
+  // MARK: - Hosts
+
+  /// Index in `hosts` of the most specific pattern that the authority's host matches; -1 for none.
+  private func mostSpecificHost(_ authority: UnsafeBufferPointer<UInt8>) -> Int32 {
+    let range = HostPattern.hostRange(authority)
+    guard range.count > 0, range.count <= HostPattern.maximumLength, hosts.count > (anyHost >= 0 ? 1 : 0) else {
+      return anyHost
+    }
+    var best = anyHost
+    var hash = seed
+    var index = range.upperBound
+    while index > range.lowerBound {
+      index &-= 1
+      let byte = ASCII.lower(authority[index])
+      // Something must stand before the dot, so that `*.example.com` is not matched by `.example.com`.
+      if byte == 0x2e, hasWildcardHosts, index > range.lowerBound {
+        let found = findHost(authority, index &+ 1..<range.upperBound, hash, isWildcard: true)
+        if found >= 0 { best = found }
+      }
+      hash = RouteHash.step(hash, byte)
+    }
+    let found = findHost(authority, range, hash, isWildcard: false)
+    return found >= 0 ? found : best
+  }
+
+  private func findHost(
+    _ authority: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ hash: UInt64, isWildcard: Bool
+  ) -> Int32 {
+    let mask = hostSlots.count &- 1
+    var slot = Int(truncatingIfNeeded: RouteHash.finish(hash, isWildcard ? 1 : 0)) & mask
+    while hostSlots[slot] >= 0 {
+      let index = hostSlots[slot]
+      let host = hosts[Int(index)]
+      if host.isWildcard == isWildcard, equalsLowercased(authority, range, host.name) { return index }
+      slot = (slot &+ 1) & mask
+    }
+    return -1
+  }
+
+  private func equalsLowercased(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ stored: ByteRange) -> Bool {
+    guard range.count == stored.length else { return false }
+    var index = 0
+    while index < stored.length {
+      if ASCII.lower(bytes[range.lowerBound &+ index]) != text[stored.start &+ index] { return false }
+      index &+= 1
+    }
+    return true
+  }
+
+  // MARK: - Paths
+
+  /// Looks below `node` for the first route, in the order of specificity, whose pattern takes the path to its end. The best
+  /// `/**` route seen on the way back up is left in `search`: the deepest, and among equals the one met first.
+  ///
+  /// - Parameters:
+  ///   - position: where the next segment begins; beyond the path's end when there is none left.
+  ///   - depth: how many segments have been taken.
+  private func walk(
+    _ node: Int32, _ position: Int, _ depth: Int, _ headers: borrowing HeaderBlock, _ search: inout RouteSearch
+  ) -> Int32? {
+    search.visits &+= 1
+    let current = nodes[Int(node)]
+    if position > search.path.count {
+      if let route = accept(current.exact, headers, &search) { return route }
+    } else {
+      let segment = hashSegment(search.path, from: position)
+      let child = findChild(node, search.path, position..<segment.end, segment.hash)
+      if child >= 0, let route = walk(child, segment.end &+ 1, depth &+ 1, headers, &search) { return route }
+      if current.parameter >= 0, segment.end > position,
+        let route = walk(current.parameter, segment.end &+ 1, depth &+ 1, headers, &search)
+      {
+        return route
+      }
+    }
+    if depth > search.prefixDepth, let route = accept(current.prefix, headers, &search) {
+      search.prefixDepth = depth
+      search.prefixRoute = route
+    }
+    return nil
+  }
+
+  /// The segment's end and hash. After `%` two digits are taken in upper case, so that `%c3` is `%C3`.
+  private func hashSegment(_ path: UnsafeBufferPointer<UInt8>, from start: Int) -> (end: Int, hash: UInt64) {
+    var hash = seed
+    var index = start
+    var digits = 0
+    while index < path.count {
+      var byte = path[index]
+      if byte == 0x2f { break }
+      if digits > 0 {
+        digits &-= 1
+        if byte >= 0x61 { byte &= ~0x20 }
+      } else if byte == 0x25 {
+        digits = 2
+      }
+      hash = RouteHash.step(hash, byte)
+      index &+= 1
+    }
+    return (index, hash)
+  }
+
+  private func findChild(_ node: Int32, _ path: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int32 {
+    let mask = edges.count &- 1
+    let key = RouteHash.finish(hash, node)
+    var slot = Int(truncatingIfNeeded: key) & mask
+    while true {
+      let edge = edges[slot]
+      if edge.parent < 0 { return -1 }
+      if edge.parent == node, edge.hash == key, equalsSegment(path, range, edge.segment) { return edge.child }
+      slot = (slot &+ 1) & mask
+    }
+  }
+
+  private func equalsSegment(_ path: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ stored: ByteRange) -> Bool {
+    guard range.count == stored.length else { return false }
+    var digits = 0
+    var index = 0
+    while index < stored.length {
+      var byte = path[range.lowerBound &+ index]
+      if digits > 0 {
+        digits &-= 1
+        if byte >= 0x61 { byte &= ~0x20 }
+      } else if byte == 0x25 {
+        digits = 2
+      }
+      if byte != text[stored.start &+ index] { return false }
+      index &+= 1
+    }
+    return true
+  }
+
+  // MARK: - Routes at a pattern
+
+  /// The first of the entries that takes the request; notes whether there was one that would but for the method.
+  private func accept(_ range: ByteRange, _ headers: borrowing HeaderBlock, _ search: inout RouteSearch) -> Int32? {
+    var index = range.start
+    while index < range.end {
+      let entry = entries[index]
+      index &+= 1
+      guard entry.headers.isEmpty || headersHold(entry.headers, headers, search.bytes) else { continue }
+      search.hasCandidate = true
+      if search.allowed != nil {
+        search.allowed?.mask |= entry.methods
+        search.allowed?.tokens += tokens[entry.tokens.start..<entry.tokens.end]
+      } else if permits(entry, search) {
+        return entry.route
+      }
+    }
+    return nil
+  }
+
+  private func permits(_ entry: Entry, _ search: borrowing RouteSearch) -> Bool {
+    if entry.methods & MethodSet.bit(search.method) != 0 { return true }
+    guard search.method == .other else { return false }
+    var index = entry.tokens.start
+    while index < entry.tokens.end {
+      if equals(search.methodName, tokens[index]) { return true }
+      index &+= 1
+    }
+    return false
+  }
+
+  private func headersHold(
+    _ range: ByteRange, _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
+  ) -> Bool {
+    var index = range.start
+    while index < range.end {
+      if !headerHolds(headers[index], fields, bytes) { return false }
+      index &+= 1
+    }
+    return true
+  }
+
+  private func headerHolds(_ header: Header, _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    var index = 0
+    while index < fields.count {
+      let field = fields[index]
+      index &+= 1
+      guard equalsLowercased(bytes, field.name.start..<field.name.end, header.name) else { continue }
+      if header.isPresence || equals(UnsafeBufferPointer(rebasing: bytes[field.value.start..<field.value.end]), header.value) {
+        return true
+      }
+    }
+    return false
+  }
+
+  private func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ stored: ByteRange) -> Bool {
+    guard bytes.count == stored.length else { return false }
+    var index = 0
+    while index < stored.length {
+      if bytes[index] != text[stored.start &+ index] { return false }
+      index &+= 1
+    }
+    return true
+  }
+}
+
+/// One walk through the table: what is looked for, and what has been found so far.
+struct RouteSearch {
+  let path: UnsafeBufferPointer<UInt8>
+  let method: HTTPMethod
+  let methodName: UnsafeBufferPointer<UInt8>
+  let bytes: UnsafeBufferPointer<UInt8>
+  /// Segments before the `/**` of the best such route so far; -1 when there is none.
+  var prefixDepth = -1
+  var prefixRoute: Int32 = -1
+  /// A route was seen whose host, path and headers hold.
+  var hasCandidate = false
+  var visits = 0
+  /// Set when the methods of all candidates are wanted instead of a route.
+  var allowed: MethodAccumulator?
+
+  init(
+    path: UnsafeBufferPointer<UInt8>, method: HTTPMethod, methodName: UnsafeBufferPointer<UInt8>,
+    bytes: UnsafeBufferPointer<UInt8>
+  ) {
+    self.path = path
+    self.method = method
+    self.methodName = methodName
+    self.bytes = bytes
+  }
+}
+
+/// The methods of several routes. Made for a 405 only.
+struct MethodAccumulator {
+  var mask: UInt16 = 0
+  var tokens: [ByteRange] = []
+}
