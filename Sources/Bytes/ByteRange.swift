@@ -16,5 +16,6 @@ package struct ByteRange: Equatable, Sendable {
   @inlinable package var start: Int { Int(offset) }
   @inlinable package var length: Int { Int(count) }
   @inlinable package var end: Int { Int(offset) &+ Int(count) }
+  @inlinable package var bounds: Range<Int> { start..<end }
   @inlinable package var isEmpty: Bool { count == 0 }
 }

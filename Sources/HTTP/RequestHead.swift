@@ -22,7 +22,8 @@ package struct RequestHead: ~Copyable {
   package var methodRange: ByteRange = .empty
   /// The request target as sent: origin-form, absolute-form, authority-form or `*`.
   package var target: ByteRange = .empty
-  /// The target's path, `?` and query excluded. For `OPTIONS *` it is `*`.
+  /// The target's path, `?` and query excluded, not yet canonical. For `OPTIONS *` it is `*`; for an absolute-form without
+  /// a path it is `/`; for authority-form it is empty.
   package var path: ByteRange = .empty
   /// What follows the first `?`, which is not part of it. Look at `hasQuery`: `/a?` has an empty one.
   package var query: ByteRange = .empty
@@ -38,6 +39,8 @@ package struct RequestHead: ~Copyable {
   package var expectsContinue = false
   /// `Connection` names `upgrade` and there is an `Upgrade` field.
   package var wantsUpgrade = false
+  /// `Connection` names something besides `close`, `keep-alive` and `upgrade`: ask `HopByHop.isNominated` of each field.
+  package var hasConnectionOptions = false
   /// Bytes of the whole head, the empty line included.
   package var length = 0
   package var fields: HeaderBlock
@@ -59,6 +62,7 @@ package struct RequestHead: ~Copyable {
     isPersistent = true
     expectsContinue = false
     wantsUpgrade = false
+    hasConnectionOptions = false
     length = 0
     fields.removeAll()
   }

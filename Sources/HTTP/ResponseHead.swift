@@ -8,6 +8,8 @@ package struct ResponseHead: ~Copyable {
   package var framing: BodyFraming = .none
   /// Whether the backend keeps the connection open after this response.
   package var isPersistent = true
+  /// `Connection` names something besides `close`, `keep-alive` and `upgrade`: ask `HopByHop.isNominated` of each field.
+  package var hasConnectionOptions = false
   /// Bytes of the whole head, the empty line included.
   package var length = 0
   package var fields: HeaderBlock
@@ -25,6 +27,7 @@ package struct ResponseHead: ~Copyable {
     minorVersion = 1
     framing = .none
     isPersistent = true
+    hasConnectionOptions = false
     length = 0
     fields.removeAll()
   }

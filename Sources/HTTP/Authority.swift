@@ -1,0 +1,70 @@
+import Bytes
+
+/// Host and optional port, as `Host`, an absolute-form target and `:authority` give them (RFC 3986 section 3.2).
+///
+/// Stricter than the grammar: a host is a name of letters, digits, `-`, `_` and `.`, an IPv4 address, or an IPv6 address in
+/// brackets. No user information, no percent-escapes, no sub-delimiters, no empty label, no zone, no empty port.
+package struct Authority: Equatable, Sendable {
+  /// The host inside the bytes that were read: without port, without one trailing dot, brackets of an IPv6 address included.
+  package let host: ByteRange
+  /// 1 to 65,535.
+  package let port: UInt16?
+
+  /// Longest host name (RFC 1035 section 2.3.4).
+  private static let longestHost = 255
+
+  /// Nil when `bytes` is no authority: answer `bad_host`.
+  package init?(_ bytes: Span<UInt8>) {
+    guard !bytes.isEmpty else { return nil }
+    var end = 0
+    if bytes[0] == UInt8(ascii: "[") {
+      while end < bytes.count, bytes[end] != UInt8(ascii: "]") { end &+= 1 }
+      guard end < bytes.count, IPv6Literal.isValid(bytes.extracting(1..<end)) else { return nil }
+      end &+= 1
+      host = ByteRange(offset: 0, count: end)
+    } else {
+      while end < bytes.count, bytes[end] != UInt8(ascii: ":") { end &+= 1 }
+      guard let length = Authority.nameLength(bytes.extracting(0..<end)) else { return nil }
+      host = ByteRange(offset: 0, count: length)
+    }
+    if end == bytes.count {
+      port = nil
+    } else {
+      guard bytes[end] == UInt8(ascii: ":"), let number = Authority.port(bytes.extracting((end + 1)..<bytes.count)) else {
+        return nil
+      }
+      port = number
+    }
+  }
+
+  /// Bytes of the name without one trailing dot; nil when it is no name.
+  private static func nameLength(_ name: Span<UInt8>) -> Int? {
+    var length = name.count
+    if length > 1, name[length - 1] == UInt8(ascii: ".") { length -= 1 }
+    guard length > 0, length <= longestHost else { return nil }
+    var labelIsEmpty = true
+    for index in 0..<length {
+      switch name[index] {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "_"):
+        labelIsEmpty = false
+      case UInt8(ascii: "."):
+        if labelIsEmpty { return nil }
+        labelIsEmpty = true
+      default:
+        return nil
+      }
+    }
+    return labelIsEmpty ? nil : length
+  }
+
+  private static func port(_ digits: Span<UInt8>) -> UInt16? {
+    guard digits.count >= 1, digits.count <= 5 else { return nil }
+    var value: UInt32 = 0
+    for index in digits.indices {
+      let digit = digits[index] &- 0x30
+      guard digit < 10 else { return nil }
+      value = value &* 10 &+ UInt32(digit)
+    }
+    return value == 0 ? nil : UInt16(exactly: value)
+  }
+}

@@ -1,0 +1,55 @@
+import Bytes
+import HTTP
+
+/// What the fields of one head say about where its content ends and whether the connection goes on, gathered as they pass.
+struct MessageFraming {
+  private(set) var contentLength: UInt64?
+  private(set) var isChunked = false
+  private(set) var connection: ConnectionOptions = []
+
+  /// Looks at `Content-Length`, `Transfer-Encoding` and `Connection`; other fields are none of its business.
+  ///
+  /// - Returns: why the head is refused, or nil.
+  mutating func note(_ field: HeaderField, in bytes: Span<UInt8>, minorVersion: UInt8) -> HeadError? {
+    switch field.id {
+    case .contentLength:
+      // `Content_Length` is an ordinary field to us and may be the length to a backend that maps `_` to `-`.
+      guard bytes[field.name.start &+ 7] == UInt8(ascii: "-") else { return .badFraming }
+      // Repeated, even if equal: a sender that says it twice is not one whose framing to trust.
+      guard contentLength == nil, !isChunked, let length = MessageFraming.length(field.value, in: bytes) else {
+        return .badFraming
+      }
+      contentLength = length
+    case .transferEncoding:
+      guard bytes[field.name.start &+ 8] == UInt8(ascii: "-") else { return .badFraming }
+      guard minorVersion == 1, contentLength == nil, !isChunked,
+        bytes.extracting(field.value.bounds).equalsIgnoringCase("chunked")
+      else { return .badFraming }
+      isChunked = true
+    case .connection:
+      guard let options = ConnectionOptions.read(field.value, in: bytes) else { return .badRequest }
+      connection.formUnion(options)
+    default:
+      break
+    }
+    return nil
+  }
+
+  /// RFC 9112 section 9.3.
+  func isPersistent(minorVersion: UInt8) -> Bool {
+    if connection.contains(.close) { return false }
+    return minorVersion == 1 || connection.contains(.keepAlive)
+  }
+
+  /// One or more digits, up to 2^63 - 1, so that it fits the signed numbers of whoever reads it next.
+  private static func length(_ range: ByteRange, in bytes: Span<UInt8>) -> UInt64? {
+    guard !range.isEmpty else { return nil }
+    var value: UInt64 = 0
+    for index in range.bounds {
+      let digit = bytes[index] &- 0x30
+      guard digit < 10, value <= (UInt64(Int64.max) &- UInt64(digit)) / 10 else { return nil }
+      value = value &* 10 &+ UInt64(digit)
+    }
+    return value
+  }
+}

@@ -1,0 +1,33 @@
+import Bytes
+import HTTP
+
+/// Which fields a trailer section may hold (RFC 9110 section 6.5.1).
+///
+/// A receiver that merges trailers into the header section would act on them after the gateway has decided, so whatever
+/// takes part in framing, routing, authentication or the reading of the content is refused.
+enum TrailerPolicy {
+  static func allows(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool {
+    // Every name that the gateway knows is one that it reads, removes or sets.
+    guard field.id == .other else { return false }
+    let name = bytes.extracting(field.name.bounds)
+    switch name.count {
+    case 3: return !name.isFieldName("age")
+    case 4: return !name.isFieldName("vary")
+    case 5: return !name.isFieldName("range")
+    case 6: return !name.isFieldName("pragma") && !name.isFieldName("cookie")
+    case 7: return !name.isFieldName("expires")
+    case 8: return !name.isFieldName("if-match") && !name.isFieldName("if-range")
+    case 12: return !name.isFieldName("max-forwards") && !isForwarded(name)
+    case 13: return !name.isFieldName("content-range") && !name.isFieldName("cache-control") && !name.isFieldName("if-none-match")
+    case 16: return !name.isFieldName("content-encoding") && !name.isFieldName("content-location") && !isForwarded(name)
+    case 17: return !name.isFieldName("if-modified-since") && !isForwarded(name)
+    case 19: return !name.isFieldName("if-unmodified-since") && !isForwarded(name)
+    default: return !isForwarded(name)
+    }
+  }
+
+  /// `X-Forwarded-` and anything behind it.
+  private static func isForwarded(_ name: Span<UInt8>) -> Bool {
+    name.count >= 12 && name.extracting(0..<12).isFieldName("x-forwarded-")
+  }
+}
