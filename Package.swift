@@ -32,10 +32,11 @@ let package = Package(
     // Sockets and connections.
     .target(name: "Reactor", dependencies: ["Bytes", "CLinux"]),
     .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"]),
-    .target(name: "Upstream", dependencies: ["HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
+    .target(name: "Transport", dependencies: ["TLS", "Reactor", "Bytes", "CLinux"]),
+    .target(name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .target(
       name: "Proxy",
-      dependencies: ["Upstream", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "JSON", "CLinux"]),
+      dependencies: ["Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "JSON", "CLinux"]),
 
     // The process.
     .target(
@@ -60,9 +61,10 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor"]),
-    .testTarget(name: "TLSTests", dependencies: ["TLS", "Development"]),
+    .testTarget(name: "TLSTests", dependencies: ["TLS"]),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream"]),
     .testTarget(name: "ProxyTests", dependencies: ["Proxy"]),
+    .testTarget(name: "DevelopmentTests", dependencies: ["Development"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing"]),
   ],
   swiftLanguageModes: [.v6]
