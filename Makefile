@@ -1,0 +1,31 @@
+# Every target first installs what it needs and is missing (Debian and Ubuntu; elsewhere it says what to install).
+# Swift 6.3 itself comes from https://www.swift.org/install.
+
+.DEFAULT_GOAL := help
+.PHONY: demo build test bench format help
+
+# Seconds for which each fuzz target runs in `make test`.
+FUZZ_SECONDS ?= 30
+# Passed on to the command: `make demo ARGS="--port 9443"`.
+ARGS ?=
+
+help:                   ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build             ## build, then run everything in one process and print a curl line that works
+	@.build/release/gatehouse demo $(ARGS)
+
+build:                  ## the release binary, at .build/release/gatehouse
+	@Tests/install build
+	swift build -c release --product gatehouse
+
+test:                   ## unit, end-to-end, fuzz and sanitizer tests; ends with a line of totals
+	@Tests/install build test
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/all
+
+bench: build            ## CPU per request against nginx and HAProxy
+	@Tests/install bench
+	@Tests/Benchmarks/run $(ARGS)
+
+format:                 ## lay out the Swift sources as .swift-format says
+	swift format format --in-place --parallel --recursive Package.swift Sources Tests
