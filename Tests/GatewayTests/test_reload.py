@@ -1,0 +1,237 @@
+"""SIGHUP: a new configuration takes effect at once and whole, a bad one not at all, and no client notices."""
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from harness import configuration as conf
+from harness.answers import problem, seen
+from harness.backend import Backend
+from harness.pki import private_pem, write_private
+from harness.prometheus import parse
+from harness.tokens import IdentityProvider, decoded
+from harness.waiting import eventually
+
+
+@pytest.fixture
+def own(make_gateway, backend):
+    """A gateway of the test's own, to be reloaded at will."""
+    return make_gateway(backend.port)
+
+
+def test_a_new_route_takes_effect(own):
+    problem(own.ask("GET", "/new/1"), 404, "no_route")
+    before = own.generation
+    own.reload(conf.merged(own.configuration, {"routes": [*own.configuration["routes"], conf.route("new", "/new/**", public=True)]}))
+    assert own.ask("GET", "/new/1").status == 200
+    assert own.generation == before + 1
+    assert own.metric("gatehouse_config_generation") == own.generation
+
+
+def test_a_connection_that_was_open_meets_the_new_configuration(own):
+    with own.client() as client:
+        problem(client.exchange("GET", "/new/1"), 404, "no_route")
+        own.reload(conf.merged(own.configuration, {"routes": [*own.configuration["routes"], conf.route("new", "/new/**", public=True)]}))
+        assert client.exchange("GET", "/new/1").status == 200
+
+
+def test_a_removed_route_is_gone(own):
+    assert own.ask("GET", "/public/1").status == 200
+    own.reload(conf.merged(own.configuration, {"routes": own.configuration["routes"][:1]}))
+    problem(own.ask("GET", "/public/1"), 404, "no_route")
+
+
+def test_a_request_in_flight_ends_in_the_configuration_it_began_in(own, backend):
+    backend.on("/public/in-flight", lambda connection, request: (time.sleep(1), connection.answer(200, b"old")))
+    with own.client() as client:
+        client.request("GET", "/public/in-flight")
+        eventually(lambda: backend.requests_to("/public/in-flight"))
+        own.reload(conf.merged(own.configuration, {"routes": own.configuration["routes"][:1]}))
+        assert client.response().body == b"old"
+
+
+BROKEN = {
+    "an unknown key": ("routes:", "rotes:"),
+    "a backend that is not there": ("backend: orders", "backend: odrers"),
+    "no YAML": ("routes:", "routes: ["),
+    "a missing file": ("internal-token.key", "no-such.key"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_file_changes_nothing_and_is_reported_with_its_line(own, what):
+    old, new = BROKEN[what]
+    text = own.file.read_text()
+    own.file.write_text(text.replace(old, new, 1))
+    reported = own.reload_rejected()
+    match = re.search(rf"{re.escape(own.file.name)}:(\d+):(\d+): ", reported)
+    assert match, reported
+    if what in ("an unknown key", "a backend that is not there", "a missing file"):
+        assert new.split(":")[-1].strip() in text.replace(old, new, 1).splitlines()[int(match.group(1)) - 1]
+    assert own.ask("GET", "/public/1").status == 200
+    assert own.admin("/readyz").status_code == 200
+    own.file.write_text(text)
+    own.reload()
+
+
+def test_reloads_are_counted_by_result(own):
+    def results():
+        return {s.labels["result"]: s.value for s in parse(own.admin("/metrics").text).samples
+                if s.name == "gatehouse_config_reloads_total"}
+    before = results()
+    own.reload()
+    text = own.file.read_text()
+    own.file.write_text(text.replace("routes:", "rotes:"))
+    own.reload_rejected()
+    after = eventually(lambda: (lambda now: now if sum(now.values()) >= sum(before.values()) + 2 else None)(results()))
+    raised = [name for name in after if after[name] > before.get(name, 0)]
+    assert len(raised) == 2, (before, after)
+
+
+def test_a_key_that_left_the_key_set_is_refused_although_its_tokens_were_cached(make_gateway, backend, idp, tmp_path):
+    keys = idp.write_jwks(tmp_path / "keys.json")
+    gateway = make_gateway(backend.port, keys=keys)
+    old, other = idp.bearer("ES256"), idp.bearer("EdDSA")
+    with gateway.client() as client:
+        for headers in (old, other, old, other):
+            assert client.exchange("GET", "/orders/1", headers=headers).status == 200
+        idp.write_jwks(keys, without=["ES256"])
+        gateway.reload()
+        problem(client.exchange("GET", "/orders/1", headers=old), 401, "token_key_unknown")
+        assert client.exchange("GET", "/orders/1", headers=other).status == 200
+
+
+def test_a_key_replaced_under_its_kid_ends_its_cached_tokens(make_gateway, backend, idp, tmp_path):
+    keys = idp.write_jwks(tmp_path / "keys.json")
+    gateway = make_gateway(backend.port, keys=keys)
+    with gateway.client() as client:
+        mine = idp.bearer()
+        assert client.exchange("GET", "/orders/1", headers=mine).status == 200
+        successor = IdentityProvider()
+        successor.write_jwks(keys)
+        gateway.reload()
+        problem(client.exchange("GET", "/orders/1", headers=mine), 401, "token_signature")
+        assert client.exchange("GET", "/orders/1", headers=successor.bearer()).status == 200
+
+
+def test_stricter_rules_meet_cached_tokens(own, bearer, idp):
+    with own.client() as client:
+        assert client.exchange("GET", "/orders/1", headers=bearer).status == 200
+        changed = conf.merged(own.configuration, {})
+        changed["identity_providers"][0]["audiences"] = ["somebody-else"]
+        own.reload(changed)
+        problem(client.exchange("GET", "/orders/1", headers=bearer), 401, "token_audience")
+
+
+def test_a_new_edge_certificate_is_presented(make_gateway, backend, pki, tmp_path):
+    successor = pki.public.issue("edge-2", dns=["api.example.com", "localhost"])
+    gateway = make_gateway(backend.port)
+    with gateway.client() as kept:
+        assert kept.exchange("GET", "/public/1").status == 200
+        changed = conf.merged(gateway.configuration, {})
+        changed["listeners"][0]["tls"]["certificates"] = [successor.files]
+        gateway.reload(changed)
+        with gateway.client() as client:
+            assert client.socket.getpeercert(binary_form=True) == successor.der
+        assert kept.exchange("GET", "/public/1").status == 200, "connections that are open stay"
+
+
+def test_a_new_gateway_certificate_is_presented_and_named_by_new_tokens(make_gateway, pki, bearer):
+    with Backend(pki.backend, pki.mesh.certificate) as backend:
+        gateway = make_gateway(backend.port)
+        successor = pki.mesh.issue("gateway-2", dns=["gateway.internal"], uris=[pki.GATEWAY_ID])
+        with gateway.client() as client:
+            first = seen(client.exchange("GET", "/orders/1", headers=bearer))
+            changed = conf.merged(gateway.configuration, {})
+            changed["backends"][0]["tls"].update(successor.files)
+            gateway.reload(changed)
+            second = seen(client.exchange("GET", "/orders/2", headers=bearer))
+        assert decoded(first.get("X-Internal-Token"))[1]["cnf"]["x5t#S256"] == pki.gateway.thumbprint
+        assert decoded(second.get("X-Internal-Token"))[1]["cnf"]["x5t#S256"] == successor.thumbprint
+        assert [c.certificate for c in backend.connections] == [pki.gateway.der, successor.der]
+
+
+def test_rotation_publishes_the_next_key_before_it_signs(make_gateway, backend, pki, bearer, tmp_path):
+    successor = tmp_path / "next.key"
+    write_private(successor, private_pem(ec.generate_private_key(ec.SECP256R1())))
+    gateway = make_gateway(backend.port)
+
+    def keys(old, new):
+        changed = conf.merged(gateway.configuration, {})
+        changed["internal_token"]["signing_keys"] = [
+            {"kid": "test-1", "algorithm": "ES256", "key": str(pki.internal_token_key), "state": old},
+            {"kid": "test-2", "algorithm": "ES256", "key": str(successor), "state": new}]
+        gateway.reload(changed)
+        signed_by = decoded(seen(gateway.ask("GET", "/orders/1", headers=bearer)).get("X-Internal-Token"))[0]["kid"]
+        return signed_by, sorted(key["kid"] for key in gateway.internal_keys["keys"])
+
+    assert keys("active", "next") == ("test-1", ["test-1", "test-2"])
+    assert keys("retired", "active") == ("test-2", ["test-1", "test-2"])
+
+
+def test_published_keys_hold_no_private_part(own):
+    for key in own.internal_keys["keys"]:
+        assert "d" not in key and key["use"] == "sig" and key["alg"] == "ES256"
+
+
+@pytest.mark.load
+@pytest.mark.timeout(120)
+def test_reloading_under_load_fails_no_request(make_gateway, nginx, wrk, token, tmp_path):
+    """wrk with 32 connections while the configuration is reloaded twice a second, certificates and keys read again."""
+    gateway = make_gateway(nginx.port, workers=2)
+    script = tmp_path / "load.lua"
+    script.write_text(f'wrk.headers["Authorization"] = "Bearer {token}"\nwrk.headers["Host"] = "api.example.com"\n')
+    seconds = int(os.environ.get("GATEHOUSE_RELOAD_SECONDS", "8"))
+    load = subprocess.Popen([wrk, "-t1", "-c32", f"-d{seconds}s", "--timeout", "5s", "-s", str(script), f"https://127.0.0.1:{gateway.port}/orders/load"],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    before, reloads = gateway.generation, 0
+    time.sleep(0.5)
+    extra = conf.route("extra", "/extra/**", public=True)
+    routes = list(gateway.configuration["routes"])
+    while load.poll() is None and reloads < 2 * (seconds - 2):
+        gateway.write(conf.merged(gateway.configuration, {"routes": routes + ([extra] if reloads % 2 else [])}))
+        gateway.signal(signal.SIGHUP)
+        reloads += 1
+        time.sleep(0.5)
+    output = load.communicate(timeout=seconds + 20)[0]
+    assert gateway.generation >= before + reloads // 2, "reloads took effect"
+    assert "Non-2xx" not in output and "Socket errors" not in output, output
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
+    assert rate > 1000, output
+
+
+def test_a_flood_of_sighups_is_survived(own):
+    stop = threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            assert own.ask("GET", "/public/1").status == 200
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    for _ in range(200):
+        own.signal(signal.SIGHUP)
+        time.sleep(0.002)
+    stop.set()
+    asker.join(10)
+    own.reload()
+    assert own.ask("GET", "/public/1").status == 200
+
+
+def test_sigusr1_reopens_the_access_log(make_gateway, backend, tmp_path):
+    log, moved = tmp_path / "access.log", tmp_path / "access.log.1"
+    gateway = make_gateway(backend.port, {"access_log": {"path": str(log)}})
+    assert gateway.ask("GET", "/public/first").status == 200
+    eventually(lambda: log.exists() and "/public/first" in log.read_text())
+    log.rename(moved)
+    gateway.signal(signal.SIGUSR1)
+    eventually(Path(log).exists)
+    assert gateway.ask("GET", "/public/second").status == 200
+    eventually(lambda: "/public/second" in log.read_text())
+    assert "/public/second" not in moved.read_text()

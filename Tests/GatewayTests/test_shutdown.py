@@ -1,0 +1,104 @@
+"""SIGTERM and SIGINT: nothing new is accepted, what is in flight is finished, and the process ends with 0."""
+import signal
+import socket
+import time
+
+import pytest
+
+from harness.answers import problem
+from harness.rawclient import Truncated
+from harness.waiting import accepts, eventually
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_request_in_flight_is_finished(make_gateway, backend, number):
+    gateway = make_gateway(backend.port)
+    path = f"/public/draining-{number}"
+    backend.on(path, lambda connection, request: (time.sleep(1.2), connection.answer(200, b"finished")))
+    with gateway.client() as client:
+        client.request("GET", path)
+        eventually(lambda: backend.requests_to(path))
+        gateway.signal(number)
+        eventually(lambda: not accepts(gateway.port), 2, what="no new connections")
+        answer = client.response()
+        assert (answer.status, answer.body) == (200, b"finished")
+        client.rest()
+    assert gateway.process.wait(5) == 0
+    assert gateway.logged(path=path)["status"] == 200
+
+
+def test_idle_connections_do_not_hold_the_end_up(make_gateway, backend):
+    gateway = make_gateway(backend.port)
+    with gateway.client() as used, gateway.client() as unused:
+        assert used.exchange("GET", "/public/1").status == 200
+        start = time.monotonic()
+        gateway.signal(signal.SIGTERM)
+        assert gateway.process.wait(5) == 0
+        assert time.monotonic() - start < 3
+        assert used.rest() == b"" and unused.rest() == b""
+
+
+def test_what_takes_longer_than_drain_is_cut(make_gateway, backend):
+    gateway = make_gateway(backend.port, {"process": {"drain": "1s"}})
+    backend.on("/public/forever", lambda connection, request: connection.wait_for_end(20))
+    with gateway.client() as client:
+        client.request("GET", "/public/forever")
+        eventually(lambda: backend.requests_to("/public/forever"))
+        start = time.monotonic()
+        gateway.signal(signal.SIGTERM)
+        assert gateway.process.wait(6) == 0
+        assert 0.8 < time.monotonic() - start < 4
+        try:
+            answer = client.response()
+            assert answer.status in (502, 503, 504)
+        except Truncated:
+            pass
+
+
+def test_readiness_goes_before_the_process_does(make_gateway, backend):
+    gateway = make_gateway(backend.port)
+    backend.on("/public/readiness", lambda connection, request: (time.sleep(1.5), connection.answer(200, b"ok")))
+    with gateway.client() as client:
+        client.request("GET", "/public/readiness")
+        eventually(lambda: backend.requests_to("/public/readiness"))
+        gateway.signal(signal.SIGTERM)
+        eventually(lambda: gateway.admin("/readyz").status_code == 503, 1.2)
+        assert gateway.admin("/healthz").status_code == 200
+        assert client.response().status == 200
+    assert gateway.process.wait(5) == 0
+
+
+def test_a_new_request_on_an_open_connection_is_served_or_told_to_go(make_gateway, backend):
+    gateway = make_gateway(backend.port)
+    backend.on("/public/holding", lambda connection, request: (time.sleep(1.5), connection.answer(200, b"ok")))
+    with gateway.client() as holder:
+        holder.request("GET", "/public/holding")
+        eventually(lambda: backend.requests_to("/public/holding"))
+        with gateway.client() as client:
+            assert client.exchange("GET", "/public/before").status == 200
+            gateway.signal(signal.SIGTERM)
+            try:
+                answer = client.exchange("GET", "/public/during")
+                if answer.status != 200:
+                    problem(answer, 503, "draining")
+                assert answer.get("Connection", "").lower() == "close"
+            except (Truncated, OSError):
+                pass  # It was idle, and closed as such.
+        assert holder.response().status == 200
+    assert gateway.process.wait(5) == 0
+
+
+def test_a_second_start_on_the_same_address_fails_plainly(make_gateway, backend):
+    """Two gateways must not share a port by accident."""
+    taken = socket.create_server(("127.0.0.1", 0))
+    gateway = make_gateway(backend.port, start=False)
+    gateway.configuration["listeners"][0]["address"] = f"127.0.0.1:{taken.getsockname()[1]}"
+    gateway.write()
+    gateway.launch()
+    try:
+        code = gateway.process.wait(10)
+        assert code in (1, 2)
+        assert str(taken.getsockname()[1]) in gateway.error_text
+    finally:
+        gateway.process = None
+        taken.close()

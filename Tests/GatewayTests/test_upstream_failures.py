@@ -1,0 +1,196 @@
+"""502, 503, 504: backends that answer badly, late or not at all."""
+import time
+
+import pytest
+
+from harness import configuration as conf
+from harness.answers import problem
+from harness.backend import Backend
+from harness.rawclient import Truncated
+from harness.waiting import eventually
+
+GARBAGE = {
+    "no status line": b"hello\r\n\r\n",
+    "another version": b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "a status of two digits": b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
+    "a status out of range": b"HTTP/1.1 999999 OK\r\nContent-Length: 0\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "an unknown coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "a negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "a bare LF": b"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
+    "a folded line": b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+    "a NUL in a value": b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n",
+    "an endless head": b"HTTP/1.1 200 OK\r\n" + b"X-A: " + b"a" * 300_000,
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_an_answer_with_no_single_reading(gateway, backend, what):
+    path = f"/public/garbage-{list(GARBAGE).index(what)}"
+
+    def script(connection, request):
+        connection.send(GARBAGE[what])
+        connection.wait_for_end(2)
+        connection.close()
+
+    backend.on(path, script)
+    problem(gateway.ask("GET", path), 502, "upstream_protocol")
+    assert gateway.ask("GET", "/public/afterwards").status == 200
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["closed", "reset"])
+def test_a_backend_that_goes_away_before_it_answers(gateway, backend, clean):
+    path = f"/public/gone-{clean}"
+    backend.on(path, lambda connection, request: connection.close(clean))
+    problem(gateway.ask("POST", path, body=b"x"), 502, "upstream_reset")
+
+
+def test_a_backend_that_goes_away_in_the_head(gateway, backend):
+    def script(connection, request):
+        connection.send("HTTP/1.1 200 OK\r\nContent-")
+        connection.close()
+    backend.on("/public/half-head", script)
+    problem(gateway.ask("POST", "/public/half-head", body=b"x"), 502, ("upstream_reset", "upstream_protocol"))
+
+
+class TestTimeouts:
+    @pytest.fixture(scope="class")
+    def gateway(self, make_gateway, backend, pki):
+        return make_gateway(backends=[conf.backend(pki, backend.port, timeouts={"connect": "1s", "response": "1s", "idle": "5s"})],
+                            routes=[conf.route("patient", "/patient/**", public=True, timeout="3s"),
+                                    conf.route("hasty", "/hasty/**", public=True, timeout="300ms"),
+                                    conf.route("public", "/public/**", public=True)])
+
+    def test_no_answer_in_the_backends_time(self, gateway, backend):
+        closed = []
+        backend.on("/public/silent", lambda connection, request: closed.append(connection.wait_for_end(4)))
+        start = time.monotonic()
+        problem(gateway.ask("GET", "/public/silent"), 504, "upstream_timeout")
+        assert 0.9 < time.monotonic() - start < 2.5
+        eventually(lambda: closed == [True], what="the gateway gives the connection up")
+
+    def test_no_answer_in_the_routes_time(self, gateway, backend):
+        backend.on("/hasty", lambda connection, request: connection.wait_for_end(4))
+        start = time.monotonic()
+        problem(gateway.ask("GET", "/hasty/1"), 504, "upstream_timeout")
+        assert 0.25 < time.monotonic() - start < 0.95
+
+    def test_an_answer_that_stops_in_the_middle(self, gateway, backend):
+        def script(connection, request):
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
+            connection.wait_for_end(8)
+        backend.on("/patient/half", script)
+        with gateway.client() as client:
+            client.request("GET", "/patient/half")
+            with pytest.raises(Truncated) as truncated:
+                client.response()
+            assert truncated.value.partial == b"half"
+
+    def test_a_backend_that_accepts_and_says_nothing(self, make_gateway):
+        import socket
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            gateway = make_gateway(mute.getsockname()[1], {"process": {"workers": 1}})
+            configuration = gateway.configuration
+            configuration["backends"][0]["timeouts"] = {"connect": "500ms"}
+            gateway.reload(configuration)
+            answer = gateway.ask("GET", "/public/1")
+            assert answer.status in (502, 504)
+            problem(answer, answer.status, ("upstream_timeout", "upstream_connect", "upstream_tls"))
+
+
+def test_more_requests_than_the_backends_limits_let_wait(make_gateway, pki, backend):
+    gateway = make_gateway(backends=[conf.backend(pki, backend.port, limits={"connections": 1, "pending": 1})])
+    backend.on("/public/busy", lambda connection, request: (time.sleep(1.5), connection.answer(200, b"ok")))
+    clients = [gateway.client() for _ in range(3)]
+    try:
+        for client in clients:
+            client.request("GET", "/public/busy")
+            time.sleep(0.15)
+        problem(clients[2].response(), 503, ("overloaded", "circuit_open"))
+        assert [client.response().status for client in clients[:2]] == [200, 200]
+    finally:
+        for client in clients:
+            client.close()
+
+
+class TestPool:
+    """Connections that are kept and used again."""
+
+    @pytest.fixture
+    def own(self, make_gateway, pki):
+        with Backend(pki.backend, pki.mesh.certificate) as backend:
+            yield make_gateway(backend.port), backend
+
+    def test_a_connection_is_used_again(self, own):
+        gateway, backend = own
+        for _ in range(5):
+            assert gateway.ask("GET", "/public/1").status == 200
+        assert len(backend.connections) == 1
+
+    def test_a_get_on_a_connection_that_went_stale_is_sent_once_more(self, own):
+        gateway, backend = own
+
+        def script(connection, request):
+            if len(connection.requests) > 1:
+                connection.close()
+            else:
+                connection.answer(200, b"ok")
+
+        backend.on("/public/stale", script)
+        with gateway.client() as client:
+            assert client.exchange("GET", "/public/stale?1").status == 200
+            assert client.exchange("GET", "/public/stale?2").status == 200
+        assert len(backend.requests_to("/public/stale?2")) == 2 and len(backend.connections) == 2
+
+    def test_a_post_that_may_have_arrived_is_never_sent_twice(self, own):
+        gateway, backend = own
+
+        def script(connection, request):
+            connection.body(request)
+            if len(connection.requests) > 1:
+                connection.close()
+            else:
+                connection.answer(200, b"ok")
+
+        backend.on("/public/stale", script)
+        with gateway.client() as client:
+            assert client.exchange("POST", "/public/stale?1", body=b"x").status == 200
+            problem(client.exchange("POST", "/public/stale?2", body=b"x"), 502, "upstream_reset")
+        assert len(backend.requests_to("/public/stale?2")) == 1
+
+    @pytest.mark.parametrize("clean", [True, False], ids=["closed", "reset"])
+    def test_a_connection_closed_while_idle_is_not_used(self, own, clean):
+        gateway, backend = own
+        assert gateway.ask("POST", "/public/1", body=b"x").status == 200
+        backend.close_connections(clean)
+        time.sleep(0.3)
+        assert gateway.ask("POST", "/public/2", body=b"x").status == 200
+        assert len(backend.requests_to("/public/2")) == 1
+
+    def test_an_answer_nobody_asked_for_ends_the_connection(self, own):
+        """Bytes beyond an answer must not become the answer to the next request."""
+        gateway, backend = own
+
+        def script(connection, request):
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+
+        backend.on("/public/extra", script)
+        with gateway.client() as client:
+            assert client.exchange("GET", "/public/extra").body == b"ok"
+            time.sleep(0.2)
+            assert b"forged" not in client.exchange("GET", "/public/next").body
+
+    def test_connection_close_from_the_backend_is_honoured(self, own):
+        gateway, backend = own
+        backend.on("/public/once", lambda connection, request: connection.answer(200, b"ok", {"Connection": "close"}))
+        with gateway.client() as client:
+            for _ in range(3):
+                assert client.exchange("GET", "/public/once").status == 200
+        assert len(backend.connections) == 3
+
+    def test_idle_connections_are_closed_after_their_time(self, make_gateway, pki):
+        with Backend(pki.backend, pki.mesh.certificate) as backend:
+            gateway = make_gateway(backends=[conf.backend(pki, backend.port, timeouts={"idle": "1s"})])
+            assert gateway.ask("GET", "/public/1").status == 200
+            assert backend.connections[0].ended.wait(4)
