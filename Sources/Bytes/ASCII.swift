@@ -1,5 +1,5 @@
 /// Byte classes and comparisons for protocol text, which is ASCII whatever the locale.
-package enum ASCII {
+@usableFromInline package enum ASCII {
   /// `byte` in lower case when it is A–Z, else as it is.
   @inlinable package static func lower(_ byte: UInt8) -> UInt8 {
     byte &- 0x41 < 26 ? byte | 0x20 : byte

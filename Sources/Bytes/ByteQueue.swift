@@ -4,7 +4,7 @@ import CLinux
 ///
 /// The memory comes from `malloc` when the first byte is put in and goes back with `release()`; an idle connection
 /// holds none. Offsets are checked: a queue never hands out a pointer past what it holds.
-package struct ByteQueue: ~Copyable {
+@usableFromInline package struct ByteQueue: ~Copyable {
   @usableFromInline var base: UnsafeMutablePointer<UInt8>?
   @usableFromInline var capacity: Int
   @usableFromInline var head: Int

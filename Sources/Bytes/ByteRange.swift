@@ -2,9 +2,9 @@
 ///
 /// Heads are parsed into ranges instead of copies. A range says nothing about which buffer it belongs to; the
 /// type that stores it does. Buffers it points into are at most 4 GiB, far above every limit on a head.
-package struct ByteRange: Equatable, Sendable {
-  package var offset: UInt32
-  package var count: UInt32
+@usableFromInline package struct ByteRange: Equatable, Sendable {
+  @usableFromInline package var offset: UInt32
+  @usableFromInline package var count: UInt32
 
   @inlinable package init(offset: Int, count: Int) {
     self.offset = UInt32(truncatingIfNeeded: offset)

@@ -1,5 +1,5 @@
 /// Why a TLS connection failed: a kind to count and decide by, and a sentence for the log.
-package struct TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
+public struct TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
   package enum Kind: UInt8, CaseIterable, Sendable {
     /// The peer's chain does not end at a certificate of the configured CA file.
     case certificateUnknownAuthority
@@ -48,5 +48,5 @@ package struct TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
     self.detail = detail
   }
 
-  package var description: String { "\(kind.label): \(detail)" }
+  public var description: String { "\(kind.label): \(detail)" }
 }

@@ -1,0 +1,240 @@
+import Bytes
+import CLinux
+import Reactor
+import TLS
+
+/// A TLS connection on an event loop: bytes in a queue on the way in, bytes in a queue on the way out.
+///
+/// The base of both sides' connections. It does handshakes, reads while there is something to read, buffers what the
+/// socket does not take, and pauses reading for backpressure. What the bytes mean is the subclass's affair.
+open class SecureChannel: Channel {
+  /// Above this many bytes waiting to be written, whoever produces them should stop.
+  package static let highWater = 64 << 10
+  /// Below this many, it may go on.
+  package static let lowWater = 16 << 10
+
+  package enum Phase {
+    /// A TCP connect is under way.
+    case connecting
+    case handshaking
+    case open
+  }
+
+  package private(set) var phase: Phase
+  package var tls: TLSConnection
+  package var input = ByteQueue()
+  package var output = ByteQueue()
+  package let buffers: BufferPool
+  package private(set) var isReadingPaused = false
+  private var wantsToWrite = false
+  /// `drained` is owed: the output has been above the high-water mark.
+  private var owesDrained = false
+
+  /// Takes ownership of `descriptor` and `tls`.
+  package init(loop: EventLoop, descriptor: Int32, tls: consuming TLSConnection, phase: Phase, buffers: BufferPool) {
+    self.tls = tls
+    self.phase = phase
+    self.buffers = buffers
+    super.init(loop: loop, descriptor: descriptor)
+  }
+
+  // MARK: For subclasses
+
+  /// The handshake is done and, towards backends, the peer's identity is checked.
+  open func handshakeCompleted() {}
+  /// Connecting or the handshake failed; the receiver closes.
+  open func handshakeFailed(_ failure: TransportFailure) {}
+  /// `input` has new bytes.
+  open func received() {}
+  /// What was waiting has gone down to the low-water mark.
+  open func drained() {}
+  /// The peer will send no more. `clean`: it said so (close_notify), so nothing was cut off.
+  open func ended(clean: Bool) {}
+  /// Reading or writing failed; the receiver closes.
+  open func failed(_ failure: TransportFailure) {}
+
+  // MARK: Events
+
+  public override func ready(_ readiness: Readiness) {
+    switch phase {
+    case .connecting:
+      let error = Syscall.pendingError(descriptor.raw)
+      guard error.code == 0 else { return handshakeFailed(.connect(error)) }
+      phase = .handshaking
+      return continueHandshake()
+    case .handshaking:
+      return continueHandshake()
+    case .open:
+      if readiness.contains(.write) {
+        flush()
+        guard isOpen else { return }
+      }
+      if isReadingPaused {
+        // Only a broken connection is worth a look now: left alone, it would be reported again and again.
+        if !readiness.isDisjoint(with: .hangup) || readiness.contains(.peerClosed) { fill() }
+      } else if !readiness.isDisjoint(with: [.read, .hangup, .peerClosed]) {
+        fill()
+      }
+    }
+  }
+
+  /// Starts or continues the handshake.
+  package final func continueHandshake() {
+    switch tls.handshake() {
+    case .done:
+      phase = .open
+      updateInterest()
+      handshakeCompleted()
+      // The client's first bytes may have come in the same read as the end of its handshake.
+      if isOpen, !isReadingPaused, tls.hasPending { fill() }
+    case .wantsRead: want(.read)
+    case .wantsWrite: want(.write)
+    case .failed(let failure): handshakeFailed(.tls(failure))
+    }
+  }
+
+  /// Reads until the socket or the TLS layer has nothing more at hand, or the subclass pauses or closes.
+  package final func fill() {
+    repeat {
+      input.borrow(from: buffers)
+      let room = input.reserve(1024)
+      switch tls.read(into: UnsafeMutableRawPointer(room.baseAddress.unsafelyUnwrapped), count: room.count) {
+      case .bytes(let count):
+        input.produced(count)
+        received()
+      case .wantsRead:
+        if input.isEmpty { input.giveBack(to: buffers) }
+        return
+      case .wantsWrite:
+        setWriteInterest(true)
+        return
+      case .closed(let clean):
+        ended(clean: clean)
+        return
+      case .failed:
+        failed(tlsFailure)
+        return
+      }
+    } while isOpen && !isReadingPaused && tls.hasPending
+  }
+
+  /// Stops reading: what produces is ahead of what consumes. `watching` says to hear of the peer's end all the same.
+  package final func pauseReading(watching: Bool = false) {
+    isReadingPaused = true
+    watchesPeer = watching
+    updateInterest()
+  }
+
+  /// Reads again: first what is left in `input`, then what is inside the TLS layer, since the kernel will announce
+  /// neither a second time.
+  package final func resumeReading() {
+    guard isReadingPaused else { return }
+    isReadingPaused = false
+    updateInterest()
+    if !input.isEmpty { received() }
+    if isOpen, !isReadingPaused, phase == .open, tls.hasPending { fill() }
+  }
+
+  private var watchesPeer = false
+
+  private func updateInterest() {
+    var interest: Readiness = isReadingPaused ? (watchesPeer ? .peerClosed : []) : .read
+    if wantsToWrite { interest.insert(.write) }
+    want(interest)
+  }
+
+  private func setWriteInterest(_ on: Bool) {
+    guard wantsToWrite != on else { return }
+    wantsToWrite = on
+    updateInterest()
+  }
+
+  // MARK: Writing
+
+  /// Bytes accepted for writing and not yet taken by the socket.
+  package final var pendingBytes: Int { output.count }
+
+  /// Whether a producer should pause; `drained()` will say when to go on.
+  package final var isCongested: Bool { output.count > Self.highWater }
+
+  /// Writes what is in `output`.
+  package final func flush() {
+    guard phase == .open else { return }
+    while !output.isEmpty {
+      switch tls.write(from: UnsafeRawPointer(output.start), count: output.count) {
+      case .bytes(let count):
+        output.consume(count)
+      case .wantsWrite:
+        if output.count > Self.highWater { owesDrained = true }
+        setWriteInterest(true)
+        checkDrained()
+        return
+      case .wantsRead:
+        return
+      case .closed:
+        failed(.closed)
+        return
+      case .failed:
+        failed(tlsFailure)
+        return
+      }
+    }
+    setWriteInterest(false)
+    checkDrained()
+  }
+
+  /// Adds `bytes` behind what is in `output`; long runs go to the TLS layer without being copied first.
+  package final func send(_ bytes: UnsafeBufferPointer<UInt8>) {
+    output.borrow(from: buffers)
+    if output.count &+ bytes.count <= BufferPool.blockSize {
+      output.append(bytes)
+      return
+    }
+    flush()
+    guard isOpen else { return }
+    var rest = bytes
+    // A partly written record must be offered again byte for byte, so after a refusal everything is queued.
+    while output.isEmpty, phase == .open, !rest.isEmpty {
+      switch tls.write(from: UnsafeRawPointer(rest.baseAddress.unsafelyUnwrapped), count: rest.count) {
+      case .bytes(let count):
+        rest = UnsafeBufferPointer(rebasing: rest[count...])
+      case .wantsWrite:
+        setWriteInterest(true)
+        output.append(rest)
+        rest = UnsafeBufferPointer(start: nil, count: 0)
+      case .wantsRead:
+        output.append(rest)
+        rest = UnsafeBufferPointer(start: nil, count: 0)
+      case .closed:
+        failed(.closed)
+        return
+      case .failed:
+        failed(tlsFailure)
+        return
+      }
+    }
+    if !rest.isEmpty { output.append(rest) }
+    if output.count > Self.highWater { owesDrained = true }
+  }
+
+  private var tlsFailure: TransportFailure {
+    guard let failure = tls.failure else { return .closed }
+    return .tls(failure)
+  }
+
+  private func checkDrained() {
+    guard owesDrained, output.count <= Self.lowWater else { return }
+    owesDrained = false
+    drained()
+  }
+
+  /// Says that a producer has paused for us although the high-water mark was not passed in `flush`.
+  package final func oweDrained() { owesDrained = true }
+
+  /// Gives back the memory of queues that are empty: for a connection between two requests. `close()` gives nothing
+  /// back: frames further up may still be looking at `input`, which lives until the channel is buried.
+  package final func releaseQueues() {
+    input.giveBack(to: buffers)
+    output.giveBack(to: buffers)
+  }
+}

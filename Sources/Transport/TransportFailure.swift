@@ -1,0 +1,14 @@
+import Reactor
+import TLS
+
+/// Why a connection could not be made or went away.
+public enum TransportFailure: Sendable {
+  /// TCP did not connect.
+  case connect(Errno)
+  /// The handshake, the peer's certificate or identity, or a record was refused.
+  case tls(TLSFailure)
+  /// The peer closed when more was expected.
+  case closed
+  /// A deadline passed.
+  case timeout
+}

@@ -1,0 +1,44 @@
+import TLS
+
+/// A named service as one snapshot knows it: its endpoints, how to speak TLS with it, how long to wait for it.
+/// Immutable, shared by all workers.
+package final class Backend: Sendable {
+  package enum Balance: Sendable { case roundRobin, leastRequests }
+
+  package let name: String
+  /// The backend's place in its snapshot's list.
+  package let index: Int
+  /// The backend's id in the metrics, stable across reloads.
+  package let metricID: Int
+  package let endpoints: [Endpoint]
+  package let tls: ClientTLSContext
+  package let balance: Balance
+  /// Milliseconds for TCP and TLS together; until the response's head; for a pooled connection and between parts of a body.
+  package let connectTimeout: Int
+  package let responseTimeout: Int
+  package let idleTimeout: Int
+  /// One worker's share of the configured limits.
+  package let connectionLimit: Int
+  package let pendingLimit: Int
+  /// Equal for two backends exactly if connections made for the one may carry requests for the other: same name, same
+  /// endpoints, same CA, certificate and identities.
+  package let poolKey: [UInt8]
+
+  package init(
+    name: String, index: Int, metricID: Int, endpoints: [Endpoint], tls: ClientTLSContext, balance: Balance,
+    connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, connectionLimit: Int, pendingLimit: Int, poolKey: [UInt8]
+  ) {
+    self.name = name
+    self.index = index
+    self.metricID = metricID
+    self.endpoints = endpoints
+    self.tls = tls
+    self.balance = balance
+    self.connectTimeout = connectTimeout
+    self.responseTimeout = responseTimeout
+    self.idleTimeout = idleTimeout
+    self.connectionLimit = connectionLimit
+    self.pendingLimit = pendingLimit
+    self.poolKey = poolKey
+  }
+}

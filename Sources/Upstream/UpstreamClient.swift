@@ -1,0 +1,30 @@
+import Bytes
+import HTTP
+
+/// Whoever sends a request to a backend: it is told here what becomes of it.
+///
+/// A base class for the reason `Channel` is one. All calls come on the worker's thread, never after `upstreamEnded` or
+/// `upstreamFailed`, which are the last for a connection; pointers are valid during the call.
+open class UpstreamClient {
+  public init() {}
+
+  /// A connection is being made; `upstreamReady` or `upstreamFailed` follows.
+  open func upstreamOpening(_ connection: UpstreamConnection) {}
+  /// A connection is there, its peer's identity checked. `reused`: it has carried a request before, so the backend may
+  /// have closed it a moment ago.
+  open func upstreamReady(_ connection: UpstreamConnection, reused: Bool) {}
+  /// No connection, or it broke. It is not this client's any more.
+  open func upstreamFailed(_ failure: UpstreamFailure) {}
+  /// The head of a final or interim response, in `connection.responseHead`, its bytes in `bytes`.
+  open func upstreamHead(_ connection: UpstreamConnection, bytes: UnsafeBufferPointer<UInt8>) {}
+  /// A run of the response's content.
+  open func upstreamBody(_ bytes: UnsafeBufferPointer<UInt8>) {}
+  /// A trailer field (RFC 9110 section 6.5).
+  open func upstreamTrailer(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {}
+  /// The response is complete; the connection went back to its pool or was closed.
+  open func upstreamEnded() {}
+  /// What has come in so far has been handed over: a good moment to write.
+  open func upstreamPaused() {}
+  /// What was waiting to be sent to the backend has gone down to the low-water mark.
+  open func upstreamDrained() {}
+}

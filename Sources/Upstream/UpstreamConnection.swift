@@ -1,0 +1,368 @@
+import Bytes
+import CLinux
+import HTTP
+import HTTP1
+import Reactor
+import TLS
+import Transport
+
+/// One HTTP/1.1 connection to an endpoint of a backend: makes it, checks who answered, carries one request at a time.
+public final class UpstreamConnection: SecureChannel {
+  package enum State {
+    /// Connecting or shaking hands for `client`.
+    case opening
+    /// In the pool.
+    case idle
+    /// Carrying `client`'s request, the response's head not yet complete.
+    case awaitingHead
+    /// Passing the response's content on.
+    case readingBody
+  }
+
+  /// How the content being read ends.
+  private enum Body {
+    case none
+    case length(UInt64)
+    case chunked
+    case untilClose
+  }
+
+  package private(set) var state = State.opening
+  package let pool: BackendPool
+  package var backend: Backend { pool.backend }
+  package let endpointIndex: Int
+  /// Who is served; the client holds the connection, not the other way round.
+  package unowned(unsafe) var client: UpstreamClient?
+  package var responseHead: ResponseHead
+  private var parser: ResponseParser
+  private var decoder = ChunkedDecoder()
+  private var body = Body.none
+  private var requestMethod = HTTPMethod.get
+  /// Requests carried to their end.
+  package private(set) var carried = 0
+  private var requestWritten = false
+  private var requestComplete = false
+  private var responseStarted = false
+  private var keepsOpen = true
+  /// When a pooled connection was put there, for the pool's order and the idle bound.
+  private var isAtRest = false
+
+  /// Fields a backend's head may have, and its bytes.
+  private static let limits = HeadLimits(headerBytes: 64 << 10, headerCount: 128, uriBytes: 0)
+  /// Milliseconds in the pool after which OpenSSL's buffers are given back.
+  private static let restAfter = 5_000
+
+  private init(
+    pool: BackendPool, endpointIndex: Int, client: UpstreamClient, descriptor: Int32, tls: consuming TLSConnection, phase: Phase
+  ) {
+    self.pool = pool
+    self.endpointIndex = endpointIndex
+    self.client = client
+    responseHead = ResponseHead(fieldCapacity: Self.limits.headerCount)
+    parser = ResponseParser(limits: Self.limits)
+    super.init(loop: pool.loop, descriptor: descriptor, tls: tls, phase: phase, buffers: pool.buffers)
+  }
+
+  /// Starts connecting. - Throws: what `socket` or `connect` said, before any connection object exists.
+  static func open(
+    to address: SocketAddress, pool: BackendPool, endpointIndex: Int, client: UpstreamClient
+  ) throws(Errno) -> UpstreamConnection {
+    var descriptor = FileDescriptor(owning: Int32(try Syscall.require { Int(socket(address.family, gh_SOCK_STREAM, 0)) }))
+    if address.family != AF_UNIX {
+      try? Syscall.setOption(descriptor.raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    }
+    let raw = descriptor.raw
+    var phase = Phase.handshaking
+    if address.withPointer({ connect(raw, $0, $1) }) != 0 {
+      let error = Errno(gh_errno())
+      guard error == .inProgress || error == .interrupted else {
+        descriptor.close()
+        throw error
+      }
+      phase = .connecting
+    }
+    let tls = TLSConnection(connecting: pool.backend.tls, fd: raw)
+    let connection = UpstreamConnection(
+      pool: pool, endpointIndex: endpointIndex, client: client, descriptor: descriptor.take(), tls: tls, phase: phase)
+    try connection.register(.write)
+    connection.setDeadline(pool.backend.connectTimeout)
+    return connection
+  }
+
+  // MARK: For the client
+
+  /// Says which request goes out; its head stands in `output` already, or follows at once.
+  package func begin(method: HTTPMethod) {
+    requestMethod = method
+    requestWritten = true
+    responseHead.reset()
+    parser.reset()
+    setDeadline(0)
+  }
+
+  /// The request is complete: from here on a response frees the connection.
+  package func requestEnded() {
+    requestComplete = true
+    setDeadline(state == .readingBody ? backend.idleTimeout : backend.responseTimeout)
+  }
+
+  /// More of the request came from the client. While the backend takes it in, the client's own deadline is enough;
+  /// a backend that does not is given `idleTimeout`.
+  package func requestProgressed() {
+    setDeadline(output.isEmpty ? 0 : backend.idleTimeout)
+  }
+
+  /// The client has no more interest. The connection, in the middle of something, is of no use to anybody else.
+  package func cancel() {
+    client = nil
+    shutDown()
+  }
+
+  package var endpoint: Endpoint { backend.endpoints[endpointIndex] }
+
+  // MARK: The pool
+
+  /// Takes the connection out of the pool for `client`.
+  func activate(_ client: UpstreamClient) {
+    self.client = client
+    state = .awaitingHead
+    requestWritten = false
+    requestComplete = false
+    responseStarted = false
+    isAtRest = false
+  }
+
+  /// Puts an idle connection to its rest in the pool.
+  private func park() {
+    carried &+= 1
+    releaseQueues()
+    setDeadline(min(Self.restAfter, backend.idleTimeout))
+    pool.park(self)
+  }
+
+  // MARK: SecureChannel
+
+  public override func handshakeCompleted() {
+    guard let client else { return shutDown() }
+    state = .awaitingHead
+    pool.opened(self)
+    setDeadline(backend.responseTimeout)
+    client.upstreamReady(self, reused: false)
+  }
+
+  public override func handshakeFailed(_ failure: TransportFailure) {
+    let kind: UpstreamFailure.Kind
+    switch failure {
+    case .connect, .timeout, .closed: kind = phase == .connecting ? .connect : .tls
+    case .tls(let failure): kind = failure.kind == .identity ? .identity : .tls
+    }
+    fail(UpstreamFailure(kind, requestUnsent: true, cause: failure))
+  }
+
+  public override func received() {
+    responseStarted = true
+    while isOpen, !input.isEmpty {
+      switch state {
+      case .opening, .idle:
+        // Bytes nobody asked for: this connection cannot be trusted to carry another request.
+        return shutDown()
+      case .awaitingHead:
+        guard client != nil, requestWritten else { return shutDown() }
+        guard readHead() else { return finishTurn() }
+      case .readingBody:
+        guard readBody() else { return finishTurn() }
+      }
+      if isReadingPaused { return finishTurn() }
+    }
+    finishTurn()
+  }
+
+  /// What came has been handed over; the client may write it on.
+  private func finishTurn() {
+    client?.upstreamPaused()
+  }
+
+  /// Parses what there is of a head. True when the state has moved on.
+  private func readHead() -> Bool {
+    let bytes = input.readable
+    switch parser.parse(bytes.span, into: &responseHead, requestMethod: requestMethod) {
+    case .needMore:
+      return false
+    case .failed:
+      fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
+      return false
+    case .complete:
+      let head = UnsafeBufferPointer(rebasing: bytes[..<responseHead.length])
+      let interim = responseHead.isInterim
+      if !interim {
+        state = .readingBody
+        keepsOpen = responseHead.isPersistent
+        switch responseHead.framing {
+        case .none, .stream: body = .none
+        case .length(let count): body = count == 0 ? .none : .length(count)
+        case .chunked:
+          body = .chunked
+          decoder = ChunkedDecoder()
+        case .untilClose:
+          body = .untilClose
+          keepsOpen = false
+        }
+        setDeadline(backend.idleTimeout)
+      }
+      let length = responseHead.length
+      client?.upstreamHead(self, bytes: head)
+      guard isOpen, client != nil else { return false }
+      input.consume(length)
+      if interim {
+        responseHead.reset()
+        parser.reset()
+      } else if case .none = body {
+        complete()
+        return false
+      }
+      return true
+    }
+  }
+
+  /// Hands content on. True when something was consumed and the response goes on.
+  private func readBody() -> Bool {
+    let bytes = input.readable
+    switch body {
+    case .none:
+      complete()
+      return false
+    case .length(let remaining):
+      let count = bytes.count < remaining ? bytes.count : Int(remaining)
+      client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[..<count]))
+      guard isOpen, client != nil else { return false }
+      input.consume(count)
+      setDeadline(backend.idleTimeout)
+      if UInt64(count) == remaining {
+        body = .none
+        complete()
+        return false
+      }
+      body = .length(remaining &- UInt64(count))
+      return true
+    case .untilClose:
+      client?.upstreamBody(bytes)
+      guard isOpen, client != nil else { return false }
+      input.consume(bytes.count)
+      setDeadline(backend.idleTimeout)
+      return true
+    case .chunked:
+      return readChunks(bytes)
+    }
+  }
+
+  private func readChunks(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    var consumed = 0
+    while true {
+      let before = consumed
+      switch decoder.next(UnsafeBufferPointer(rebasing: bytes[before...]).span, consumed: &consumed) {
+      case .needMore:
+        input.consume(consumed)
+        setDeadline(backend.idleTimeout)
+        return false
+      case .data(let range):
+        client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[(before + range.start)..<(before + range.end)]))
+      case .trailer(let name, let value):
+        client?.upstreamTrailer(
+          name: UnsafeBufferPointer(rebasing: bytes[(before + name.start)..<(before + name.end)]),
+          value: UnsafeBufferPointer(rebasing: bytes[(before + value.start)..<(before + value.end)]))
+      case .end:
+        input.consume(consumed)
+        body = .none
+        complete()
+        return false
+      case .failed:
+        fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
+        return false
+      }
+      guard isOpen, client != nil else { return false }
+      if isReadingPaused {
+        input.consume(consumed)
+        return false
+      }
+    }
+  }
+
+  /// The response is whole. Back to the pool, unless the request is not, or anything is left over.
+  private func complete() {
+    guard let client else { return shutDown() }
+    self.client = nil
+    let reusable = keepsOpen && requestComplete && input.isEmpty && output.isEmpty && !pool.isRetired
+    if reusable {
+      state = .idle
+      // Bytes beyond the response would be nobody's: looking for them closes the connection.
+      if isReadingPaused { resumeReading() }
+      if isOpen { park() }
+    } else {
+      shutDown()
+    }
+    // Last, so that a next request that is already waiting finds the connection in the pool.
+    client.upstreamEnded()
+  }
+
+  public override func drained() {
+    client?.upstreamDrained()
+  }
+
+  public override func ended(clean: Bool) {
+    if state == .readingBody, case .untilClose = body {
+      // Without close_notify the end may be an attacker's: the client must not take a part for the whole.
+      if clean {
+        complete()
+      } else {
+        fail(UpstreamFailure(.reset, requestUnsent: false, responseStarted: true, cause: .closed))
+      }
+      return
+    }
+    failed(.closed)
+  }
+
+  public override func failed(_ failure: TransportFailure) {
+    let kind: UpstreamFailure.Kind
+    // TLS 1.3 tells us of a refused client certificate only after our side of the handshake is over.
+    if case .tls(let cause) = failure, !responseStarted, carried == 0, cause.kind == .refusedByPeer { kind = .tls } else { kind = .reset }
+    fail(
+      UpstreamFailure(
+        kind, requestUnsent: !requestWritten, connectionReused: carried > 0, responseStarted: responseStarted, cause: failure))
+  }
+
+  public override func deadlineReached() {
+    switch state {
+    case .opening:
+      fail(UpstreamFailure(.connect, requestUnsent: true, cause: .timeout))
+    case .idle:
+      if isAtRest || backend.idleTimeout <= Self.restAfter { return shutDown() }
+      isAtRest = true
+      tls.releaseBuffers()
+      setDeadline(backend.idleTimeout - Self.restAfter)
+    case .awaitingHead, .readingBody:
+      fail(
+        UpstreamFailure(
+          .timeout, requestUnsent: false, connectionReused: carried > 0, responseStarted: state == .readingBody, cause: .timeout))
+    }
+  }
+
+  /// Closes and tells the client, if there is one, which then has no connection any more.
+  private func fail(_ failure: UpstreamFailure) {
+    let client = self.client
+    self.client = nil
+    if failure.kind == .connect { pool.connectFailed(endpointIndex) }
+    close()
+    client?.upstreamFailed(failure)
+  }
+
+  /// Says goodbye and closes.
+  package func shutDown() {
+    guard isOpen else { return }
+    if phase == .open { tls.shutdown() }
+    close()
+  }
+
+  public override func closing() {
+    pool.closed(self, wasIdle: state == .idle, wasOpening: state == .opening)
+  }
+}
