@@ -1,34 +1,34 @@
 import Bytes
 
 /// What the `Connection` fields of a head ask for (RFC 9110 section 7.6.1).
-package struct ConnectionOptions: OptionSet, Sendable {
-  package let rawValue: UInt8
-  package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-  package static let close = ConnectionOptions(rawValue: 1)
-  package static let keepAlive = ConnectionOptions(rawValue: 2)
-  package static let upgrade = ConnectionOptions(rawValue: 4)
+package struct ConnectionOptions: Equatable, Sendable {
+  package private(set) var close = false
+  package private(set) var keepAlive = false
+  package private(set) var upgrade = false
   /// Something else: the name of a field that is meant for this hop only.
-  package static let fieldNames = ConnectionOptions(rawValue: 8)
+  package private(set) var namesFields = false
 
-  /// The options in one field value; nil when it is no list of tokens.
-  package static func read(_ value: ByteRange, in bytes: Span<UInt8>) -> ConnectionOptions? {
-    var options: ConnectionOptions = []
+  package init() {}
+
+  /// Adds what one `Connection` field asks for.
+  ///
+  /// - Returns: false when it is no list of tokens: the head is malformed.
+  package mutating func add(_ value: ByteRange, in bytes: Span<UInt8>) -> Bool {
     var list = TokenList(value)
     while true {
       switch list.next(in: bytes) {
-      case .end: return options
-      case .malformed: return nil
+      case .end: return true
+      case .malformed: return false
       case .token(let range):
         let token = bytes.extracting(range.bounds)
         if token.equalsIgnoringCase("keep-alive") {
-          options.insert(.keepAlive)
+          keepAlive = true
         } else if token.equalsIgnoringCase("close") {
-          options.insert(.close)
+          close = true
         } else if token.equalsIgnoringCase("upgrade") {
-          options.insert(.upgrade)
+          upgrade = true
         } else {
-          options.insert(.fieldNames)
+          namesFields = true
         }
       }
     }

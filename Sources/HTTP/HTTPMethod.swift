@@ -1,5 +1,5 @@
 /// A request method (RFC 9110 section 9). Methods are case-sensitive: `get` is `other`, not `GET`.
-package enum HTTPMethod: UInt8, CaseIterable, Sendable {
+@usableFromInline package enum HTTPMethod: UInt8, CaseIterable, Sendable {
   case get, head, post, put, delete, options, patch, connect, trace
   /// A legal token that is none of the above; its text is in `RequestHead.methodRange`.
   case other

@@ -1,7 +1,7 @@
 import Bytes
 
 /// How the end of a message's content is found (RFC 9112 section 6).
-package enum BodyFraming: Equatable, Sendable {
+@usableFromInline package enum BodyFraming: Equatable, Sendable {
   case none
   /// This many bytes follow.
   case length(UInt64)

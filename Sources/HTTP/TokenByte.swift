@@ -1,11 +1,11 @@
 /// Which bytes a token may hold (RFC 9110 section 5.6.2), as two words of bits: no table to fetch, nothing to initialise.
-package enum TokenByte {
+@usableFromInline package enum TokenByte {
   /// Bits for `!#$%&'*+-.` and the digits.
-  private static var low: UInt64 { 0x03ff_6cfa_0000_0000 }
+  @inlinable static var low: UInt64 { 0x03ff_6cfa_0000_0000 }
   /// Bits for the letters and ``^_`|~``.
-  private static var high: UInt64 { 0x57ff_ffff_c7ff_fffe }
+  @inlinable static var high: UInt64 { 0x57ff_ffff_c7ff_fffe }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package static func contains(_ byte: UInt8) -> Bool {
     guard byte < 128 else { return false }
     return ((byte < 64 ? low : high) >> UInt64(byte & 63)) & 1 != 0

@@ -14,16 +14,18 @@ enum HeadScan {
   static func firstUnusual(_ bytes: Span<UInt8>, from start: Int, to end: Int, lowest: UInt8 = 0x20) -> Int {
     precondition(start >= 0 && end <= bytes.count)
     let raw = bytes.bytes
-    let width = 0x7f &- lowest
+    let lows = HeadScan.ones &* UInt64(lowest)
     var index = start
     while index &+ 16 <= end {
-      // What is not in lowest...0x7e wraps to `width` or more.
-      let block = raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: SIMD16<UInt8>.self)
-      let offset = firstSet((block &- lowest) .>= width)
-      if offset < 16 { return index &+ offset }
+      let first = outside(raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self), lows)
+      let second = outside(raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index &+ 8, as: UInt64.self), lows)
+      if (first | second) & highBits != 0 {
+        let firstHigh = first & highBits
+        return index &+ (firstHigh != 0 ? firstHigh.trailingZeroBitCount : 64 &+ (second & highBits).trailingZeroBitCount) >> 3
+      }
       index &+= 16
     }
-    while index < end, bytes[unchecked: index] &- lowest < width { index &+= 1 }
+    while index < end, bytes[unchecked: index] &- lowest < 0x7f &- lowest { index &+= 1 }
     return index
   }
 
@@ -35,13 +37,10 @@ enum HeadScan {
     precondition(start >= 0 && end <= bytes.count)
     let raw = bytes.bytes
     var index = start
-    while index &+ 16 <= end {
-      let block = raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: SIMD16<UInt8>.self)
-      let isLetter = ((block | 0x20) &- 0x61) .< 26
-      let isDigit = (block &- 0x30) .< 10
-      let offset = firstSet(.!(isLetter .| isDigit .| (block .== 0x2d)))
-      if offset < 16 { return index &+ offset }
-      index &+= 16
+    while index &+ 8 <= end {
+      let bad = besidesName(raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
+      if bad != 0 { return index &+ bad.trailingZeroBitCount >> 3 }
+      index &+= 8
     }
     while index < end, isName(bytes[unchecked: index]) { index &+= 1 }
     return index
@@ -63,13 +62,25 @@ enum HeadScan {
     (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x2d
   }
 
-  /// The first lane that is true; 16 when none is.
+  // MARK: Eight bytes at once
+
+  private static var ones: UInt64 { 0x0101_0101_0101_0101 }
+  private static var highBits: UInt64 { 0x8080_8080_8080_8080 }
+
+  /// The high bit of the first byte outside of lowest...0x7e is set, and of none before it; those behind it mean nothing.
   @inline(__always)
-  private static func firstSet(_ mask: SIMDMask<SIMD16<Int8>>) -> Int {
-    let halves = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
-    if halves[0] | halves[1] == 0 { return 16 }
-    return halves[0] != 0
-      ? halves[0].trailingZeroBitCount >> 3
-      : 8 &+ halves[1].trailingZeroBitCount >> 3
+  private static func outside(_ word: UInt64, _ lows: UInt64) -> UInt64 {
+    (word &- lows) | (word &+ ones)
+  }
+
+  /// The high bit of exactly those bytes that are no letter, digit or `-`. No sum leaves its byte: both sides are below 0x80.
+  @inline(__always)
+  private static func besidesName(_ word: UInt64) -> UInt64 {
+    let low = word & ~highBits
+    let lowerCase = low | ones &* 0x20
+    let isLetter = (lowerCase &+ ones &* (0x80 - 0x61)) & ~(lowerCase &+ ones &* (0x80 - 0x7b))
+    let isDigit = (low &+ ones &* (0x80 - 0x30)) & ~(low &+ ones &* (0x80 - 0x3a))
+    let isOther = (low ^ ones &* 0x2d) &+ ones &* 0x7f
+    return (word | ~(isLetter | isDigit | ~isOther)) & highBits
   }
 }

@@ -5,7 +5,7 @@ import HTTP
 struct MessageFraming {
   private(set) var contentLength: UInt64?
   private(set) var isChunked = false
-  private(set) var connection: ConnectionOptions = []
+  private(set) var connection = ConnectionOptions()
 
   /// Looks at `Content-Length`, `Transfer-Encoding` and `Connection`; other fields are none of its business.
   ///
@@ -27,8 +27,7 @@ struct MessageFraming {
       else { return .badFraming }
       isChunked = true
     case .connection:
-      guard let options = ConnectionOptions.read(field.value, in: bytes) else { return .badRequest }
-      connection.formUnion(options)
+      guard connection.add(field.value, in: bytes) else { return .badRequest }
     default:
       break
     }
@@ -37,8 +36,8 @@ struct MessageFraming {
 
   /// RFC 9112 section 9.3.
   func isPersistent(minorVersion: UInt8) -> Bool {
-    if connection.contains(.close) { return false }
-    return minorVersion == 1 || connection.contains(.keepAlive)
+    if connection.close { return false }
+    return minorVersion == 1 || connection.keepAlive
   }
 
   /// One or more digits, up to 2^63 - 1, so that it fits the signed numbers of whoever reads it next.

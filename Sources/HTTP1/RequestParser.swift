@@ -97,7 +97,7 @@ package struct RequestParser {
         lineStart = next
         scanned = next
         guard head.fields.count < limits.headerCount, head.fields.append(field) else { return fail(.headersTooLarge) }
-        if field.id != .other, let error = note(field, in: bytes, of: &head) { return fail(error) }
+        if let error = note(field, in: bytes, of: &head) { return fail(error) }
       case .end(let next):
         return finish(at: next, bytes, &head)
       case .incomplete:
@@ -138,16 +138,19 @@ package struct RequestParser {
   private mutating func finish(at next: Int, _ bytes: Span<UInt8>, _ head: inout RequestHead) -> HeadProgress {
     guard hasHost || head.minorVersion == 0 else { return fail(.badHost) }
     head.length = next
+    var hasContent = false
     if framing.isChunked {
       head.framing = .chunked
+      hasContent = true
     } else if let length = framing.contentLength {
       head.framing = .length(length)
+      hasContent = length > 0
     }
     head.isPersistent = framing.isPersistent(minorVersion: head.minorVersion)
-    head.hasConnectionOptions = framing.connection.contains(.fieldNames)
-    head.expectsContinue = expectsContinue && head.framing != .none && head.framing != .length(0)
+    head.hasConnectionOptions = framing.connection.namesFields
+    head.expectsContinue = expectsContinue && hasContent
     // HTTP/1.0 has no upgrade (RFC 9110 section 7.8).
-    head.wantsUpgrade = hasUpgrade && framing.connection.contains(.upgrade) && head.minorVersion == 1
+    head.wantsUpgrade = hasUpgrade && framing.connection.upgrade && head.minorVersion == 1
     reset()
     return .complete
   }

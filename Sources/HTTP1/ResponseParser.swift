@@ -91,7 +91,7 @@ package struct ResponseParser {
         lineStart = next
         scanned = next
         guard head.fields.count < limits.headerCount, head.fields.append(field) else { return fail(.headersTooLarge) }
-        if field.id != .other, let error = framing.note(field, in: bytes, minorVersion: head.minorVersion) {
+        if let error = framing.note(field, in: bytes, minorVersion: head.minorVersion) {
           return fail(error)
         }
       case .end(let next):
@@ -109,7 +109,7 @@ package struct ResponseParser {
   /// RFC 9112 section 6.3, in its order.
   private mutating func finish(_ head: inout ResponseHead, requestMethod: HTTPMethod) {
     head.isPersistent = framing.isPersistent(minorVersion: head.minorVersion)
-    head.hasConnectionOptions = framing.connection.contains(.fieldNames)
+    head.hasConnectionOptions = framing.connection.namesFields
     let announcesContent = framing.isChunked || (framing.contentLength ?? 0) > 0
     if head.status < 200 || head.status == 204 {
       head.framing = .none
