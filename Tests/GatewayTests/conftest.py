@@ -112,3 +112,8 @@ def curl():
 @pytest.fixture(scope="session")
 def wrk():
     return program("wrk")
+
+
+@pytest.fixture(scope="session")
+def openssl():
+    return program("openssl")

@@ -1,0 +1,124 @@
+"""The access log: one JSON object a line with the contract's fields, whatever the request holds, and never a secret."""
+import json
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from harness import configuration as conf
+from harness.answers import UUID7, seen
+from harness.waiting import eventually
+
+FIELDS = {"time", "request_id", "trace_id", "client_ip", "client_identity", "protocol", "tls", "method", "host", "path", "route",
+          "status", "code", "issuer", "sub", "backend", "endpoint", "upstream_identity", "token", "bytes_in", "bytes_out",
+          "duration_ms", "upstream_ms"}
+
+
+def test_the_fields_of_a_request_that_went_through(gateway, backend, idp):
+    answer = gateway.ask("POST", "/orders/logged?secret=query", headers=idp.bearer(sub="log-me"), body=b"12345")
+    request_id = seen(answer).get("X-Request-Id")
+    line = gateway.logged(request_id=request_id)
+    assert set(line) >= FIELDS
+    assert {key: line[key] for key in ("client_ip", "method", "host", "path", "route", "status", "issuer", "sub", "backend",
+                                       "endpoint", "token")} == {
+        "client_ip": "127.0.0.1", "method": "POST", "host": "api.example.com", "path": "/orders/logged", "route": "orders",
+        "status": 200, "issuer": idp.issuer, "sub": "log-me", "backend": "orders", "endpoint": f"127.0.0.1:{backend.port}",
+        "token": "verified"}
+    assert line["protocol"] == "HTTP/1.1" and "1.3" in line["tls"]
+    assert not line["code"] and not line["client_identity"]
+    assert UUID7.fullmatch(line["request_id"]) and re.fullmatch(r"[0-9a-f]{32}", line["trace_id"])
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["time"])
+    assert line["bytes_in"] >= 5 and line["bytes_out"] >= len(answer.body)
+    assert 0 <= line["upstream_ms"] <= line["duration_ms"] < 5000
+
+
+def test_the_fields_of_a_refusal(gateway):
+    gateway.ask("GET", "/orders/refused-for-the-log")
+    line = gateway.logged(path="/orders/refused-for-the-log")
+    assert (line["status"], line["code"], line["token"], line["route"]) == (401, "token_missing", "none", "orders")
+    assert not line["sub"] and not line["upstream_identity"]
+
+
+def test_how_long_it_took(gateway, backend):
+    backend.on("/public/took", lambda connection, request: (time.sleep(0.5), connection.answer(200, b"ok")))
+    gateway.ask("GET", "/public/took")
+    line = gateway.logged(path="/public/took")
+    assert 480 < line["upstream_ms"] <= line["duration_ms"] < 1500
+
+
+HOSTILE = ['/public/"quoted"', "/public/<script>", "/public/{}", "/public/a'b", "/public/%22%0d%0ainjected", "/public/%1b[31m"]
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_one_request_is_one_line_whatever_its_path(gateway, path):
+    before = len(gateway.log)
+    gateway.ask("GET", path)
+    eventually(lambda: len(gateway.log) == before + 1)
+    text = gateway.output.read_bytes()
+    assert b"\x1b" not in text and b"\r" not in text
+    for line in text.decode().splitlines():
+        json.loads(line)
+
+
+@pytest.mark.parametrize("subject", ['a"b', "a\nb", "a\\b", "é\u2028😀", "\u0000\u001b", "x" * 3000], ids=ascii)
+def test_one_request_is_one_line_whatever_its_subject(gateway, idp, subject):
+    before = len(gateway.log)
+    answer = gateway.ask("GET", "/orders/subject", headers=idp.bearer(sub=subject))
+    eventually(lambda: len(gateway.log) == before + 1)
+    line = gateway.log[-1]
+    assert line["status"] == answer.status
+    if answer.status == 200 and len(subject) < 100:
+        assert line["sub"] == subject
+
+
+def test_requests_that_cannot_be_read_are_logged_too(gateway):
+    before = len(gateway.log)
+    with gateway.client() as client:
+        client.send(b'GET /pub"\x01lic\xff HTTP/1.1\r\nHost: a"b\r\nUser-Agent: "\r\n\r\n')
+        assert client.response().status == 400
+    eventually(lambda: len(gateway.log) == before + 1)
+    assert gateway.log[-1]["status"] == 400 and gateway.log[-1]["code"]
+
+
+def test_no_token_cookie_or_query_value_is_ever_logged(make_gateway, backend, idp, jwks):
+    sources = [{"header": "Authorization", "scheme": "Bearer"}, {"cookie": "access_token"}]
+    gateway = make_gateway(backend.port, {"process": {"log_level": "trace"},
+                                          "identity_providers": [conf.provider(idp, jwks, token_from=sources)]})
+    good, bad = idp.token(sub="quiet"), idp.token(exp=1000)
+    answers = [
+        gateway.ask("GET", "/orders/1?password=hunter2", headers={"Authorization": f"Bearer {good}", "Cookie": "session=s3cr3t"}),
+        gateway.ask("GET", "/orders/1", headers={"Cookie": f"access_token={good}"}),
+        gateway.ask("GET", f"/orders/1?access_token={good}", headers={"Authorization": f"Bearer {bad}"}),
+        gateway.ask("GET", "/nowhere?password=hunter2", headers={"Authorization": "Basic aHVudGVyMg=="}),
+        gateway.ask("GET", "/public//?password=hunter2", headers={"X-Api-Key": "s3cr3t"}),
+    ]
+    internal = seen(answers[0]).get("X-Internal-Token")
+    eventually(lambda: len(gateway.log) == len(answers))
+    everything = gateway.output.read_text() + gateway.error_text + gateway.admin("/metrics").text
+    for secret in (good, bad, internal, *good.split("."), *internal.split(".")[1:], "hunter2", "s3cr3t", "aHVudGVyMg"):
+        assert secret not in everything, secret
+
+
+def test_off_logs_nothing(make_gateway, backend):
+    gateway = make_gateway(backend.port, {"access_log": {"path": "off"}})
+    assert gateway.ask("GET", "/public/1").status == 200
+    time.sleep(0.5)
+    assert gateway.log == []
+
+
+def test_lines_of_many_clients_do_not_mix(make_gateway, nginx, tmp_path):
+    """Two workers and one file: every line is whole."""
+    log = tmp_path / "access.log"
+    gateway = make_gateway(nginx.port, {"access_log": {"path": str(log)}}, workers=2)
+
+    def many(number):
+        with gateway.client() as client:
+            for turn in range(25):
+                assert client.exchange("GET", f"/public/{number}/{turn}/{'x' * 500}").status == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(many, range(8)))
+    lines = eventually(lambda: (lambda found: found if len(found) == 200 else None)(log.read_text().splitlines()))
+    assert {tuple(json.loads(line)["path"].split("/")[2:4]) for line in lines} == {
+        (str(number), str(turn)) for number in range(8) for turn in range(25)}
