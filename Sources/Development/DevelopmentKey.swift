@@ -1,5 +1,5 @@
 import COpenSSL
-import Foundation
+import Tokens
 
 /// A P-256 private key, made here or read back from a PEM file.
 final class DevelopmentKey {
@@ -54,7 +54,7 @@ final class DevelopmentKey {
     defer { BN_free(number) }
     var bytes = [UInt8](repeating: 0, count: 32)
     guard BN_bn2binpad(number, &bytes, 32) == 32 else { throw DevelopmentError.openSSL("cannot read the public key") }
-    return Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    return String(decoding: Base64URL.encode(bytes), as: UTF8.self)
   }
 }
 
