@@ -1,0 +1,156 @@
+import JSON
+
+/// What `AccessTokenVerifier` says about a token.
+package enum TokenVerdict {
+  /// - Parameter cached: the signature was checked earlier.
+  case accepted(VerifiedToken, cached: Bool)
+  case denied(TokenDenial)
+}
+
+/// Decides, on one worker, whether an access token is good, and remembers the good ones.
+///
+/// The checks of a token that was not seen before come in this order, and the first that fails names the denial: size;
+/// structure; `alg` against the provider's list; `typ`; `iss`, which picks the provider; key; signature; `exp`, `nbf` and `iat`;
+/// `aud`; `sub` and the required claims. No signature is computed for a token whose issuer is not among the acceptable providers.
+package final class AccessTokenVerifier {
+  package private(set) var providers: [IdentityProvider]
+  package private(set) var epoch: UInt64
+  package let cache: VerifiedTokenCache
+  private let signatures = SignatureVerifier()
+
+  /// - Parameters:
+  ///   - providers: at most 64.
+  ///   - epoch: the snapshot's number; a larger one with each reload.
+  ///   - cacheBytes: the cache's bound.
+  package init(providers: [IdentityProvider], epoch: UInt64, cacheBytes: Int) {
+    precondition(providers.count <= ProviderSet.maximum)
+    self.providers = providers
+    self.epoch = epoch
+    cache = VerifiedTokenCache(capacity: cacheBytes)
+  }
+
+  /// Takes the providers of a new snapshot. Cached tokens are looked at again one by one, when they are next seen.
+  package func install(providers: [IdentityProvider], epoch: UInt64) {
+    precondition(providers.count <= ProviderSet.maximum)
+    self.providers = providers
+    self.epoch = epoch
+    signatures.forgetKeys()
+  }
+
+  /// - Parameters:
+  ///   - token: the compact JWS, without the scheme.
+  ///   - acceptable: the providers that the route accepts.
+  ///   - now: seconds since 1970.
+  package func verify(_ token: UnsafeBufferPointer<UInt8>, acceptable: ProviderSet, now: Int64) -> TokenVerdict {
+    let hash = cache.hash(token)
+    if let entry = cache.lookup(token, hash: hash) {
+      if entry.epoch == epoch || revalidate(entry, now: now) {
+        if now >= entry.validUntil {
+          cache.remove(entry)
+          if acceptable.contains(entry.provider) { return .denied(.expired) }
+        } else if acceptable.contains(entry.provider) {
+          return .accepted(entry, cached: true)
+        }
+      } else {
+        cache.remove(entry)
+      }
+    }
+    do throws(TokenDenial) {
+      let entry = try verifyAnew(token, hash: hash, acceptable: acceptable, now: now)
+      cache.insert(entry, now: now)
+      return .accepted(entry, cached: false)
+    } catch {
+      return .denied(error)
+    }
+  }
+
+  /// Keeps an internal token with the access token that it was minted for.
+  package func remember(minted: MintedToken, backend: Int, for token: VerifiedToken, now: Int64) {
+    cache.update(token, now: now) { token.remember(minted: minted, backend: backend) }
+  }
+
+  /// Whether an entry of an older snapshot is good in this one: the provider that vouched has the same rules and still holds the
+  /// key. Takes it over when it is.
+  private func revalidate(_ entry: VerifiedToken, now: Int64) -> Bool {
+    for (index, provider) in providers.enumerated()
+    where provider.fingerprint == entry.providerFingerprint && provider.keySet?.holds(entry.key) == true {
+      cache.update(entry, now: now) { entry.revalidate(provider: index, epoch: epoch) }
+      return true
+    }
+    return false
+  }
+
+  // MARK: A token not seen before
+
+  private func verifyAnew(
+    _ token: UnsafeBufferPointer<UInt8>, hash: UInt64, acceptable: ProviderSet, now: Int64
+  ) throws(TokenDenial) -> VerifiedToken {
+    let candidates = providers.indices.filter { acceptable.contains($0) && token.count <= providers[$0].maximumTokenBytes }
+    guard !candidates.isEmpty else { throw .tooLarge }
+    let jws = try CompactJWS(token)
+    let claims = try Self.claims(jws)
+    let chosen = try choose(candidates, jws, claims)
+    var denial = TokenDenial.issuer
+    // More than one only when providers share an issuer and differ in audience or rules.
+    for index in chosen {
+      do throws(TokenDenial) {
+        return try verify(token, hash: hash, jws, claims, provider: index, now: now)
+      } catch {
+        denial = error
+      }
+    }
+    throw denial
+  }
+
+  /// The claims set: a JSON object (RFC 7519 section 7.2).
+  private static func claims(_ jws: CompactJWS) throws(TokenDenial) -> JSONValue {
+    guard let claims = try? JSONParser.parse(jws.payload, limits: .token), claims.members != nil else { throw .malformed }
+    return claims
+  }
+
+  /// The candidates that the token is for. With none, the failure of those that come closest: with `iss` equal, the algorithm or
+  /// type that they refuse; else the first check, of algorithm, type and issuer, that all fail.
+  private func choose(_ candidates: [Int], _ jws: CompactJWS, _ claims: JSONValue) throws(TokenDenial) -> [Int] {
+    let ours = candidates.filter { claims.member("iss") == .string(providers[$0].issuer) }
+    let considered = ours.isEmpty ? candidates : ours
+    let fittingAlgorithm = considered.filter { index in
+      jws.algorithm.map { providers[index].algorithms.contains($0) } ?? false
+    }
+    guard !fittingAlgorithm.isEmpty else { throw .algorithm }
+    let fittingType = fittingAlgorithm.filter { providers[$0].accepts(type: jws.type) }
+    guard !fittingType.isEmpty else { throw .type }
+    guard !ours.isEmpty else { throw .issuer }
+    return fittingType
+  }
+
+  private func verify(
+    _ token: UnsafeBufferPointer<UInt8>, hash: UInt64, _ jws: CompactJWS, _ claims: JSONValue, provider index: Int, now: Int64
+  ) throws(TokenDenial) -> VerifiedToken {
+    let provider = providers[index]
+    guard let algorithm = jws.algorithm else { throw .algorithm }
+    guard let keySet = provider.keySet else { throw .keysUnavailable }
+    let key = try keySet.select(kid: jws.kid, algorithm: algorithm)
+    try checkSignature(token, jws, key, algorithm)
+    let expires = try provider.checkTimes(claims, now: now)
+    try provider.checkAudience(claims)
+    guard case .string(let subject)? = claims.member("sub"), !subject.isEmpty else { throw .claims }
+    try provider.checkRequiredClaims(claims)
+    let principal = Principal(
+      issuer: provider.issuer, subject: subject, claims: claims, scopes: Principal.scopes(claims), expiresAt: expires,
+      keyThumbprint: key.thumbprint)
+    let (validUntil, overflowed) = expires.addingReportingOverflow(provider.leeway)
+    return VerifiedToken(
+      bytes: Array(token), hash: hash, principal: principal, key: key, algorithm: algorithm, provider: index,
+      providerFingerprint: provider.fingerprint, validUntil: overflowed ? .max : validUntil, epoch: epoch)
+  }
+
+  private func checkSignature(
+    _ token: UnsafeBufferPointer<UInt8>, _ jws: CompactJWS, _ key: VerificationKey, _ algorithm: JOSEAlgorithm
+  ) throws(TokenDenial) {
+    let message = UnsafeBufferPointer(rebasing: token[..<jws.signedCount])
+    let valid = jws.signature.withUnsafeBufferPointer { signature in
+      signatures.isValid(signature, over: message, by: key, algorithm: algorithm)
+    }
+    guard valid else { throw .signature }
+  }
+}

@@ -1,0 +1,48 @@
+/// Why a token was refused. The codes are part of the contract: they stand in answers, logs and metrics.
+package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
+  /// No token where the provider looks for one.
+  case missing
+  /// Two tokens in one request.
+  case ambiguous
+  /// Not a compact JWS with a JSON header and JSON claims, or `crit` names an extension.
+  case malformed
+  /// `alg` is none that the provider names, or not the key's.
+  case algorithm
+  /// No key of the provider's fits.
+  case keyUnknown
+  case signature
+  /// On or after `exp`, leeway granted.
+  case expired
+  /// `nbf` or `iat` is in the future, leeway granted.
+  case notYetValid
+  case issuer
+  case audience
+  /// `typ` is none that the provider accepts.
+  case type
+  /// `exp` or `sub` is missing, a registered claim has the wrong type, or a required claim does not fit.
+  case claims
+  case revoked
+  case tooLarge
+  /// The provider's key set was never loaded: no fault of the token's, answered with 503.
+  case keysUnavailable
+
+  package var code: StaticString {
+    switch self {
+    case .missing: "token_missing"
+    case .ambiguous: "token_ambiguous"
+    case .malformed: "token_malformed"
+    case .algorithm: "token_algorithm"
+    case .keyUnknown: "token_key_unknown"
+    case .signature: "token_signature"
+    case .expired: "token_expired"
+    case .notYetValid: "token_not_yet_valid"
+    case .issuer: "token_issuer"
+    case .audience: "token_audience"
+    case .type: "token_type"
+    case .claims: "token_claims"
+    case .revoked: "token_revoked"
+    case .tooLarge: "token_too_large"
+    case .keysUnavailable: "keys_unavailable"
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/// A seeded hash of a token's bytes, for `VerifiedTokenCache`.
+///
+/// Sixteen bytes a step: two lanes, each mixed with a secret, multiplied to 128 bits and folded. The secrets are random per
+/// process and its output leaves the process in no form, so an attacker cannot compute which tokens collide. Nor could they
+/// use it: only tokens that a provider signed are stored, so they cannot choose the bytes; the cache looks at a bounded number
+/// of places, so the worst a flood does is turn hits into verifications; and a hit is decided by comparing all bytes.
+/// A keyed function with a proof (SipHash-1-3) would take about 1,800 instructions for 800 bytes; this one takes about 500.
+package struct TokenHash: Sendable {
+  private let first: UInt64
+  private let second: UInt64
+  private let third: UInt64
+
+  /// Random secrets from the system.
+  package init() {
+    var generator = SystemRandomNumberGenerator()
+    self.init(first: generator.next(), second: generator.next(), third: generator.next())
+  }
+
+  package init(first: UInt64, second: UInt64, third: UInt64) {
+    self.first = first
+    self.second = second
+    self.third = third
+  }
+
+  package static let process = TokenHash()
+
+  package func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
+    let raw = UnsafeRawBufferPointer(bytes)
+    var state = third ^ UInt64(truncatingIfNeeded: bytes.count)
+    var index = 0
+    // Every load is inside: the loop's condition leaves 16 bytes.
+    while raw.count &- index >= 16 {
+      state = Self.fold(
+        raw.loadUnaligned(fromByteOffset: index, as: UInt64.self) ^ first,
+        raw.loadUnaligned(fromByteOffset: index &+ 8, as: UInt64.self) ^ second ^ state)
+      index &+= 16
+    }
+    var low: UInt64 = 0
+    var high: UInt64 = 0
+    var shift: UInt64 = 0
+    while index < raw.count {
+      if shift < 64 { low |= UInt64(raw[index]) &<< shift } else { high |= UInt64(raw[index]) &<< (shift &- 64) }
+      shift &+= 8
+      index &+= 1
+    }
+    state = Self.fold(low ^ first, high ^ second ^ state)
+    return Self.fold(state ^ second, third)
+  }
+
+  private static func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    let product = a.multipliedFullWidth(by: b)
+    return product.high ^ product.low
+  }
+}

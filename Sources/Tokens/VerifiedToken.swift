@@ -1,0 +1,95 @@
+/// A token that was verified, and what was concluded from it since. Belongs to one worker.
+package final class VerifiedToken {
+  package let bytes: [UInt8]
+  package let principal: Principal
+  let hash: UInt64
+  let key: VerificationKey
+  let algorithm: JOSEAlgorithm
+  let providerFingerprint: [UInt8]
+  /// `exp` plus the leeway of the provider that vouched, in seconds since 1970: refused from this second on.
+  package let validUntil: Int64
+  /// Index of the provider that vouched, in the snapshot of `epoch`.
+  package private(set) var provider: Int
+  /// The snapshot that this was verified, or last found still valid, under.
+  package private(set) var epoch: UInt64
+
+  /// What routes answered: 0 is nothing, else the route's index plus one in the upper 24 bits and the verdict in the lower 8.
+  ///
+  /// Eight places, by the route's last bits. A route that finds its place taken overwrites it, and the other is computed again
+  /// when it comes back: one byte for each of 10,000 routes would make each token five times as heavy.
+  private var verdicts = SIMD8<UInt32>.zero
+
+  private var minted: [(backend: Int, token: MintedToken)] = []
+  /// A token called for more backends than this mints anew for some of them.
+  private static let maximumMinted = 8
+  /// Where the cache keeps it; -1 when it does not.
+  var isCached = false
+  var wasUsed = false
+  private(set) var footprint: Int
+
+  package init(
+    bytes: [UInt8], hash: UInt64, principal: Principal, key: VerificationKey, algorithm: JOSEAlgorithm, provider: Int,
+    providerFingerprint: [UInt8], validUntil: Int64, epoch: UInt64
+  ) {
+    self.bytes = bytes
+    self.hash = hash
+    self.principal = principal
+    self.key = key
+    self.algorithm = algorithm
+    self.provider = provider
+    self.providerFingerprint = providerFingerprint
+    self.validUntil = validUntil
+    self.epoch = epoch
+    footprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
+  }
+
+  /// Bytes of one instance, its head and its fields with their gaps: checked by a test against the runtime's own number.
+  static let instanceSize = 208
+
+  /// What `route` answered for this token under the current snapshot; 0 when it was not asked or was forgotten.
+  package func verdict(route: Int) -> UInt8 {
+    let held = verdicts[route & 7]
+    return held >> 8 == UInt32(truncatingIfNeeded: route + 1) ? UInt8(truncatingIfNeeded: held) : 0
+  }
+
+  /// - Parameters:
+  ///   - verdict: 1…255, for the caller to give a meaning.
+  ///   - route: below 2^24 - 1; beyond that nothing is remembered.
+  package func remember(verdict: UInt8, route: Int) {
+    guard route >= 0, route < 0xff_ffff else { return }
+    verdicts[route & 7] = UInt32(route + 1) << 8 | UInt32(verdict)
+  }
+
+  /// The internal token minted for `backend`, while it may be used again.
+  package func minted(backend: Int, now: Int64) -> MintedToken? {
+    for index in 0..<minted.count where minted[index].backend == backend {
+      return now < minted[index].token.reuseUntil ? minted[index].token : nil
+    }
+    return nil
+  }
+
+  /// Drops what was minted: the key or the client certificate that it was made with has changed.
+  package func forgetMinted() { minted = [] }
+
+  func remember(minted token: MintedToken, backend: Int) {
+    if let index = minted.firstIndex(where: { $0.backend == backend }) {
+      minted[index].token = token
+    } else if minted.count < Self.maximumMinted {
+      minted.append((backend, token))
+    } else {
+      minted[backend % Self.maximumMinted] = (backend, token)
+    }
+    footprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
+      + minted.reduce(Footprint.array(minted.capacity, stride: 16)) { $0 + $1.token.footprint }
+  }
+
+  /// Takes the entry over into a new snapshot, in which `provider` is the index of the provider that vouched. What routes and
+  /// backends concluded belongs to the old one.
+  func revalidate(provider: Int, epoch: UInt64) {
+    self.provider = provider
+    self.epoch = epoch
+    verdicts = .zero
+    minted = []
+    footprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
+  }
+}
