@@ -53,9 +53,9 @@ enum PEMFile {
   }
 
   /// OpenSSL's default asks on the terminal. Notes in `userData`, an `Int32`, that it was asked.
-  private static let refusePassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32 = {
-    _, _, _, userData in
-    userData?.storeBytes(of: 1, as: Int32.self)
-    return -1
-  }
+  private static let refusePassphrase:
+    @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32 = { _, _, _, userData in
+      userData?.storeBytes(of: 1, as: Int32.self)
+      return -1
+    }
 }

@@ -1,7 +1,7 @@
 /// Which of a listener's certificates answers to which server name (RFC 6066 section 3).
 ///
-/// Exact names come before wildcards, and earlier certificates before later ones. `*.example.com` stands for one label. What matches
-/// nothing gets the first certificate: clients without SNI have to get something, and the client checks the name anyway.
+/// Exact names come before wildcards, and earlier certificates before later ones. `*.example.com` stands for one label.
+/// What matches nothing gets the first certificate: a client without SNI has to get something, and checks the name itself.
 struct ServerNameTable: Sendable {
   private var exact: [String: Int] = [:]
   /// Keyed by what follows `*`: `.example.com`.

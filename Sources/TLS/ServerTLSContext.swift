@@ -72,14 +72,16 @@ package final class ServerTLSContext: @unchecked Sendable {
 
   // MARK: Called by OpenSSL, within a handshake, on the connection's worker.
 
-  private static let serverName: @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 = {
-    ssl, _, argument in
-    guard let ssl, let argument, let text = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) else { return SSL_TLSEXT_ERR_NOACK }
-    let context = Unmanaged<ServerTLSContext>.fromOpaque(argument).takeUnretainedValue()
-    guard let index = context.names.index(for: String(cString: text)) else { return SSL_TLSEXT_ERR_NOACK }
-    if index > 0 && SSL_set_SSL_CTX(ssl, context.handles[index].pointer) == nil { return SSL_TLSEXT_ERR_ALERT_FATAL }
-    return SSL_TLSEXT_ERR_OK
-  }
+  private static let serverName:
+    @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 = { ssl, _, argument in
+      guard let ssl, let argument, let text = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) else {
+        return SSL_TLSEXT_ERR_NOACK
+      }
+      let context = Unmanaged<ServerTLSContext>.fromOpaque(argument).takeUnretainedValue()
+      guard let index = context.names.index(for: String(cString: text)) else { return SSL_TLSEXT_ERR_NOACK }
+      if index > 0 && SSL_set_SSL_CTX(ssl, context.handles[index].pointer) == nil { return SSL_TLSEXT_ERR_ALERT_FATAL }
+      return SSL_TLSEXT_ERR_OK
+    }
 
   private static let selectProtocol:
     @convention(c) (
@@ -99,7 +101,9 @@ package final class ServerTLSContext: @unchecked Sendable {
     @convention(c) (
       OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, OpaquePointer?, OpaquePointer?, Int32
     ) -> Int32 = { ssl, name, iv, cipher, mac, sealing in
-      guard let ssl, let name, let iv, let cipher, let mac, let argument = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0) else { return -1 }
+      guard let ssl, let name, let iv, let cipher, let mac, let argument = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0) else {
+        return -1
+      }
       let ring = Unmanaged<ServerTLSContext>.fromOpaque(argument).takeUnretainedValue().ring
       return ring.prepare(
         name: name, iv: iv, cipher: cipher, mac: mac, sealing: sealing != 0, isTLS13: SSL_version(ssl) == TLS1_3_VERSION)
@@ -111,7 +115,9 @@ package final class ServerTLSContext: @unchecked Sendable {
     @convention(c) (
       OpaquePointer?, OpaquePointer?, UnsafePointer<UInt8>?, Int, Int32, UnsafeMutableRawPointer?
     ) -> Int32 = { _, session, _, _, status, _ in
-      guard status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW, let session else { return SSL_TICKET_RETURN_IGNORE_RENEW }
+      guard status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW, let session else {
+        return SSL_TICKET_RETURN_IGNORE_RENEW
+      }
       if let certificate = SSL_SESSION_get0_peer(session) {
         // 0 is an error, 1 is later than now.
         guard X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0 else { return SSL_TICKET_RETURN_IGNORE_RENEW }

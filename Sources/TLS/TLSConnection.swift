@@ -6,8 +6,8 @@ import COpenSSL
 /// Belongs to one worker: no call may overlap another on the same connection. The socket is the owner's: it is closed by
 /// its owner after the connection is gone, and SIGPIPE has to be ignored by the process. Nothing here blocks or waits.
 ///
-/// OpenSSL keeps one error queue a thread. The hot calls neither clear it nor trust it: whether a call only has to wait is read off
-/// the connection itself, so an error that somebody left there does not bring down a healthy connection.
+/// OpenSSL keeps one error queue a thread. The hot calls neither clear it nor trust it: whether a call only has to wait is
+/// read off the connection itself, so an error that somebody left there does not bring down a healthy connection.
 package struct TLSConnection: ~Copyable {
   /// Nil when OpenSSL had no memory for it; `handshake` then says so.
   private let ssl: OpaquePointer?
@@ -206,7 +206,8 @@ package struct TLSConnection: ~Copyable {
     case SSL_R_CERTIFICATE_VERIFY_FAILED: return certificateFailure(ssl)
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLSFailure(.certificateMissing, "the peer sent no certificate")
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-      return TLSFailure(.closed, duringHandshake ? "the peer closed during the handshake" : "the peer closed without close_notify")
+      let moment = duringHandshake ? "during the handshake" : "without close_notify"
+      return TLSFailure(.closed, "the peer closed " + moment)
     case SSL_AD_REASON_OFFSET...(SSL_AD_REASON_OFFSET + 255): return TLSFailure(.refusedByPeer, text)
     default: return TLSFailure(.protocolViolation, text)
     }

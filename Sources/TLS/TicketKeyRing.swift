@@ -2,8 +2,8 @@ import COpenSSL
 import Glibc
 import Synchronization
 
-/// The keys of session tickets (RFC 8446 section 4.6.1, RFC 5077), shared by all workers and by one snapshot after another, so that
-/// a client resumes on whichever worker and after whichever reload.
+/// The keys of session tickets (RFC 8446 section 4.6.1, RFC 5077), shared by all workers and by one snapshot after another,
+/// so that a client resumes on whichever worker and after whichever reload.
 ///
 /// A key seals tickets for one period and opens them for `kept - 1` more; then it is wiped, and with it goes the
 /// possibility to read recordings of connections that were resumed without a fresh key exchange. Keys live in memory only.

@@ -1,0 +1,65 @@
+import Bytes
+import HTTP
+
+/// What one request's line in the access log says. All bytes are borrowed for the time of `AccessLog.append`.
+///
+/// An empty text, like a nil number, is written as `null`: every line has every field. There is no place for a token, a
+/// cookie or a query.
+package struct AccessLogLine {
+  package typealias Text = UnsafeBufferPointer<UInt8>
+  package static var noText: Text { Text(start: nil, count: 0) }
+
+  /// How the request's access token was judged.
+  package enum Token: UInt8, Sendable {
+    /// None was needed, or none came.
+    case none
+    /// Its verification was remembered.
+    case cached
+    /// It was verified for this request.
+    case verified
+
+    var text: StaticString {
+      switch self {
+      case .none: return "none"
+      case .cached: return "cached"
+      case .verified: return "verified"
+      }
+    }
+  }
+
+  /// When the request's head was complete, in Unix milliseconds.
+  package var time: Int64 = 0
+  package var requestID = noText
+  /// 32 hexadecimal digits.
+  package var traceID = noText
+  package var clientIP = noText
+  package var clientIdentity = noText
+  /// `HTTP/1.1` and so on.
+  package var httpProtocol: StaticString = ""
+  /// `TLSv1.3` and so on.
+  package var tls: StaticString = ""
+  /// The method as sent.
+  package var method = noText
+  package var host = noText
+  /// The path without the query.
+  package var path = noText
+  package var route = noText
+  package var status: UInt16?
+  /// The denial code.
+  package var code = noText
+  package var issuer = noText
+  package var subject = noText
+  package var backend = noText
+  package var endpoint = noText
+  package var upstreamIdentity = noText
+  package var token = Token.none
+  /// Bytes of content, in from the client and out to it.
+  package var bytesIn: UInt64 = 0
+  package var bytesOut: UInt64 = 0
+  /// Nanoseconds from the head's first byte to the answer's last.
+  package var duration: UInt64 = 0
+  /// Nanoseconds from the request's first byte towards the backend to the first byte of its answer.
+  package var upstreamDuration: UInt64?
+
+  package init() {}
+}

@@ -1,0 +1,35 @@
+/// Fixed-width lower-case hexadecimal, as ids are written.
+enum Hexadecimal {
+  /// Writes the `digits` lowest hexadecimal digits of `value`.
+  @inline(__always)
+  static func write(_ value: UInt64, digits: Int, to target: UnsafeMutablePointer<UInt8>) {
+    var rest = value
+    var index = digits
+    while index > 0 {
+      index &-= 1
+      target[index] = digit(UInt8(truncatingIfNeeded: rest & 15))
+      rest >>= 4
+    }
+  }
+
+  /// Reads `digits` (at most 16) digits; nil at anything but 0–9 and a–f.
+  @inline(__always)
+  static func read(_ bytes: UnsafeBufferPointer<UInt8>, at start: Int, digits: Int) -> UInt64? {
+    guard digits <= 16, start >= 0, start &+ digits <= bytes.count else { return nil }
+    var value: UInt64 = 0
+    for index in start..<(start &+ digits) {
+      let byte = bytes[index]
+      let nibble: UInt8
+      switch byte {
+      case 0x30...0x39: nibble = byte &- 0x30
+      case 0x61...0x66: nibble = byte &- 0x57
+      default: return nil
+      }
+      value = value << 4 | UInt64(nibble)
+    }
+    return value
+  }
+
+  @inline(__always)
+  static func digit(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble }
+}
