@@ -1,4 +1,5 @@
 """Fixtures: one PKI and identity provider for a run, a gateway for each module that does not need its own."""
+import os
 import shutil
 
 import pytest
@@ -10,6 +11,11 @@ from harness.nginx import PROGRAM as NGINX, Nginx
 from harness.pki import PKI
 from harness.tokens import IdentityProvider
 from harness.waiting import free_port
+
+# Clients must go straight to loopback and believe the run's own authorities only, whatever the machine is set up for.
+for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE",
+                 *(name for scheme in ("http", "https", "all") for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()))):
+    os.environ.pop(variable, None)
 
 
 def pytest_report_header(config):

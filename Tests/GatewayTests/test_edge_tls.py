@@ -97,11 +97,13 @@ def test_a_session_is_resumed(gateway, pki):
 
 class TestClientCertificates:
     @pytest.fixture(scope="class")
-    def partner(self, pki):
+    @classmethod
+    def partner(cls, pki):
         return pki.mesh.issue("partner", uris=["spiffe://partner.example/app"], purposes=("client",))
 
     @pytest.fixture(scope="class")
-    def stranger(self, pki):
+    @classmethod
+    def stranger(cls, pki):
         return pki.public.issue("stranger", purposes=("client",), dns=["stranger.example"])
 
     def gateway(self, make_gateway, backend, pki, mode):

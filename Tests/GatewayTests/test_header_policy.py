@@ -156,7 +156,8 @@ def test_end_to_end_fields_travel_as_sent(gateway, bearer):
 
 class TestAccessToken:
     @pytest.fixture(scope="class")
-    def gateway(self, make_gateway, backend, idp, jwks):
+    @classmethod
+    def gateway(cls, make_gateway, backend, idp, jwks):
         sources = [{"header": "Authorization", "scheme": "Bearer"}, {"cookie": "access_token"}]
         return make_gateway(backend.port, {"identity_providers": [conf.provider(idp, jwks, token_from=sources)]}, routes=[
             conf.route("orders", "/orders/**"), conf.route("forwarding", "/forwarding/**", forward_access_token=True),

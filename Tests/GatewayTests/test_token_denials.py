@@ -131,7 +131,8 @@ class TestAmbiguity:
     """Two tokens in one request are none."""
 
     @pytest.fixture(scope="class")
-    def gateway(self, make_gateway, backend, idp, jwks):
+    @classmethod
+    def gateway(cls, make_gateway, backend, idp, jwks):
         sources = [{"header": "Authorization", "scheme": "Bearer"}, {"cookie": "access_token"}]
         return make_gateway(backend.port, {"identity_providers": [conf.provider(idp, jwks, token_from=sources)]})
 
@@ -166,7 +167,8 @@ class TestAmbiguity:
 
 class TestRequiredClaims:
     @pytest.fixture(scope="class")
-    def gateway(self, make_gateway, backend, idp, jwks):
+    @classmethod
+    def gateway(cls, make_gateway, backend, idp, jwks):
         rules = {"azp": ["web", "mobile"], "sid": "*"}
         return make_gateway(backend.port, {"identity_providers": [conf.provider(idp, jwks, required_claims=rules)]})
 

@@ -56,7 +56,8 @@ def test_a_backend_that_goes_away_in_the_head(gateway, backend):
 
 class TestTimeouts:
     @pytest.fixture(scope="class")
-    def gateway(self, make_gateway, backend, pki):
+    @classmethod
+    def gateway(cls, make_gateway, backend, pki):
         return make_gateway(backends=[conf.backend(pki, backend.port, timeouts={"connect": "1s", "response": "1s", "idle": "5s"})],
                             routes=[conf.route("patient", "/patient/**", public=True, timeout="3s"),
                                     conf.route("hasty", "/hasty/**", public=True, timeout="300ms"),

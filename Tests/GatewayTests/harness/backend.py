@@ -20,6 +20,7 @@ class Connection:
         self.received_count = 0
         self.requests = []
         self.ended = threading.Event()
+        self.ends_cleanly = True
         self.reader = Reader(self._receive)
 
     def _receive(self):
@@ -52,7 +53,7 @@ class Connection:
                     self.socket = self.socket.unwrap()
                 except (OSError, ValueError):
                     pass
-            elif not clean:
+            elif not clean and self.socket.fileno() >= 0:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             self.socket.close()
         except OSError:
@@ -121,8 +122,13 @@ class Backend:
         return any(marker in connection.received for connection in list(self.connections))
 
     def close_connections(self, clean=True):
+        """Ends every connection, each in its own thread: what OpenSSL keeps of one is not to be shared."""
         for connection in list(self.connections):
-            connection.close(clean)
+            connection.ends_cleanly = clean
+            try:
+                socket.socket.shutdown(connection.socket, socket.SHUT_RD)
+            except OSError:
+                pass
 
     def stop(self):
         self.listener.close()
@@ -161,4 +167,4 @@ class Backend:
             pass
         finally:
             connection.ended.set()
-            connection.close(clean=False) if connection.socket.fileno() < 0 else connection.close()
+            connection.close(connection.ends_cleanly)
