@@ -55,7 +55,7 @@ open class SecureChannel: Channel {
 
   // MARK: Events
 
-  public override func ready(_ readiness: Readiness) {
+  open override func ready(_ readiness: Readiness) {
     switch phase {
     case .connecting:
       let error = Syscall.pendingError(descriptor.raw)

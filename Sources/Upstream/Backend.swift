@@ -6,6 +6,8 @@ package final class Backend: Sendable {
   package enum Balance: Sendable { case roundRobin, leastRequests }
 
   package let name: String
+  /// The name as the internal token's `aud`.
+  package let audience: [UInt8]
   /// The backend's place in its snapshot's list.
   package let index: Int
   /// The backend's id in the metrics, stable across reloads.
@@ -29,6 +31,7 @@ package final class Backend: Sendable {
     connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, connectionLimit: Int, pendingLimit: Int, poolKey: [UInt8]
   ) {
     self.name = name
+    audience = Array(name.utf8)
     self.index = index
     self.metricID = metricID
     self.endpoints = endpoints

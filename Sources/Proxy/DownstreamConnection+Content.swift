@@ -1,0 +1,108 @@
+import Bytes
+import HTTP
+import HTTP1
+
+/// The request's content on its way in: unframed here, handed to the exchange in runs.
+extension DownstreamConnection {
+  /// Hands content on. True when something was done and `received` should look again.
+  func readContent() -> Bool {
+    guard let exchange else { return false }
+    if !exchange.takesContent {
+      // No connection to the backend yet, or the backend is slower than the client.
+      pauseReading(watching: true)
+      return false
+    }
+    let bytes = input.readable
+    guard !bytes.isEmpty else { return false }
+    switch content {
+    case .none:
+      endContent(exchange)
+      return true
+    case .length(let rest):
+      let count = bytes.count < rest ? bytes.count : Int(rest)
+      content = rest == count ? .none : .length(rest &- UInt64(count))
+      setContentDeadline()
+      exchange.requestContent(UnsafeBufferPointer(rebasing: bytes[..<count]))
+      guard isOpen else { return false }
+      input.consume(count)
+      if case .none = content, state == .readingContent { endContent(exchange) }
+      return true
+    case .chunked:
+      return readChunks(exchange, bytes)
+    }
+  }
+
+  private func readChunks(_ exchange: Exchange, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    var consumed = 0
+    defer { if isOpen { input.consume(consumed) } }
+    while state == .readingContent, exchange.takesContent {
+      let before = consumed
+      switch decoder.next(UnsafeBufferPointer(rebasing: bytes[before...]).span, consumed: &consumed) {
+      case .needMore:
+        return false
+      case .data(let range):
+        setContentDeadline()
+        exchange.requestContent(UnsafeBufferPointer(rebasing: bytes[(before + range.start)..<(before + range.end)]))
+      case .trailer(let name, let value):
+        exchange.requestTrailer(
+          UnsafeBufferPointer(rebasing: bytes[(before + name.start)..<(before + name.end)]),
+          UnsafeBufferPointer(rebasing: bytes[(before + value.start)..<(before + value.end)]))
+      case .end:
+        content = .none
+        endContent(exchange)
+        return true
+      case .failed(let error):
+        closesAfterResponse = true
+        endedInError = true
+        exchange.interrupt(GatewayError(error))
+        return true
+      }
+      guard isOpen else { return false }
+    }
+    return true
+  }
+
+  private func endContent(_ exchange: Exchange) {
+    state = .awaitingResponse
+    setDeadline(0)
+    exchange.requestEnded()
+  }
+
+  private func setContentDeadline() { arm(context.bodyTimeout) }
+
+  /// Drops content that came after an early answer. True when the request's end was reached.
+  func discardContent() -> Bool {
+    guard case .length(let rest) = content else {
+      nextRequest()
+      return true
+    }
+    let count = input.count < rest ? input.count : Int(rest)
+    input.consume(count)
+    guard count == rest else {
+      content = .length(rest &- UInt64(count))
+      return false
+    }
+    content = .none
+    nextRequest()
+    return true
+  }
+
+  /// The exchange can take content again.
+  func resumeContent() {
+    guard isOpen, state == .readingContent else { return }
+    setContentDeadline()
+    if owesContinue {
+      // The gate is open and the backend is there: only now is the client asked to send (RFC 9110 section 10.1.1).
+      owesContinue = false
+      output.borrow(from: buffers)
+      output.append("HTTP/1.1 100 Continue\r\n\r\n")
+      if !isInsideReceived { finishTurn() }
+    }
+    guard isOpen else { return }
+    if isReadingPaused {
+      resumeReading()
+    } else if !input.isEmpty {
+      received()
+    }
+  }
+}

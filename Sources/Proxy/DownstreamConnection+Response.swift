@@ -1,0 +1,93 @@
+import Bytes
+import HTTP
+import HTTP1
+
+/// Answers on their way out: the backend's, passed on, and the gateway's own.
+extension DownstreamConnection {
+  /// Writes the head of a backend's response, final or interim.
+  func respond(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
+    output.borrow(from: buffers)
+    if head.isInterim {
+      // HTTP/1.0 has no interim responses, and this gateway has said `100 Continue` itself.
+      guard exchange.head.minorVersion == 1, head.status != 100 else { return }
+      ResponseFields.writeInterim(head, bytes, to: &output)
+      return
+    }
+    responseHasNoContent = exchange.head.method == .head || head.status == 204 || head.status == 304
+    var framing = ResponseFields.Framing.asGiven
+    responseIsChunked = false
+    if !responseHasNoContent {
+      switch head.framing {
+      case .length: break
+      case .none: framing = .empty
+      case .chunked, .untilClose, .stream:
+        if exchange.head.minorVersion == 1 {
+          framing = .chunked
+          responseIsChunked = true
+        } else {
+          framing = .untilClose
+          closesAfterResponse = true
+        }
+      }
+    }
+    // A request that is not complete cannot be followed by another unless the rest of it is read; see `responseCompleted`.
+    ResponseFields.write(
+      head, bytes, framing: framing, persistence: persistence(exchange), date: &worker.dateLine, now: worker.seconds, to: &output)
+  }
+
+  func respondContent(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard !responseHasNoContent, !bytes.isEmpty else { return }
+    output.borrow(from: buffers)
+    if responseIsChunked {
+      ChunkedEncoder.beginChunk(bytes.count, into: &output)
+      send(bytes)
+      guard isOpen else { return }
+      output.borrow(from: buffers)
+      ChunkedEncoder.endChunk(into: &output)
+    } else {
+      send(bytes)
+    }
+  }
+
+  /// Trailers come between the last chunk's line and the message's end (RFC 9112 section 7.1.2).
+  func respondTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isFirst: Bool) {
+    guard responseIsChunked else { return }
+    output.borrow(from: buffers)
+    if isFirst { ChunkedEncoder.beginTrailers(into: &output) }
+    HeadWriter.field(name, value, into: &output)
+  }
+
+  /// The end of a backend's response.
+  func respondEnd(hadTrailers: Bool) {
+    guard responseIsChunked else { return }
+    output.borrow(from: buffers)
+    if !hadTrailers { ChunkedEncoder.beginTrailers(into: &output) }
+    ChunkedEncoder.endTrailers(into: &output)
+  }
+
+  /// The gateway's own answer, whole.
+  func respondError(_ error: GatewayError, to exchange: Exchange) {
+    if error.endsConnection { closesAfterResponse = true }
+    if state == .readingContent, !willDiscard { closesAfterResponse = true }
+    output.borrow(from: buffers)
+    ErrorResponder.write(error, exchange: exchange, persistence: persistence(exchange), worker: worker, to: &output)
+  }
+
+  /// A response that the gateway serves itself, with content of `type`.
+  func respondContent(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
+    output.borrow(from: buffers)
+    ErrorResponder.writeContent(
+      content, type: type, isHead: exchange.head.method == .head, persistence: persistence(exchange), worker: worker, to: &output)
+  }
+
+  private func persistence(_ exchange: Exchange) -> ResponseFields.Persistence {
+    if closesAfterResponse { return .close }
+    return exchange.head.minorVersion == 0 ? .keepAlive : .implied
+  }
+
+  /// Cuts the client off in the middle of a response, so that it cannot take a part for the whole: no last chunk, no
+  /// close_notify.
+  func abort() {
+    if isOpen { close() }
+  }
+}

@@ -1,0 +1,408 @@
+import Bytes
+import CLinux
+import HTTP
+import HTTP1
+import Reactor
+import TLS
+import Transport
+
+/// An HTTP/1.1 connection from a client: frames requests, hands them to an `Exchange` one at a time, writes the answers
+/// in order. What a request may do is not decided here.
+public final class DownstreamConnection: SecureChannel {
+  package enum State {
+    case handshaking
+    /// Between requests, nothing of the next one read.
+    case idle
+    case readingHead
+    /// The request's content goes to the exchange.
+    case readingContent
+    /// The request is complete, its answer is not.
+    case awaitingResponse
+    /// The answer is complete; what is left of a short request is read and dropped, to keep the connection.
+    case discarding
+    /// The answer's last bytes are being written, then the connection ends.
+    case flushing
+    /// Our side is closed; what the client still sends is dropped, so that a reset does not take the answer from it.
+    case lingering
+  }
+
+  /// How the content being read ends.
+  enum Content {
+    case none
+    case length(UInt64)
+    case chunked
+  }
+
+  package internal(set) var state = State.handshaking
+  package let worker: WorkerContext
+  package let context: ListenerContext
+  package let peer: PeerAddress
+  /// The peer's address as text, and whether what it says of earlier hops is believed.
+  let peerText: [UInt8]
+  let peerIsIPv6: Bool
+  let trustsPeer: Bool
+  var parser: RequestParser
+  var decoder = ChunkedDecoder()
+  var content = Content.none
+  /// The request being served, from its first byte to the end of both halves.
+  var exchange: Exchange?
+  /// The response is framed in chunks.
+  var responseIsChunked = false
+  /// HEAD, 204, 304: whatever the backend says, no content follows.
+  var responseHasNoContent = false
+  /// The connection ends with the response being written.
+  var closesAfterResponse = false
+  /// `100 Continue` is owed to the client.
+  var owesContinue = false
+  private var lingered = 0
+  private var isAtRest = false
+  /// When the exchange's own time is up, in ms of the loop's clock; 0 for no bound.
+  private var exchangeDeadline: UInt64 = 0
+
+  /// Bytes of further requests kept while one is being answered.
+  private static let pipelineLimit = 32 << 10
+  /// Content read and dropped after an early answer, to keep the connection.
+  private static let discardLimit: UInt64 = 64 << 10
+  /// Bytes and milliseconds of lingering.
+  private static let lingerLimit = 1 << 20
+  private static let lingerTime = 2_000
+  /// Milliseconds without a request after which OpenSSL's buffers are given back.
+  private static let restAfter = 5_000
+
+  init(worker: WorkerContext, context: ListenerContext, descriptor: Int32, peer: PeerAddress, tls: consuming TLSConnection) {
+    self.worker = worker
+    self.context = context
+    self.peer = peer
+    var text = ByteQueue()
+    peer.append(to: &text)
+    peerText = Array(text.readable)
+    peerIsIPv6 = !peer.isIPv4 && !peer.isUnspecified
+    trustsPeer = context.trusts(peer)
+    parser = RequestParser(
+      limits: HeadLimits(headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes))
+    super.init(loop: worker.loop, descriptor: descriptor, tls: tls, phase: .handshaking, buffers: worker.buffers)
+  }
+
+  // MARK: SecureChannel
+
+  public override func handshakeCompleted() {
+    worker.handshakeEnded(tls.isResumed ? .resumed : .succeeded)
+    state = .idle
+    armIdle()
+  }
+
+  public override func handshakeFailed(_ failure: TransportFailure) {
+    worker.handshakeEnded(.failed)
+    close()
+  }
+
+  public override func received() {
+    // An answer made on the spot, or a backend that takes content again, comes back here: the frame below looks again.
+    guard !isInsideReceived else {
+      looksAgain = true
+      return
+    }
+    isInsideReceived = true
+    repeat {
+      looksAgain = false
+      process()
+    } while looksAgain && isOpen
+    isInsideReceived = false
+  }
+
+  /// Takes what is in `input` as far as it goes, and writes what came of it.
+  private func process() {
+    while isOpen {
+      switch state {
+      case .handshaking:
+        return
+      case .idle:
+        if input.isEmpty { return finishTurn() }
+        // A client that reads no answers gets no further requests served.
+        if isCongested { return pauseReading(watching: true) }
+        beginRequest()
+      case .readingHead:
+        guard readHead() else { return finishTurn() }
+      case .readingContent:
+        guard readContent() else { return finishTurn() }
+      case .awaitingResponse:
+        if input.count > Self.pipelineLimit { pauseReading(watching: true) }
+        return finishTurn()
+      case .discarding:
+        guard discardContent() else { return finishTurn() }
+      case .flushing:
+        input.removeAll()
+        return finishTurn()
+      case .lingering:
+        lingered += input.count
+        input.removeAll()
+        if lingered > Self.lingerLimit { close() }
+        return
+      }
+    }
+  }
+
+  /// Writes what this turn has produced, in one piece.
+  func finishTurn() {
+    guard isOpen else { return }
+    if !output.isEmpty { flush() }
+    exchange?.contentPaused()
+    guard isOpen else { return }
+    switch state {
+    case .flushing where output.isEmpty: endAfterFlush()
+    // A client that takes nothing for as long as a body may pause is given up.
+    case .awaitingResponse: arm(output.isEmpty ? 0 : context.bodyTimeout)
+    default: break
+    }
+  }
+
+  public override func drained() {
+    exchange?.clientDrained()
+    guard isOpen else { return }
+    if isReadingPaused, state == .idle { resumeReading() }
+  }
+
+  public override func ready(_ readiness: Readiness) {
+    super.ready(readiness)
+    // The rest of a last answer may have left in this event.
+    if isOpen, state == .flushing, output.isEmpty { endAfterFlush() }
+  }
+
+  public override func ended(clean: Bool) {
+    switch state {
+    case .flushing where !output.isEmpty:
+      // It has sent all it wanted and may still be reading: the answer's deadline bounds the wait.
+      pauseReading()
+    default:
+      close()
+    }
+  }
+
+  public override func failed(_ failure: TransportFailure) { close() }
+
+  // MARK: Requests
+
+  private func beginRequest() {
+    exchange = worker.takeExchange(for: self)
+    parser.reset()
+    state = .readingHead
+    isAtRest = false
+    setDeadline(context.headerTimeout)
+  }
+
+  /// True when the state has moved on.
+  private func readHead() -> Bool {
+    guard let exchange else { return false }
+    let bytes = input.readable
+    switch parser.parse(bytes.span, into: &exchange.head) {
+    case .needMore:
+      return false
+    case .failed(let error):
+      exchange.keepHead(UnsafeBufferPointer(rebasing: bytes[..<min(bytes.count, context.headerBytes)]), complete: false)
+      // Where the next request begins is anybody's guess from here on.
+      input.removeAll()
+      content = .none
+      closesAfterResponse = true
+      endedInError = true
+      state = .awaitingResponse
+      exchange.refuse(GatewayError(error))
+      return true
+    case .complete:
+      let length = exchange.head.length
+      exchange.keepHead(UnsafeBufferPointer(rebasing: bytes[..<length]), complete: true)
+      input.consume(length)
+      startExchange(exchange)
+      return true
+    }
+  }
+
+  private func startExchange(_ exchange: Exchange) {
+    closesAfterResponse = !exchange.head.isPersistent || worker.isDraining
+    owesContinue = false
+    switch exchange.head.framing {
+    case .length(let count) where count > 0:
+      content = .length(count)
+      state = .readingContent
+    case .chunked:
+      content = .chunked
+      decoder = ChunkedDecoder()
+      state = .readingContent
+    default:
+      content = .none
+      state = .awaitingResponse
+    }
+    if state == .readingContent {
+      owesContinue = exchange.head.expectsContinue
+      setDeadline(context.bodyTimeout)
+    } else {
+      setDeadline(0)
+    }
+    exchange.begin()
+  }
+
+  // MARK: Deadlines
+
+  func armIdle() {
+    exchangeDeadline = 0
+    setDeadline(min(Self.restAfter, context.idleTimeout))
+  }
+
+  /// Bounds the time until the response is complete.
+  func armExchange(_ milliseconds: Int) {
+    exchangeDeadline = milliseconds == 0 ? 0 : loop.now &+ UInt64(milliseconds)
+    arm(0)
+  }
+
+  /// Sets the deadline of the present wait, unless the exchange's own is nearer.
+  func arm(_ milliseconds: Int) {
+    guard exchangeDeadline > 0 else { return setDeadline(milliseconds) }
+    let left = max(1, Int(exchangeDeadline) - Int(loop.now))
+    setDeadline(milliseconds == 0 ? left : min(milliseconds, left))
+  }
+
+  public override func deadlineReached() {
+    switch state {
+    case .handshaking:
+      worker.handshakeEnded(.timedOut)
+      close()
+    case .idle:
+      if isAtRest || context.idleTimeout <= Self.restAfter { return endGracefully() }
+      isAtRest = true
+      releaseQueues()
+      tls.releaseBuffers()
+      setDeadline(context.idleTimeout - Self.restAfter)
+    case .readingHead:
+      closesAfterResponse = true
+      content = .none
+      state = .awaitingResponse
+      exchange?.keepHead(input.readable, complete: false)
+      input.removeAll()
+      exchange?.refuse(.requestTimeout)
+      finishTurn()
+    case .readingContent, .awaitingResponse:
+      deadlineInExchange()
+    case .discarding, .flushing, .lingering:
+      close()
+    }
+  }
+
+  private func deadlineInExchange() {
+    let exchangeIsOver = exchangeDeadline > 0 && loop.now >= exchangeDeadline
+    if !exchangeIsOver, !output.isEmpty {
+      // The client has taken nothing for as long as a client may.
+      return close()
+    }
+    if state == .readingContent, !exchangeIsOver {
+      guard isWaitingForClient else {
+        // Paused on the backend's behalf, whose own deadline bounds the wait.
+        return setDeadline(context.bodyTimeout)
+      }
+      closesAfterResponse = true
+      exchange?.interrupt(.requestTimeout)
+    } else {
+      exchange?.interrupt(.upstreamTimeout)
+    }
+    finishTurn()
+  }
+
+  /// Content is what is missing, not a place to put it.
+  private var isWaitingForClient: Bool { !isReadingPaused && (exchange?.takesContent ?? false) }
+
+  // MARK: Ends
+
+  /// The response is complete. Goes on with the next request, or ends.
+  func responseCompleted() {
+    exchangeDeadline = 0
+    exchange = nil
+    switch state {
+    case .readingContent:
+      if closesAfterResponse || !willDiscard { return startFlushing() }
+      state = .discarding
+      setDeadline(Self.lingerTime)
+      if isReadingPaused { resumeReading() }
+    case .awaitingResponse:
+      if closesAfterResponse { return startFlushing() }
+      nextRequest()
+    default:
+      break
+    }
+  }
+
+  /// Whether what is left of the request is worth reading for the sake of the connection.
+  var willDiscard: Bool {
+    if owesContinue { return false }
+    if case .length(let rest) = content { return rest <= Self.discardLimit }
+    return false
+  }
+
+  /// Ready for the next request, which may be in `input` already. Called from within `received` for an answer made on
+  /// the spot, and from a backend's event otherwise.
+  func nextRequest() {
+    state = .idle
+    armIdle()
+    if isReadingPaused {
+      resumeReading()
+    } else if !input.isEmpty {
+      received()
+    } else if input.isEmpty {
+      input.giveBack(to: buffers)
+    }
+  }
+
+  /// `received` is on the stack, and will look at `input` once more if told so.
+  private(set) var isInsideReceived = false
+  private var looksAgain = false
+
+  /// Ends the connection once what is in `output` has been written.
+  func startFlushing() {
+    state = .flushing
+    lingers = !input.isEmpty || content.isUnfinished || endedInError
+    setDeadline(context.bodyTimeout)
+  }
+
+  private var lingers = false
+  /// The head or the framing was refused: there may be more on its way.
+  var endedInError = false
+
+  private func endAfterFlush() {
+    guard lingers else { return endGracefully() }
+    tls.shutdown()
+    _ = CLinux.shutdown(descriptor.raw, Int32(SHUT_WR))
+    state = .lingering
+    setDeadline(Self.lingerTime)
+    if isReadingPaused { resumeReading() }
+  }
+
+  /// Says goodbye (close_notify) and closes.
+  func endGracefully() {
+    guard isOpen else { return }
+    if phase == .open { tls.shutdown() }
+    close()
+  }
+
+  /// Ends an idle connection, and makes a busy one end with its answer.
+  package func drain() {
+    switch state {
+    case .idle: endGracefully()
+    case .handshaking: close()
+    default: closesAfterResponse = true
+    }
+  }
+
+  public override func closing() {
+    worker.connectionClosed(peer)
+    let exchange = self.exchange
+    self.exchange = nil
+    exchange?.clientGone()
+  }
+}
+
+extension DownstreamConnection.Content {
+  var isUnfinished: Bool {
+    switch self {
+    case .none: false
+    case .length(let rest): rest > 0
+    case .chunked: true
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import CLinux
+import Reactor
+import TLS
+
+/// A worker's share of a listener: accepts clients, within the limits, and starts their handshakes.
+public final class DownstreamListener: Listener {
+  private let worker: WorkerContext
+  /// Replaced by a reload, for the connections that follow.
+  package var context: ListenerContext
+  /// Said once a shortage of descriptors, to whoever logs.
+  private let report: (String) -> Void
+
+  package init(worker: WorkerContext, descriptor: Int32, context: ListenerContext, report: @escaping (String) -> Void) {
+    self.worker = worker
+    self.context = context
+    self.report = report
+    super.init(loop: worker.loop, descriptor: descriptor)
+  }
+
+  public override func accepted(_ descriptor: Int32, from peer: PeerAddress) {
+    // At the limit a connection is refused at once: a queue would only make everybody wait.
+    guard !worker.isDraining, worker.admit(peer, context) else {
+      _ = CLinux.close(descriptor)
+      return
+    }
+    let connection = DownstreamConnection(
+      worker: worker, context: context, descriptor: descriptor, peer: peer,
+      tls: TLSConnection(accepting: context.tls, fd: descriptor))
+    do {
+      try connection.register(.read)
+    } catch {
+      return worker.connectionClosed(peer)
+    }
+    connection.setDeadline(context.handshakeTimeout)
+  }
+
+  public override func exhausted(_ error: Errno) {
+    report("listener \(context.name): cannot accept connections (\(error)); trying again every 100 ms")
+  }
+}

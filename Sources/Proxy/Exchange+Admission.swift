@@ -1,0 +1,122 @@
+import Bytes
+import HTTP
+import Routing
+import Tokens
+
+/// Whether a request may pass, and as whom: the gate itself. Ends in `askForConnection` or in an answer.
+extension Exchange {
+  /// The head is complete.
+  func begin() {
+    let snapshot = worker.snapshot
+    self.snapshot = snapshot
+    let hasContent: Bool
+    switch head.framing {
+    case .length(let count): hasContent = count > 0
+    case .chunked, .stream: hasContent = true
+    case .none, .untilClose: hasContent = false
+    }
+    state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent)
+    if let connection, connection.context.servesKeys { return serveKeys(connection, snapshot) }
+    guard canonicalisePath(snapshot) else { return refuse(.badPath) }
+    switch snapshot.proxy.routeTable.match(
+      host: slice(head.authority), path: path, method: head.method, methodName: slice(head.methodRange), headers: head.fields,
+      bytes: bytes)
+    {
+    case .notFound: return refuse(.noRoute)
+    case .methodNotAllowed: return refuse(.methodNotAllowed)
+    case .route(let index): route = snapshot.proxy.routes[index]
+    }
+    guard let route else { return refuse(.noRoute) }
+    if let denial = admit(route, snapshot) { return refuse(denial) }
+    if case .length(let count) = head.framing, count > route.bodyMaximum { return refuse(.bodyTooLarge) }
+    backend = route.backend(drawing: worker.random())
+    if route.providers != 0 {
+      guard let minted = internalToken(snapshot) else { return refuse(.internalError) }
+      self.minted = minted
+    }
+    startTimer()
+    askForConnection()
+  }
+
+  /// One canonical form; false when the path has more than one reading.
+  private func canonicalisePath(_ snapshot: WorkerSnapshot) -> Bool {
+    let sent = slice(head.path)
+    // `OPTIONS *` is about the server and `CONNECT host:port` about a tunnel: no path, and no route has one for them.
+    guard sent.count > 0, sent[0] == 0x2f else { return head.method == .options || head.method == .connect }
+    switch CanonicalPath.canonicalise(sent.span, mergeSlashes: snapshot.proxy.mergesSlashes, into: worker.pathScratch) {
+    case .unchanged: return true
+    case .refused: return false
+    case .rewritten(let count):
+      rewrittenPath.append(UnsafeBufferPointer(rebasing: UnsafeBufferPointer(worker.pathScratch)[..<count]))
+      pathIsRewritten = true
+      return true
+    }
+  }
+
+  /// Authentication and authorization. Nil lets the request in.
+  private func admit(_ route: Route, _ snapshot: WorkerSnapshot) -> GatewayError? {
+    guard route.providers != 0 else { return nil }
+    let range: ByteRange
+    switch TokenSource.search(route.tokenSources, head.fields, bytes) {
+    case .missing: return .tokenMissing
+    case .ambiguous: return .tokenAmbiguous
+    case .found(let found): range = found
+    }
+    let now = Int64(startedReal / 1_000_000_000)
+    switch worker.verifier.verify(slice(range), acceptable: ProviderSet(rawValue: route.providers), now: now) {
+    case .denied(let denial):
+      worker.metrics.countTokenLookup(.miss)
+      return GatewayError(denial)
+    case .accepted(let verified, let cached):
+      worker.metrics.countTokenLookup(cached ? .hit : .miss)
+      token = verified
+      tokenWasCached = cached
+      return authorize(route, verified)
+    }
+  }
+
+  /// The route's rule, evaluated once for each token and kept with it.
+  private func authorize(_ route: Route, _ token: VerifiedToken) -> GatewayError? {
+    if case .everyone = route.rule { return nil }
+    let known = token.verdict(route: route.index)
+    let verdict: AuthorizationVerdict
+    if known != 0, let remembered = AuthorizationVerdict(rawValue: known - 1) {
+      verdict = remembered
+    } else {
+      verdict = route.rule.evaluate(token.principal.claims)
+      token.remember(verdict: verdict.rawValue + 1, route: route.index)
+    }
+    switch verdict {
+    case .allowed: return nil
+    case .scopeMissing: return .scopeMissing
+    case .claimDenied: return .claimDenied
+    case .policyDenied: return .policyDenied
+    }
+  }
+
+  /// The internal token for this principal and this backend: the one minted a moment ago, or a new one.
+  private func internalToken(_ snapshot: WorkerSnapshot) -> MintedToken? {
+    guard let token else { return nil }
+    let now = Int64(startedReal / 1_000_000_000)
+    if let minted = token.minted(backend: backend, now: now) { return minted }
+    guard let minter = snapshot.minter else { return nil }
+    let destination = snapshot.proxy.backends[backend]
+    guard
+      let minted = minter.mint(
+        principal: token.principal, audience: destination.audience, confirmation: destination.tls.thumbprintText, now: now)
+    else { return nil }
+    worker.verifier.remember(minted: minted, backend: backend, for: token, now: now)
+    worker.metrics.countMinted(backend: destination.metricID)
+    return minted
+  }
+
+  /// A `serve: jwks` listener: the published keys and nothing else.
+  private func serveKeys(_ connection: DownstreamConnection, _ snapshot: WorkerSnapshot) {
+    guard ASCII.equal(slice(head.path), "/.well-known/jwks.json") else { return refuse(.noRoute) }
+    guard head.method == .get || head.method == .head else { return refuse(.noRoute) }
+    state.answered()
+    status = 200
+    connection.respondContent(snapshot.proxy.publishedKeys, type: "application/jwk-set+json", to: self)
+    complete(connection)
+  }
+}

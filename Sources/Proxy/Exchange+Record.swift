@@ -1,0 +1,114 @@
+import Bytes
+import HTTP
+import Reactor
+import Telemetry
+import Upstream
+
+/// What is left of a request: its counters and its line in the access log.
+extension Exchange {
+  func record() {
+    let finished = Clock.monotonicNanoseconds()
+    let metricRoute = route?.metricID ?? MetricNames.none
+    worker.metrics.countRequest(route: metricRoute, method: head.method, status: status, nanoseconds: finished &- startedAt)
+    if let error { worker.metrics.countDenied(route: metricRoute, code: error.rawValue) }
+    if let snapshot, backend >= 0, answeringEndpoint >= 0 {
+      let backend = snapshot.proxy.backends[backend]
+      worker.metrics.countUpstream(
+        backend: backend.metricID, endpoint: backend.endpoints[answeringEndpoint].metricID,
+        result: (error == nil ? UpstreamOutcome.answered : .broken).rawValue)
+    }
+    guard worker.snapshot.proxy.writesAccessLog else { return }
+    writeLine(finished)
+  }
+
+  private func writeLine(_ finished: UInt64) {
+    let proxy = snapshot?.proxy
+    let peerText = connection?.peerText ?? []
+    var routeName = route?.name ?? ""
+    let destination = backend >= 0 ? proxy?.backends[backend] : nil
+    var backendName = destination?.name ?? ""
+    var endpointName = destination.map { answeringEndpoint >= 0 ? $0.endpoints[answeringEndpoint].name : "" } ?? ""
+    let identity = connection?.tls.peerIdentity?.name ?? []
+    let upstreamIdentity = upstreamIdentityName
+    let principal = token?.principal
+    peerText.withUnsafeBufferPointer { peer in
+      identity.withUnsafeBufferPointer { identity in
+        upstreamIdentity.withUnsafeBufferPointer { upstreamIdentity in
+          routeName.withUTF8 { routeName in
+            backendName.withUTF8 { backendName in
+              endpointName.withUTF8 { endpointName in
+                let none: [UInt8] = []
+                (principal?.issuer ?? none).withUnsafeBufferPointer { issuer in
+                  (principal?.subject ?? none).withUnsafeBufferPointer { subject in
+                    var line = AccessLogLine()
+                    line.time = Int64(startedReal / 1_000_000)
+                    line.requestID = requestID
+                    line.traceID = UnsafeBufferPointer(start: identifiers + 36 + 3, count: TraceContext.traceIDLength)
+                    line.clientIP = peer
+                    line.clientIdentity = identity
+                    line.httpProtocol = head.minorVersion == 0 ? "HTTP/1.0" : "HTTP/1.1"
+                    line.tls = connection?.tls.version ?? ""
+                    line.method = slice(head.methodRange)
+                    line.host = slice(head.authority)
+                    line.path = path
+                    line.route = routeName
+                    line.status = UInt16(truncatingIfNeeded: status)
+                    if let error { line.code = UnsafeBufferPointer(start: error.code.utf8Start, count: error.code.utf8CodeUnitCount) }
+                    line.issuer = issuer
+                    line.subject = subject
+                    line.backend = backendName
+                    line.endpoint = endpointName
+                    line.upstreamIdentity = upstreamIdentity
+                    line.token = token == nil ? .none : tokenWasCached ? .cached : .verified
+                    line.bytesIn = bytesIn
+                    line.bytesOut = bytesOut
+                    line.duration = finished &- startedAt
+                    if upstreamAnsweredAt > 0 { line.upstreamDuration = upstreamAnsweredAt &- upstreamAskedAt }
+                    worker.accessLog.append(line, to: &worker.logQueue)
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    worker.flushLogIfLarge()
+  }
+}
+
+/// How a request to a backend ended; the raw value indexes the metric's words.
+package enum UpstreamOutcome: UInt8, CaseIterable, Sendable {
+  /// A whole response came.
+  case answered
+  /// A response began and broke off.
+  case broken
+  /// No response, for the reason that `UpstreamFailure.Kind` names.
+  case connect, tls, identity, `protocol`, reset, timeout, overloaded
+
+  init(_ kind: UpstreamFailure.Kind) {
+    switch kind {
+    case .connect: self = .connect
+    case .tls: self = .tls
+    case .identity: self = .identity
+    case .protocol: self = .protocol
+    case .reset: self = .reset
+    case .timeout: self = .timeout
+    case .overloaded: self = .overloaded
+    }
+  }
+
+  package var word: String {
+    switch self {
+    case .answered: "success"
+    case .broken: "broken"
+    case .connect: "connect"
+    case .tls: "tls"
+    case .identity: "identity"
+    case .protocol: "protocol"
+    case .reset: "reset"
+    case .timeout: "timeout"
+    case .overloaded: "overloaded"
+    }
+  }
+}

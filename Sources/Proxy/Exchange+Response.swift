@@ -1,0 +1,61 @@
+import Bytes
+import HTTP
+import Reactor
+import Upstream
+
+/// The response on its way to the client.
+extension Exchange {
+  func responseHead(_ upstream: UpstreamConnection, _ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let connection else { return }
+    if upstream.responseHead.status == 101 {
+      // Nobody asked for another protocol: `Upgrade` was not forwarded.
+      return perform(state.upstreamFailed(UpstreamFailure(.protocol, requestUnsent: false, responseStarted: true)))
+    }
+    if !upstream.responseHead.isInterim {
+      state.responseBegan()
+      status = Int(upstream.responseHead.status)
+      upstreamAnsweredAt = Clock.monotonicNanoseconds()
+      answeringEndpoint = upstream.endpointIndex
+      upstreamIdentityName = upstream.tls.peerIdentity?.name ?? []
+      if route?.timeout == 0 { connection.armExchange(0) }
+    }
+    connection.respond(upstream.responseHead, bytes, to: self)
+  }
+
+  func responseContent(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let connection else { return }
+    bytesOut &+= UInt64(bytes.count)
+    connection.respondContent(bytes)
+    // Writing may have failed, and with it this exchange ended.
+    guard let connection = self.connection, connection.isCongested else { return }
+    connection.oweDrained()
+    upstream?.pauseReading()
+  }
+
+  func responseTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    connection?.respondTrailer(name, value, isFirst: !hasTrailers)
+    hasTrailers = true
+  }
+
+  func responseEnded() {
+    upstream = nil
+    perform(state.responseEnded())
+  }
+
+  func responseFailed(_ failure: UpstreamFailure) {
+    worker.upstreamFailed(failure, snapshot, backend, endpoint: upstream?.endpointIndex ?? -1)
+    upstream = nil
+    let action = state.upstreamFailed(failure)
+    if action == .abort { error = GatewayError(failure.kind) }
+    perform(action)
+  }
+
+  /// The client has taken what was waiting: the backend may go on.
+  func clientDrained() { upstream?.resumeReading() }
+
+  func completeResponse() {
+    guard let connection else { return finish() }
+    connection.respondEnd(hadTrailers: hasTrailers)
+    complete(connection)
+  }
+}

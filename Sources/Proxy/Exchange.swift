@@ -1,0 +1,243 @@
+import Bytes
+import HTTP
+import Reactor
+import Routing
+import Tokens
+import Upstream
+
+/// One request's life, whatever carried it: from its head to the last byte of its answer.
+///
+/// The phases, in order, and where to read them:
+///
+/// 1. `begin`: which route (`Exchange+Admission`). The path is made canonical once; what is matched is what is authorised is
+///    what is forwarded.
+/// 2. Who is it: the access token, verified or found in the cache.
+/// 3. May they: the route's rule, once per token and route.
+/// 4. How much: content within the route's bound.
+/// 5. As whom: the internal token for this principal and backend, minted or reused.
+/// 6. To whom: a pooled connection, its peer's identity checked (`Exchange+Forwarding`).
+/// 7. The request's content one way, the response the other, each no faster than its reader takes it.
+/// 8. One log line, the counters (`Exchange+Record`).
+///
+/// Until phase 6 nothing has left the gateway, and any phase can end in an answer of its own. Objects are pooled: one
+/// serves request after request, and a warm request allocates nothing.
+package final class Exchange: UpstreamClient {
+  package unowned(unsafe) let worker: WorkerContext
+  /// The client's side; nil once it is gone or the exchange is over.
+  package internal(set) unowned(unsafe) var connection: DownstreamConnection?
+  /// The backend's side, while there is one, opening or open.
+  var upstream: UpstreamConnection?
+  /// What the request is served by, whatever is reloaded meanwhile.
+  var snapshot: WorkerSnapshot?
+  var state = ExchangeState()
+
+  package var head: RequestHead
+  /// The head's bytes, which `head` has ranges of: kept until the end, for a retry and for the log.
+  var headBytes = ByteQueue()
+  /// The canonical path, when it is not the one sent.
+  var rewrittenPath = ByteQueue()
+  var pathIsRewritten = false
+
+  var route: Route?
+  var backend = -1
+  var token: VerifiedToken?
+  var tokenWasCached = false
+  var minted: MintedToken?
+  var error: GatewayError?
+  var status = 0
+  var hasTrailers = false
+  var requestHasTrailers = false
+  var isRecorded = false
+
+  // Measured from the head's last byte; bytes are of content.
+  var startedAt: UInt64 = 0
+  var startedReal: UInt64 = 0
+  var upstreamAskedAt: UInt64 = 0
+  var upstreamAnsweredAt: UInt64 = 0
+  var bytesIn: UInt64 = 0
+  var bytesOut: UInt64 = 0
+  var answeringEndpoint = -1
+  var upstreamIdentityName: [UInt8] = []
+
+  /// UUIDv7 text, 36 bytes, then `traceparent`, 55 bytes.
+  let identifiers: UnsafeMutablePointer<UInt8>
+  var continuesTrace = false
+
+  /// Most fields any listener lets a head have; `ListenerContext.headerCount` is the bound that counts.
+  package static let fieldCapacity = 256
+
+  init(worker: WorkerContext) {
+    self.worker = worker
+    head = RequestHead(fieldCapacity: Self.fieldCapacity)
+    identifiers = .allocate(capacity: 36 + 55)
+    super.init()
+  }
+
+  deinit { identifiers.deallocate() }
+
+  /// Readies a pooled object for the next request of `connection`.
+  func open(_ connection: DownstreamConnection) {
+    self.connection = connection
+    head.reset()
+  }
+
+  /// Lets go of everything but memory worth keeping.
+  func reset() {
+    connection = nil
+    upstream = nil
+    snapshot = nil
+    route = nil
+    backend = -1
+    token = nil
+    tokenWasCached = false
+    minted = nil
+    error = nil
+    status = 0
+    hasTrailers = false
+    requestHasTrailers = false
+    isRecorded = false
+    pathIsRewritten = false
+    upstreamAskedAt = 0
+    upstreamAnsweredAt = 0
+    bytesIn = 0
+    bytesOut = 0
+    answeringEndpoint = -1
+    upstreamIdentityName = []
+    continuesTrace = false
+    state = ExchangeState()
+    headBytes.removeAll()
+    headBytes.giveBack(to: worker.buffers)
+    rewrittenPath.release()
+  }
+
+  /// Keeps the head's bytes: they leave the connection's buffer now, and `head`'s ranges stay true.
+  func keepHead(_ bytes: UnsafeBufferPointer<UInt8>, complete: Bool) {
+    headBytes.borrow(from: worker.buffers)
+    headBytes.append(bytes)
+    startedAt = Clock.monotonicNanoseconds()
+    startedReal = Clock.realNanoseconds()
+    worker.identify(self)
+    if !complete {
+      // A head that could not be read says nothing: not even what was recognised in it is trusted in a log.
+      head.reset()
+    }
+  }
+
+  // MARK: What the backend's connection says (overrides must stand in the class; what they do stands by phase)
+
+  package override func upstreamOpening(_ connection: UpstreamConnection) { upstream = connection }
+  package override func upstreamReady(_ connection: UpstreamConnection, reused: Bool) { forward(over: connection) }
+  package override func upstreamDrained() { connection?.resumeContent() }
+  package override func upstreamHead(_ connection: UpstreamConnection, bytes: UnsafeBufferPointer<UInt8>) {
+    responseHead(connection, bytes)
+  }
+  package override func upstreamBody(_ bytes: UnsafeBufferPointer<UInt8>) { responseContent(bytes) }
+  package override func upstreamTrailer(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
+    responseTrailer(name, value)
+  }
+  package override func upstreamEnded() { responseEnded() }
+  package override func upstreamPaused() { connection?.finishTurn() }
+  package override func upstreamFailed(_ failure: UpstreamFailure) { responseFailed(failure) }
+
+  // MARK: What others ask
+
+  var bytes: UnsafeBufferPointer<UInt8> { headBytes.readable }
+
+  func slice(_ range: ByteRange) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(rebasing: headBytes.readable[range.start..<range.end])
+  }
+
+  package var requestID: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: identifiers, count: 36) }
+
+  var traceparent: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: identifiers + 36, count: 55) }
+
+  /// The canonical path; what was sent when there is none.
+  var path: UnsafeBufferPointer<UInt8> { pathIsRewritten ? rewrittenPath.readable : slice(head.path) }
+
+  /// Scopes that the route asks for, for the answer to a client that lacks them.
+  var requiredScopes: [UInt8] { route?.requiredScopes ?? [] }
+
+  /// The value of `Allow` for a request that got 405. Cold.
+  func allowedMethods() -> [UInt8] {
+    guard let snapshot else { return [] }
+    return snapshot.proxy.routeTable.allow(host: slice(head.authority), path: path, headers: head.fields, bytes: bytes)
+  }
+
+  /// Whether content from the client has somewhere to go now.
+  package var takesContent: Bool { state.takesContent && !(upstream?.isCongested ?? false) }
+
+  // MARK: Ends
+
+  /// The gateway answers the request by itself. Nothing is forwarded from here on.
+  func refuse(_ error: GatewayError) {
+    state.answered()
+    answer(error)
+  }
+
+  /// The gateway gives the request up: a deadline, or content that breaks a rule.
+  func interrupt(_ error: GatewayError) {
+    let action = state.interrupted(error)
+    if action == .abort { self.error = error }
+    perform(action)
+  }
+
+  /// The client's connection is gone.
+  func clientGone() {
+    let action = state.clientGone()
+    perform(action)
+    status = status == 0 ? 499 : status
+    finish()
+  }
+
+  func perform(_ action: ExchangeState.Action) {
+    switch action {
+    case .nothing: break
+    case .retry: askForConnection()
+    case .answer(let error):
+      leaveUpstream()
+      answer(error)
+    case .abort:
+      leaveUpstream()
+      let connection = self.connection
+      finish()
+      connection?.abort()
+    case .cancelUpstream: leaveUpstream()
+    case .finish: completeResponse()
+    }
+  }
+
+  /// Ends whatever is under way with a backend.
+  func leaveUpstream() {
+    if let upstream {
+      self.upstream = nil
+      upstream.cancel()
+    } else if let snapshot, backend >= 0 {
+      snapshot.pools[backend].forget(self)
+    }
+  }
+
+  private func answer(_ error: GatewayError) {
+    self.error = error
+    status = error.status
+    guard let connection else { return finish() }
+    connection.respondError(error, to: self)
+    complete(connection)
+  }
+
+  /// The response is whole in the client's queue.
+  func complete(_ connection: DownstreamConnection) {
+    let isInside = connection.isInsideReceived
+    finish()
+    connection.responseCompleted()
+    if !isInside { connection.finishTurn() }
+  }
+
+  /// Records the request and goes back to the worker, which reuses the object in a later turn.
+  func finish() {
+    guard !isRecorded else { return }
+    isRecorded = true
+    record()
+    connection = nil
+    worker.giveBack(self)
+  }
+}

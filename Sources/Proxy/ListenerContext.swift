@@ -1,0 +1,50 @@
+import Reactor
+import TLS
+
+/// What a listener asks of its connections. Immutable, shared by workers; a reload makes a new one for new connections.
+package final class ListenerContext: Sendable {
+  package let name: String
+  package let tls: ServerTLSContext
+  package let headerBytes: Int
+  package let headerCount: Int
+  package let uriBytes: Int
+  /// One worker's share of the connections; 0 for `perClient` is no bound.
+  package let connectionLimit: Int
+  package let perClientLimit: Int
+  /// Milliseconds.
+  package let handshakeTimeout: Int
+  package let headerTimeout: Int
+  package let idleTimeout: Int
+  package let bodyTimeout: Int
+  /// Networks whose `X-Forwarded-For` is believed: high and low half of the address, prefix length of 128.
+  package let trusted: [(high: UInt64, low: UInt64, prefixLength: Int)]
+  /// Answers `/.well-known/jwks.json` with the internal token's public keys, and nothing else.
+  package let servesKeys: Bool
+
+  package init(
+    name: String, tls: ServerTLSContext, headerBytes: Int, headerCount: Int, uriBytes: Int, connectionLimit: Int,
+    perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int, bodyTimeout: Int,
+    trusted: [(high: UInt64, low: UInt64, prefixLength: Int)], servesKeys: Bool
+  ) {
+    self.name = name
+    self.tls = tls
+    self.headerBytes = headerBytes
+    self.headerCount = headerCount
+    self.uriBytes = uriBytes
+    self.connectionLimit = connectionLimit
+    self.perClientLimit = perClientLimit
+    self.handshakeTimeout = handshakeTimeout
+    self.headerTimeout = headerTimeout
+    self.idleTimeout = idleTimeout
+    self.bodyTimeout = bodyTimeout
+    self.trusted = trusted
+    self.servesKeys = servesKeys
+  }
+
+  package func trusts(_ peer: PeerAddress) -> Bool {
+    if trusted.isEmpty { return false }
+    for network in trusted
+    where peer.isInside(high: network.high, low: network.low, prefixLength: network.prefixLength) { return true }
+    return false
+  }
+}

@@ -1,0 +1,60 @@
+import Routing
+
+/// A row of the route table as requests use it: who may pass, where to, with which bounds. Immutable, shared by workers.
+package final class Route: Sendable {
+  package let name: String
+  /// The route's place in its snapshot's list.
+  package let index: Int
+  /// The route's id in the metrics, stable across reloads.
+  package let metricID: Int
+  /// Bit n: identity provider n of the snapshot may vouch for a client. 0 is a public route.
+  package let providers: UInt64
+  /// Where its providers look for a token, without repetition.
+  package let tokenSources: [TokenSource]
+  /// Some source is a cookie, so `Cookie` fields are looked through before they are forwarded.
+  package let takesCookies: Bool
+  package let rule: AuthorizationRule
+  /// The scopes the rule names at its top, space-separated, for the `scope` attribute of RFC 6750 section 3.
+  package let requiredScopes: [UInt8]
+  /// Backends by index in the snapshot, with running totals of their weights.
+  package let backends: [(index: Int, upTo: Int)]
+  /// Taken off the front of the path before forwarding; empty takes nothing.
+  package let stripPrefix: [UInt8]
+  /// Milliseconds from the request's end to the response's end; 0 leaves it to the backend's time-outs.
+  package let timeout: Int
+  /// Bytes of content a request may have.
+  package let bodyMaximum: UInt64
+  package let forwardsAccessToken: Bool
+
+  package init(
+    name: String, index: Int, metricID: Int, providers: UInt64, tokenSources: [TokenSource], rule: AuthorizationRule,
+    requiredScopes: [UInt8], backends: [(index: Int, weight: Int)], stripPrefix: [UInt8], timeout: Int, bodyMaximum: UInt64,
+    forwardsAccessToken: Bool
+  ) {
+    self.name = name
+    self.index = index
+    self.metricID = metricID
+    self.providers = providers
+    self.tokenSources = tokenSources
+    takesCookies = tokenSources.contains { if case .cookie = $0 { true } else { false } }
+    self.rule = rule
+    self.requiredScopes = requiredScopes
+    var total = 0
+    self.backends = backends.map { backend in
+      total += backend.weight
+      return (backend.index, total)
+    }
+    self.stripPrefix = stripPrefix
+    self.timeout = timeout
+    self.bodyMaximum = bodyMaximum
+    self.forwardsAccessToken = forwardsAccessToken
+  }
+
+  /// The backend for a request that drew `random`, by weight.
+  package func backend(drawing random: @autoclosure () -> UInt64) -> Int {
+    guard backends.count > 1, let total = backends.last?.upTo else { return backends[0].index }
+    let point = Int(random() % UInt64(total))
+    for backend in backends where point < backend.upTo { return backend.index }
+    return backends[0].index
+  }
+}

@@ -1,0 +1,131 @@
+import Bytes
+import HTTP
+
+/// A place in a request where an access token may stand.
+package enum TokenSource: Sendable, Equatable {
+  /// `Authorization: Bearer …` (RFC 6750 section 2.1), the usual one.
+  case bearer
+  /// Any other field; names and schemes in lower case. Without a scheme the whole value is the token.
+  case field(name: [UInt8], scheme: [UInt8]?)
+  case cookie(name: [UInt8])
+}
+
+/// What looking for a token came to.
+package enum TokenSearch: Equatable {
+  case found(ByteRange)
+  case missing
+  /// Two tokens, and no rule to say which one counts.
+  case ambiguous
+}
+
+extension TokenSource {
+  /// Looks in all of `sources`. The same token in two sources is one token; a field repeated is ambiguous whatever
+  /// it holds.
+  package static func search(
+    _ sources: [TokenSource], _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
+  ) -> TokenSearch {
+    var result = TokenSearch.missing
+    for source in sources {
+      let next: TokenSearch
+      switch source {
+      case .bearer: next = bearer(fields, bytes)
+      case .field(let name, let scheme): next = field(name, scheme, fields, bytes)
+      case .cookie(let name): next = cookie(name, fields, bytes)
+      }
+      switch (result, next) {
+      case (_, .ambiguous): return .ambiguous
+      case (.missing, .found): result = next
+      case (.found(let first), .found(let second)):
+        guard equal(first, second, bytes) else { return .ambiguous }
+      default: break
+      }
+    }
+    return result
+  }
+
+  private static func bearer(_ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>) -> TokenSearch {
+    guard let index = fields.first(.authorization) else { return .missing }
+    guard fields.first(.authorization, from: index + 1) == nil else { return .ambiguous }
+    return afterScheme(fields[index].value, "bearer", bytes)
+  }
+
+  /// What follows `scheme` and one or more spaces; another scheme is no token of ours.
+  private static func afterScheme(
+    _ value: ByteRange, _ scheme: StaticString, _ bytes: UnsafeBufferPointer<UInt8>
+  ) -> TokenSearch {
+    let length = scheme.utf8CodeUnitCount
+    guard value.length >= length,
+      ASCII.equalIgnoringCase(UnsafeBufferPointer(rebasing: bytes[value.start..<(value.start + length)]), scheme)
+    else { return .missing }
+    return afterSpaces(value, length, bytes)
+  }
+
+  private static func afterSpaces(
+    _ value: ByteRange, _ length: Int, _ bytes: UnsafeBufferPointer<UInt8>
+  ) -> TokenSearch {
+    var start = value.start + length
+    // "Bearer" alone is a token that is empty, which the verifier calls malformed; "Bearerx" is another scheme.
+    guard start == value.end || bytes[start] == 0x20 else { return .missing }
+    while start < value.end, bytes[start] == 0x20 { start += 1 }
+    return .found(ByteRange(offset: start, count: value.end - start))
+  }
+
+  private static func field(
+    _ name: [UInt8], _ scheme: [UInt8]?, _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
+  ) -> TokenSearch {
+    var found: ByteRange?
+    var index = 0
+    while index < fields.count {
+      let field = fields[index]
+      index += 1
+      guard sameName(field.name, name, bytes) else { continue }
+      guard found == nil else { return .ambiguous }
+      found = field.value
+    }
+    guard let value = found else { return .missing }
+    guard let scheme else { return .found(value) }
+    guard value.length >= scheme.count else { return .missing }
+    for offset in 0..<scheme.count where ASCII.lower(bytes[value.start + offset]) != scheme[offset] { return .missing }
+    return afterSpaces(value, scheme.count, bytes)
+  }
+
+  /// Whether the field name at `range` is `name` (lower case), with `_` for `-` and any case.
+  static func sameName(_ range: ByteRange, _ name: [UInt8], _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard range.length == name.count else { return false }
+    var index = 0
+    while index < name.count {
+      let byte = ASCII.lower(bytes[range.start &+ index])
+      if (byte == 0x5f ? 0x2d : byte) != name[index] { return false }
+      index &+= 1
+    }
+    return true
+  }
+
+  private static func cookie(
+    _ name: [UInt8], _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
+  ) -> TokenSearch {
+    var found: ByteRange?
+    var next = fields.first(.cookie)
+    while let index = next {
+      var crumbs = CookieCrumbs(fields[index].value)
+      while let crumb = crumbs.next(bytes) {
+        guard crumb.hasName(name, bytes) else { continue }
+        if let found, !equal(found, crumb.value, bytes) { return .ambiguous }
+        found = crumb.value
+      }
+      next = fields.first(.cookie, from: index + 1)
+    }
+    guard let found else { return .missing }
+    return .found(found)
+  }
+
+  private static func equal(_ left: ByteRange, _ right: ByteRange, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard left.length == right.length else { return false }
+    var index = 0
+    while index < left.length {
+      if bytes[left.start &+ index] != bytes[right.start &+ index] { return false }
+      index &+= 1
+    }
+    return true
+  }
+}

@@ -1,0 +1,214 @@
+import Bytes
+import CLinux
+import HTTP1
+import Reactor
+import Telemetry
+import TLS
+import Tokens
+import Transport
+import Upstream
+
+/// All that one worker has for itself: its loop, memory, token cache, pools, counters. Nothing here is shared and nothing
+/// is locked; other threads speak to a worker through its mailbox.
+package final class WorkerContext {
+  package let loop: EventLoop
+  package let buffers = BufferPool()
+  package let metrics: WorkerMetrics
+  package let verifier: AccessTokenVerifier
+  package private(set) var snapshot: WorkerSnapshot
+  /// No new connections, and each answer is the last of its connection.
+  package private(set) var isDraining = false
+
+  package var dateLine = DateLine()
+  /// Room for one canonical path: no longer than the path as sent, which is no longer than the largest head.
+  let pathScratch: UnsafeMutableBufferPointer<UInt8>
+  var logQueue = ByteQueue()
+  var accessLog = AccessLog()
+  private let logDescriptor: Int32
+  /// Where a backend's failures are told, with their cause; clients hear only the code.
+  private let reportFailure: (Backend, Int, UpstreamFailure) -> Void
+  private var identifiers = RequestIDGenerator()
+  private var generator = RandomGenerator()
+
+  private var freeExchanges: [Exchange] = []
+  /// Over, but perhaps still on the stack: free at the end of the turn.
+  private var finishedExchanges: [Exchange] = []
+  package private(set) var activeExchanges = 0
+  private var connections = 0
+  private var perClient: [PeerAddress: Int] = [:]
+
+  /// Largest head that any listener may allow, in bytes.
+  package static let maximumHead = 1 << 20
+  /// Exchanges kept for the next requests.
+  private static let keptExchanges = 1024
+  /// Log bytes that are written without waiting for the turn's end.
+  private static let logFlush = 32 << 10
+
+  /// - Parameters:
+  ///   - logDescriptor: where access-log lines go; -1 for nowhere. Stays the control thread's.
+  ///   - tokenCacheBytes: this worker's bound for verified tokens.
+  package init(
+    loop: EventLoop, metrics: WorkerMetrics, snapshot: ProxySnapshot, logDescriptor: Int32, tokenCacheBytes: Int,
+    reportFailure: @escaping (Backend, Int, UpstreamFailure) -> Void
+  ) {
+    self.loop = loop
+    self.metrics = metrics
+    self.logDescriptor = logDescriptor
+    self.reportFailure = reportFailure
+    verifier = AccessTokenVerifier(providers: snapshot.providers, epoch: snapshot.generation, cacheBytes: tokenCacheBytes)
+    pathScratch = .allocate(capacity: Self.maximumHead)
+    let buffers = self.buffers
+    self.snapshot = WorkerSnapshot(
+      proxy: snapshot, pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers) },
+      minter: snapshot.minter)
+    loop.endOfTurn = { [unowned self] in endTurn() }
+  }
+
+  deinit { pathScratch.deallocate() }
+
+  // MARK: Snapshots
+
+  /// Takes a new snapshot for all requests to come; those in flight finish on theirs. Pools whose trust and endpoints are
+  /// the same go on with their connections; the others take no new requests.
+  package func install(_ next: ProxySnapshot) {
+    var old: [[UInt8]: BackendPool] = [:]
+    for pool in snapshot.pools { old[pool.backend.poolKey] = pool }
+    let pools = next.backends.map { backend -> BackendPool in
+      guard let pool = old.removeValue(forKey: backend.poolKey) else {
+        return BackendPool(loop: loop, backend: backend, buffers: buffers)
+      }
+      pool.adopt(backend)
+      return pool
+    }
+    for pool in old.values { pool.retire() }
+    verifier.install(providers: next.providers, epoch: next.generation)
+    snapshot = WorkerSnapshot(proxy: next, pools: pools, minter: next.minter)
+  }
+
+  // MARK: Exchanges
+
+  func takeExchange(for connection: DownstreamConnection) -> Exchange {
+    let exchange = freeExchanges.popLast() ?? Exchange(worker: self)
+    activeExchanges &+= 1
+    exchange.open(connection)
+    return exchange
+  }
+
+  func giveBack(_ exchange: Exchange) {
+    activeExchanges &-= 1
+    finishedExchanges.append(exchange)
+  }
+
+  private func endTurn() {
+    if !finishedExchanges.isEmpty {
+      for exchange in finishedExchanges {
+        exchange.reset()
+        if freeExchanges.count < Self.keptExchanges { freeExchanges.append(exchange) }
+      }
+      finishedExchanges.removeAll(keepingCapacity: true)
+    }
+    if !logQueue.isEmpty { flushLog() }
+  }
+
+  // MARK: Identifiers, randomness, time
+
+  /// Seconds since 1970.
+  package var seconds: Int64 { Int64(Clock.realNanoseconds() / 1_000_000_000) }
+
+  package func random() -> UInt64 { generator.next() }
+
+  /// Gives `exchange` its request id and its place in the trace.
+  func identify(_ exchange: Exchange) {
+    identifiers.next(at: Int64(exchange.startedReal / 1_000_000), to: exchange.identifiers)
+    var parent: UnsafeBufferPointer<UInt8>?
+    if let index = exchange.head.fields.first(.traceparent),
+      exchange.head.fields.first(.traceparent, from: index + 1) == nil
+    {
+      parent = exchange.slice(exchange.head.fields[index].value)
+    }
+    let trace = TraceContext(continuing: parent, random: &generator)
+    trace.write(to: exchange.identifiers + RequestIDGenerator.length)
+    exchange.continuesTrace = trace.isContinued
+  }
+
+  // MARK: Connections
+
+  /// Whether another connection from `peer` may be had; counts it if so.
+  func admit(_ peer: PeerAddress, _ context: ListenerContext) -> Bool {
+    guard connections < context.connectionLimit else { return false }
+    if context.perClientLimit > 0 {
+      var address = peer
+      address.port = 0
+      guard perClient[address, default: 0] < context.perClientLimit else { return false }
+      perClient[address, default: 0] += 1
+    }
+    connections &+= 1
+    metrics.connectionOpened(side: .edge, protocol: .http1)
+    return true
+  }
+
+  func connectionClosed(_ peer: PeerAddress) {
+    connections &-= 1
+    metrics.connectionClosed(side: .edge, protocol: .http1)
+    guard !perClient.isEmpty else { return }
+    var address = peer
+    address.port = 0
+    if let count = perClient[address] { perClient[address] = count > 1 ? count - 1 : nil }
+  }
+
+  /// Counts and logs a backend that gave no (whole) response.
+  func upstreamFailed(_ failure: UpstreamFailure, _ snapshot: WorkerSnapshot?, _ backend: Int, endpoint: Int) {
+    guard let snapshot, backend >= 0 else { return }
+    let backend = snapshot.proxy.backends[backend]
+    metrics.countUpstream(
+      backend: backend.metricID, endpoint: endpoint >= 0 ? backend.endpoints[endpoint].metricID : MetricNames.none,
+      result: UpstreamOutcome(failure.kind).rawValue)
+    if failure.kind != .overloaded { reportFailure(backend, endpoint, failure) }
+  }
+
+  func handshakeEnded(_ outcome: HandshakeOutcome) { metrics.countHandshake(side: .edge, result: outcome.rawValue) }
+
+  // MARK: Draining
+
+  /// Ends idle connections now and busy ones with their present answer.
+  package func drain() {
+    isDraining = true
+    for channel in loop.channels() {
+      if let listener = channel as? DownstreamListener { listener.close() }
+      if let connection = channel as? DownstreamConnection { connection.drain() }
+    }
+  }
+
+  /// Connections from clients that are open.
+  package var openConnections: Int { connections }
+
+  // MARK: The access log
+
+  func flushLogIfLarge() {
+    if logQueue.count >= Self.logFlush { flushLog() }
+  }
+
+  /// Writes whole lines, in one call where the descriptor takes them. A log that cannot be written is not worth a request.
+  private func flushLog() {
+    while !logQueue.isEmpty, logDescriptor >= 0 {
+      let result = Syscall.run { write(logDescriptor, logQueue.start, logQueue.count) }
+      guard case .done(let count) = result else { break }
+      logQueue.consume(count)
+    }
+    logQueue.removeAll()
+  }
+}
+
+/// How a handshake with a client ended; the raw value indexes the metric's words.
+package enum HandshakeOutcome: UInt8, CaseIterable, Sendable {
+  case succeeded, resumed, failed, timedOut
+
+  package var word: String {
+    switch self {
+    case .succeeded: "success"
+    case .resumed: "resumed"
+    case .failed: "failure"
+    case .timedOut: "timeout"
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import Tokens
+import Upstream
+
+/// A snapshot as one worker holds it: the shared, immutable part, and this worker's connection pools for its backends.
+/// The worker's own object, so that a request that keeps it alive touches no other core's memory.
+package final class WorkerSnapshot {
+  package let proxy: ProxySnapshot
+  /// By the backend's index.
+  package let pools: [BackendPool]
+  package let minter: InternalTokenMinter?
+
+  init(proxy: ProxySnapshot, pools: [BackendPool], minter: InternalTokenMinter?) {
+    self.proxy = proxy
+    self.pools = pools
+    self.minter = minter
+  }
+}
