@@ -41,7 +41,7 @@ let package = Package(
     // The process.
     .target(
       name: "Configuration",
-      dependencies: ["Routing", "JSON", "Bytes", "HTTP", .product(name: "Yams", package: "Yams")]),
+      dependencies: ["Routing", "JSON", "Bytes", "HTTP", "COpenSSL", .product(name: "Yams", package: "Yams")]),
     .target(
       name: "Gateway",
       dependencies: ["Proxy", "Configuration", "CLinux", .product(name: "Logging", package: "swift-log")]),
@@ -59,12 +59,12 @@ let package = Package(
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTP"]),
     .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON"]),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
-    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HTTP", "Bytes"]),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor"]),
-    .testTarget(name: "TLSTests", dependencies: ["TLS"]),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CLinux"]),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream"]),
     .testTarget(name: "ProxyTests", dependencies: ["Proxy"]),
-    .testTarget(name: "DevelopmentTests", dependencies: ["Development"]),
+    .testTarget(name: "DevelopmentTests", dependencies: ["Development", "Tokens", "TLS", "JSON"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing"]),
   ],
   swiftLanguageModes: [.v6]

@@ -12,6 +12,8 @@ package struct GatewayConfiguration: Sendable {
   package var internalToken: InternalTokenSettings?
   package var backends: [BackendSettings] = []
   package var routes: [RouteSettings] = []
+  /// Whether a run of slashes in a request's path is read as one instead of being refused.
+  package var mergeSlashes = false
 
   package init() {}
 }
@@ -120,7 +122,8 @@ package struct IdentityProviderSettings: Sendable {
   package var audiences: [String] = []
   /// JWA names, in the order written.
   package var algorithms: [Located<String>] = []
-  package var jwksFile: Located<String>
+  /// Nil only for a provider whose algorithms are all HS*.
+  package var jwksFile: Located<String>?
   /// For HS*: the shared secret's bytes. Nil when no HS* algorithm is named.
   package var secret: Located<[UInt8]>?
   package var leeway = 30_000
@@ -129,7 +132,7 @@ package struct IdentityProviderSettings: Sendable {
   /// Claim path to the values it may have; `["*"]` asks only that it is there.
   package var requiredClaims: [(claim: String, values: [String])] = []
   package var maximumTokenBytes = 8 << 10
-  package init(name: Located<String>, issuer: Located<String>, jwksFile: Located<String>) {
+  package init(name: Located<String>, issuer: Located<String>, jwksFile: Located<String>?) {
     self.name = name
     self.issuer = issuer
     self.jwksFile = jwksFile

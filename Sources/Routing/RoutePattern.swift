@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 
 /// A path pattern, parsed.
 ///
@@ -52,6 +53,22 @@ package struct RoutePattern: Sendable, Hashable, CustomStringConvertible {
       throw PatternError("the path pattern has more than \(Self.maximumSegments) segments")
     }
     self.segments = segments
+    guard Self.isCanonical(segments) else {
+      throw PatternError("no request path is `\(text)`: write the path in the form in which it is matched")
+    }
+  }
+
+  /// Whether some canonical path matches: the last word on what the checks of single bytes may have missed.
+  private static func isCanonical(_ segments: [Segment]) -> Bool {
+    var path: [UInt8] = segments.isEmpty ? [0x2f] : []
+    for segment in segments {
+      path.append(0x2f)
+      if case .literal(let bytes) = segment { path += bytes } else { path.append(0x78) }
+    }
+    let count = path.count
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) {
+      CanonicalPath.canonicalise(path.span, mergeSlashes: false, into: $0) == .unchanged
+    }
   }
 
   /// The pattern again, every parameter as `{}`.

@@ -1,0 +1,133 @@
+import Routing
+import Yams
+
+/// Puts the sections of all files together, decodes them, and checks what concerns more than one of them.
+struct ConfigurationAssembler {
+  private static let once = ["process", "access_log", "admin", "internal_token", "merge_slashes"]
+  private static let lists = ["listeners", "identity_providers", "backends", "routes"]
+
+  private let collector: DiagnosticCollector
+  private var sections: [String: Cursor] = [:]
+  private var rows: [String: [Cursor]] = [:]
+
+  init(_ collector: DiagnosticCollector) { self.collector = collector }
+
+  // MARK: - Merging
+
+  mutating func add(_ root: Node, _ file: Cursor.File) {
+    guard let values = Cursor(root, file).mapping(Self.lists + Self.once) else { return }
+    for key in Self.once {
+      guard let cursor = values[key] else { continue }
+      if let first = sections[key] {
+        cursor.report("`\(key)` is already written at \(first.location): keep one")
+      } else {
+        sections[key] = cursor
+      }
+    }
+    for key in Self.lists {
+      if let cursor = values[key] { rows[key, default: []] += cursor.list("{ name: … }", mayBeEmpty: true) ?? [] }
+    }
+  }
+
+  // MARK: - Decoding
+
+  /// The configuration, complete only when the collector is empty.
+  func assemble(_ start: SourceLocation) -> GatewayConfiguration {
+    var configuration = GatewayConfiguration()
+    if let cursor = sections["process"] { configuration.process = ProcessDecoder.process(cursor) }
+    if let cursor = sections["access_log"] { configuration.accessLog = ProcessDecoder.accessLog(cursor) }
+    configuration.mergeSlashes = sections["merge_slashes"]?.boolean() ?? false
+    configuration.admin = sections["admin"].flatMap(ProcessDecoder.admin)
+    configuration.internalToken = sections["internal_token"].flatMap(InternalTokenDecoder.decode)
+    configuration.listeners = decode("listeners", ListenerDecoder.decode)
+    configuration.identityProviders = decode("identity_providers", IdentityProviderDecoder.decode)
+    configuration.backends = decode("backends", BackendDecoder.decode)
+    let decoder = RouteDecoder(
+      providers: names("identity_providers"),
+      issuers: Dictionary(configuration.identityProviders.map { ($0.name.value, $0.issuer.value) }, uniquingKeysWith: { $1 }),
+      backends: names("backends"))
+    configuration.routes = decode("routes", decoder.decode)
+    for key in Self.lists { checkNames(key) }
+    check(configuration, start)
+    return configuration
+  }
+
+  private func decode<Settings>(_ key: String, _ row: (Cursor) -> Settings?) -> [Settings] {
+    (rows[key] ?? []).compactMap(row)
+  }
+
+  /// The names of a list's rows, those included whose other values are wrong, so that one mistake is reported once.
+  private func names(_ key: String) -> [String] { located(key).map(\.value) }
+
+  private func located(_ key: String) -> [Located<String>] {
+    (rows[key] ?? []).compactMap { row in
+      guard case .mapping(let mapping) = row.node, let node = mapping["name"], case .scalar(let scalar) = node else { return nil }
+      let text = try? EnvironmentSubstitution.apply(scalar.string, row.file.environment)
+      return text.map { Located($0, at: Cursor(node, row.file).location) }
+    }
+  }
+
+  private func checkNames(_ key: String) {
+    let noun = ["listeners": "listener", "identity_providers": "identity provider", "backends": "backend"][key] ?? "route"
+    var places: [String: SourceLocation] = [:]
+    for name in located(key) {
+      if let first = places[name.value] {
+        collector.report(name.location, "the \(noun) `\(name.value)` is already defined at \(first): write another name")
+      } else {
+        places[name.value] = name.location
+      }
+    }
+  }
+
+  // MARK: - Checking across sections
+
+  private func check(_ configuration: GatewayConfiguration, _ start: SourceLocation) {
+    for key in ["listeners", "routes"] where (rows[key] ?? []).isEmpty {
+      collector.report(start, "there are no `\(key)`: write one at least")
+    }
+    checkAddresses(configuration)
+    checkInternalToken(configuration)
+  }
+
+  private func checkAddresses(_ configuration: GatewayConfiguration) {
+    var places: [(address: SocketAddressSettings, location: SourceLocation)] = []
+    let addresses = configuration.listeners.map(\.address) + [configuration.admin?.address].compactMap { $0 }
+    for address in addresses {
+      if case .tcp(_, let port) = address.value, port == 0 { continue }
+      if let first = places.first(where: { $0.address == address.value }) {
+        collector.report(address.location, "the address is already used at \(first.location): write another")
+      } else {
+        places.append((address.value, address.location))
+      }
+    }
+  }
+
+  private func checkInternalToken(_ configuration: GatewayConfiguration) {
+    if let token = configuration.internalToken {
+      for provider in configuration.identityProviders {
+        for case .header(let name, _) in provider.tokenFrom where Self.isSameField(name, token.header) {
+          collector.report(
+            provider.name.location,
+            "`\(provider.name.value)` reads access tokens from `\(name)`, the internal token's header: write another name")
+        }
+      }
+    } else if sections["internal_token"] == nil {
+      let first = (rows["routes"] ?? []).first { row in
+        if case .mapping(let mapping) = row.node, case .sequence? = mapping["authenticate"] { true } else { false }
+      }
+      if let first {
+        first.report("`internal_token` is missing, and this route authenticates: write it, so that the backend learns who calls")
+      }
+    }
+    if configuration.internalToken == nil, let jwks = configuration.listeners.first(where: \.servesJWKS),
+      sections["internal_token"] == nil
+    {
+      collector.report(jwks.name.location, "`serve: jwks` has no keys to serve: write `internal_token`")
+    }
+  }
+
+  /// Names as backends read them: without regard to case, `_` as `-`.
+  private static func isSameField(_ left: String, _ right: String) -> Bool {
+    left.lowercased().replacing("_", with: "-") == right.lowercased().replacing("_", with: "-")
+  }
+}

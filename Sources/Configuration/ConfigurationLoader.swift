@@ -1,0 +1,60 @@
+import Routing
+import Yams
+
+/// Reads a configuration, whole and in one pass: either everything is right or every error is listed.
+package enum ConfigurationLoader {
+  /// - Parameters:
+  ///   - path: a directory, of which every `*.yaml` and `*.yml` is read in the order of names, or one file.
+  ///   - environment: what `${NAME}` stands for.
+  package static func load(path: String, environment: [String: String]) -> ConfigurationResult {
+    let collector = DiagnosticCollector()
+    let sources = ConfigurationSource.read(path: path, collector)
+    return load(sources, SourceLocation(file: path, line: 1, column: 1), environment, collector)
+  }
+
+  /// The same for files that are already in memory, in the order given.
+  package static func load(files: [ConfigurationSource], environment: [String: String]) -> ConfigurationResult {
+    let start = SourceLocation(file: files.first?.name ?? "configuration", line: 1, column: 1)
+    return load(files, start, environment, DiagnosticCollector())
+  }
+
+  private static func load(
+    _ sources: [ConfigurationSource], _ start: SourceLocation, _ environment: [String: String], _ collector: DiagnosticCollector
+  ) -> ConfigurationResult {
+    for source in sources { collector.register(file: source.name) }
+    var roots: [(node: Node, file: Cursor.File)] = []
+    for source in sources {
+      guard let root = YAMLDocument.parse(source, collector) else { continue }
+      roots.append((root, Cursor.File(source, environment, collector)))
+    }
+    // What a broken file would have defined is unknown: complaints that it is missing elsewhere would mislead.
+    guard collector.isEmpty else { return .rejected(collector.sorted()) }
+    var assembler = ConfigurationAssembler(collector)
+    for root in roots { assembler.add(root.node, root.file) }
+    let configuration = assembler.assemble(start)
+    guard let table = compile(configuration, collector), collector.isEmpty else { return .rejected(collector.sorted()) }
+    return .loaded(
+      LoadedConfiguration(
+        configuration: configuration, routes: table,
+        files: sources.map { LoadedFile(path: $0.name, sha256: Digest.sha256($0.bytes)) },
+        sha256: Digest.sha256(sources.flatMap(\.bytes))))
+  }
+
+  /// Routes whose other values are wrong are not among those that are compared.
+  private static func compile(_ configuration: GatewayConfiguration, _ collector: DiagnosticCollector) -> RouteTable? {
+    var builder = RouteTableBuilder()
+    for (index, route) in configuration.routes.enumerated() {
+      do throws(PatternError) {
+        try builder.add(route.match, index: index)
+      } catch {
+        collector.report(route.location, error.message)
+      }
+    }
+    for tie in builder.ties() {
+      let (first, second) = (configuration.routes[tie.first], configuration.routes[tie.second])
+      collector.report(
+        second.location, "the route `\(second.name.value)` ties with `\(first.name.value)` at \(first.location): \(tie.reason)")
+    }
+    return collector.isEmpty ? builder.build() : nil
+  }
+}

@@ -1,0 +1,52 @@
+import Foundation
+
+/// A file's name and content, before anything is known about it.
+package struct ConfigurationSource: Sendable {
+  /// As diagnostics show it; paths inside are relative to its directory.
+  package let name: String
+  package let bytes: [UInt8]
+
+  package init(name: String, bytes: [UInt8]) {
+    self.name = name
+    self.bytes = bytes
+  }
+
+  /// Larger files are refused unread. 10,000 routes written at length take 5 MiB.
+  static let maximumBytes = 16 << 20
+
+  /// `name` without its last component; `.` when it has one only.
+  var directory: String {
+    guard let slash = name.lastIndex(of: "/") else { return "." }
+    return slash == name.startIndex ? "/" : String(name[..<slash])
+  }
+
+  /// The files that `path` names: itself, or every `*.yaml` and `*.yml` in it by name.
+  static func read(path: String, _ collector: DiagnosticCollector) -> [ConfigurationSource] {
+    let place = SourceLocation(file: path, line: 1, column: 1)
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+      collector.report(place, "there is no such file or directory")
+      return []
+    }
+    if !isDirectory.boolValue { return [readFile(path, collector)].compactMap { $0 } }
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+      collector.report(place, "the directory cannot be read")
+      return []
+    }
+    // Hidden files are left out: editors keep their copies there.
+    let chosen = names.filter { ($0.hasSuffix(".yaml") || $0.hasSuffix(".yml")) && !$0.hasPrefix(".") }.sorted()
+    if chosen.isEmpty { collector.report(place, "the directory holds no `*.yaml` file") }
+    let directory = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    return chosen.compactMap { readFile(directory == "/" ? "/\($0)" : "\(directory)/\($0)", collector) }
+  }
+
+  private static func readFile(_ path: String, _ collector: DiagnosticCollector) -> ConfigurationSource? {
+    let place = SourceLocation(file: path, line: 1, column: 1)
+    guard let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: maximumBytes + 1) ?? Data()
+    else {
+      collector.report(place, "the file cannot be read")
+      return nil
+    }
+    return ConfigurationSource(name: path, bytes: Array(data))
+  }
+}

@@ -1,0 +1,114 @@
+import HTTP
+
+/// A row of `identity_providers`.
+enum IdentityProviderDecoder {
+  private static let asymmetric = [
+    "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA",
+  ]
+  /// With the shortest secret each may be used with, in bytes (RFC 7518 section 3.2).
+  private static let symmetric = [("HS256", 32), ("HS384", 48), ("HS512", 64)]
+
+  static func decode(_ cursor: Cursor) -> IdentityProviderSettings? {
+    let known = [
+      "name", "issuer", "audiences", "algorithms", "jwks", "secret", "leeway", "token_from", "token_types", "required_claims",
+      "maximum_token_bytes",
+    ]
+    guard let values = cursor.mapping(known) else { return nil }
+    let name = values.required("name", "a name of your choice")?.name()
+    let issuer = values.required("issuer", "the `iss` of its tokens, exactly")?.locatedText()
+    let audiences = values.required("audiences", "a list of `aud` values, one of which a token must have")?
+      .list("api")?.compactMap { $0.text() }
+    let algorithms = values.required("algorithms", "a list such as `[ES256, RS256]`").map(algorithms)
+    let secret = values["secret"]?.text().map { Located(Array($0.utf8), at: values["secret"]?.location ?? cursor.location) }
+    if let algorithms { check(values, algorithms, secret?.value) }
+    let needsJWKS = algorithms?.contains { asymmetric.contains($0.value) } ?? (values["secret"] == nil)
+    let jwksCursor = needsJWKS ? values.required("jwks", "`{ file: FILE }`") : values["jwks"]
+    let jwksFile = jwksCursor.flatMap { $0.mapping(["file"], later: ["url", "discovery", "ca", "refresh", "cooldown"]) }
+      .flatMap { jwks in jwks.required("file", "a file that holds the provider's key set")?.path() }
+    let settings = optional(values)
+    guard let name, let issuer else { return nil }
+    var result = settings(IdentityProviderSettings(name: name, issuer: issuer, jwksFile: jwksFile))
+    result.audiences = audiences ?? []
+    result.algorithms = algorithms ?? []
+    result.secret = secret
+    return result
+  }
+
+  /// What has a default. Read at once, so that its errors are reported whatever else is wrong.
+  private static func optional(_ values: Mapping) -> (IdentityProviderSettings) -> IdentityProviderSettings {
+    let leeway = values["leeway"]?.duration(0...300_000)
+    let sources = values["token_from"]?.list("{ header: Authorization, scheme: Bearer }")?.compactMap(tokenSource)
+    let types = values["token_types"]?.list("JWT")?.compactMap { $0.text() }
+    let claims = values["required_claims"]?.entries("azp: [web]")?.compactMap { entry in
+      ClaimMatchDecoder.values(entry.value).map { (claim: entry.key.value, values: $0) }
+    }
+    let maximum = values["maximum_token_bytes"]?.size(256...64 << 10)
+    return { settings in
+      var settings = settings
+      settings.leeway = leeway ?? settings.leeway
+      settings.tokenFrom = sources ?? settings.tokenFrom
+      settings.tokenTypes = types ?? settings.tokenTypes
+      settings.requiredClaims = claims ?? []
+      settings.maximumTokenBytes = maximum ?? settings.maximumTokenBytes
+      return settings
+    }
+  }
+
+  private static func algorithms(_ cursor: Cursor) -> [Located<String>] {
+    var seen: Set<String> = []
+    return (cursor.list("ES256, RS256") ?? []).compactMap { element in
+      guard let text = element.text() else { return nil }
+      let names = asymmetric + symmetric.map(\.0)
+      if text.lowercased() == "none" {
+        element.report("`none` would accept tokens that nobody signed, and is never accepted: name the provider's algorithm")
+      } else if !names.contains(text) {
+        element.report("unknown algorithm `\(text)`: \(NearestName.hint(for: text, among: names))")
+      } else if !seen.insert(text).inserted {
+        element.report("`\(text)` is named twice")
+      } else {
+        return Located(text, at: element.location)
+      }
+      return nil
+    }
+  }
+
+  private static func check(_ values: Mapping, _ algorithms: [Located<String>], _ secret: [UInt8]?) {
+    let collector = values.owner.file.collector
+    var usesSecret = false
+    for algorithm in algorithms {
+      guard let (name, minimum) = symmetric.first(where: { $0.0 == algorithm.value }) else { continue }
+      usesSecret = true
+      if values["secret"] == nil {
+        collector.report(algorithm.location, "`\(name)` needs `secret`: write it, best as `${NAME}`, or leave `\(name)` out")
+      } else if let secret, secret.count < minimum {
+        values["secret"]?.report("the secret has \(secret.count) bytes: `\(name)` needs \(minimum) at least")
+      }
+    }
+    if let cursor = values["secret"], !usesSecret, !algorithms.isEmpty {
+      cursor.report("`secret` is used by HS256, HS384 and HS512 only, and `algorithms` names none of them: leave it out")
+    }
+  }
+
+  private static func tokenSource(_ cursor: Cursor) -> TokenSourceSettings? {
+    guard let values = cursor.mapping(["header", "scheme", "cookie"], later: ["query"]) else { return nil }
+    switch (values["header"], values["cookie"]) {
+    case (let header?, nil):
+      let scheme = values["scheme"]?.locatedText()
+      if let scheme, !TokenByte.isToken(Array(scheme.value.utf8).span) {
+        values["scheme"]?.report("`\(scheme.value)` is no authentication scheme: write a word such as `Bearer`")
+      }
+      return FieldNameDecoder.decode(header, allowed: [.authorization]).map { .header(name: $0, scheme: scheme?.value) }
+    case (nil, let cookie?):
+      values["scheme"]?.report("a cookie has no `scheme`: leave it out")
+      guard let name = cookie.text() else { return nil }
+      guard TokenByte.isToken(Array(name.utf8).span) else {
+        cookie.report("`\(name)` is no cookie name: write letters, digits, `-` and `_`")
+        return nil
+      }
+      return .cookie(name: name)
+    default:
+      cursor.report("a place to look for tokens is `{ header: NAME, scheme: SCHEME }` or `{ cookie: NAME }`")
+      return nil
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/// A row of `listeners`.
+enum ListenerDecoder {
+  static func decode(_ cursor: Cursor) -> ListenerSettings? {
+    let known = ["name", "address", "tls", "limits", "timeouts", "trusted_proxies", "serve", "proxy_protocol"]
+    guard let values = cursor.mapping(known) else { return nil }
+    let name = values.required("name", "a name of your choice")?.name()
+    // Port 0 lets the kernel choose; the process says which when it is ready.
+    let address = values.required("address", "`0.0.0.0:8443`").flatMap { AddressDecoder.decode($0, ports: 0...65535) }
+    let tls = values.required("tls", "`{ certificates: [{ certificate: …, key: … }] }`").flatMap(tls)
+    let limits = values["limits"].map(limits)
+    let timeouts = values["timeouts"].map(timeouts)
+    let proxies = values["trusted_proxies"]?.list("10.0.0.0/8", mayBeEmpty: true)?.compactMap(AddressDecoder.network)
+    let serves = values["serve"]?.word([("jwks", true)])
+    if let protocolCursor = values["proxy_protocol"], protocolCursor.boolean() == true {
+      protocolCursor.report("`proxy_protocol` is not supported by this version yet: leave it out")
+    }
+    guard let name, let address, let tls else { return nil }
+    var settings = ListenerSettings(name: name, address: address, tls: tls)
+    settings.limits = limits ?? settings.limits
+    settings.timeouts = timeouts ?? settings.timeouts
+    settings.trustedProxies = proxies ?? []
+    settings.servesJWKS = serves ?? false
+    return settings
+  }
+
+  private static func tls(_ cursor: Cursor) -> ListenerTLSSettings? {
+    guard let values = cursor.mapping(["certificates", "minimum_version", "client_ca", "client_auth"]) else { return nil }
+    var settings = ListenerTLSSettings()
+    let example = "{ certificate: edge.crt, key: edge.key }"
+    let certificates = values.required("certificates", "`[\(example)]`")?.list(example)
+    settings.certificates = certificates?.compactMap(certificate) ?? []
+    if let version = values["minimum_version"]?.word([("TLSv1.2", TLSVersionSettings.tls12), ("TLSv1.3", .tls13)]) {
+      settings.minimumVersion = version
+    }
+    settings.clientCA = values["client_ca"]?.path()
+    let modes: [(String, ClientAuthSettings)] = [("none", .none), ("optional", .optional), ("required", .required)]
+    if let mode = values["client_auth"]?.word(modes) { settings.clientAuth = mode }
+    if settings.clientAuth != .none, values["client_ca"] == nil {
+      values["client_auth"]?.report("`client_auth` needs `client_ca`: write the file that client certificates are checked with")
+    }
+    return settings
+  }
+
+  /// `{ certificate: FILE, key: FILE }`.
+  static func certificate(_ cursor: Cursor) -> CertificateSettings? {
+    guard let values = cursor.mapping(["certificate", "key"]) else { return nil }
+    let certificate = values.required("certificate", "a PEM file")?.path()
+    let key = values.required("key", "a PEM file")?.path()
+    guard let certificate, let key else { return nil }
+    return CertificateSettings(certificate: certificate, key: key)
+  }
+
+  private static func limits(_ cursor: Cursor) -> ListenerLimits {
+    var limits = ListenerLimits()
+    let known = ["connections", "connections_per_client", "header_bytes", "header_count", "uri_bytes"]
+    guard let values = cursor.mapping(known, later: ["streams"]) else { return limits }
+    if let value = values["connections"]?.integer(1...1_000_000) { limits.connections = value }
+    if let value = values["connections_per_client"]?.integer(0...1_000_000) { limits.connectionsPerClient = value }
+    if let value = values["header_bytes"]?.size(1 << 10...1 << 20) { limits.headerBytes = value }
+    if let value = values["header_count"]?.integer(1...1000) { limits.headerCount = value }
+    if let value = values["uri_bytes"]?.size(256...64 << 10) { limits.uriBytes = value }
+    if limits.uriBytes > limits.headerBytes {
+      (values["uri_bytes"] ?? cursor).report("`uri_bytes` is more than `header_bytes`, which it is part of: write less")
+    }
+    return limits
+  }
+
+  private static func timeouts(_ cursor: Cursor) -> ListenerTimeouts {
+    var timeouts = ListenerTimeouts()
+    guard let values = cursor.mapping(["handshake", "header", "idle", "body"]) else { return timeouts }
+    if let value = values["handshake"]?.duration(1...3_600_000) { timeouts.handshake = value }
+    if let value = values["header"]?.duration(1...3_600_000) { timeouts.header = value }
+    if let value = values["idle"]?.duration(1...3_600_000) { timeouts.idle = value }
+    if let value = values["body"]?.duration(1...3_600_000) { timeouts.body = value }
+    return timeouts
+  }
+}

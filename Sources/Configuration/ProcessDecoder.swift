@@ -1,0 +1,35 @@
+/// `process`, `access_log`, `admin` and `merge_slashes`: what there is once.
+enum ProcessDecoder {
+  static func process(_ cursor: Cursor) -> ProcessSettings {
+    var settings = ProcessSettings()
+    guard let values = cursor.mapping(["workers", "drain", "log_level"]) else { return settings }
+    if let workers = values["workers"]?.integer(0...1024) { settings.workers = workers }
+    if let drain = values["drain"]?.duration(0...3_600_000) { settings.drain = drain }
+    let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+    if let level = values["log_level"]?.word(levels.map { ($0, $0) }) { settings.logLevel = level }
+    return settings
+  }
+
+  static func accessLog(_ cursor: Cursor) -> AccessLogSettings {
+    guard let values = cursor.mapping(["path"]),
+      let path = values.required("path", "`-` for standard output, a file, or `off`"), let text = path.text()
+    else { return .standardOutput }
+    switch text {
+    case "-": return .standardOutput
+    case "off": return .off
+    default: return path.path().map { .file($0.value) } ?? .standardOutput
+    }
+  }
+
+  static func admin(_ cursor: Cursor) -> AdminSettings? {
+    guard let values = cursor.mapping(["address"]), let address = values.required("address", "`127.0.0.1:9901`"),
+      let decoded = AddressDecoder.decode(address, ports: 0...65535, allowsUnix: true)
+    else { return nil }
+    if case .unix(let path) = decoded.value, !path.hasPrefix("/") {
+      let directory = cursor.file.source.directory
+      return AdminSettings(
+        address: Located(.unix(path: directory == "." ? path : "\(directory)/\(path)"), at: decoded.location))
+    }
+    return AdminSettings(address: decoded)
+  }
+}

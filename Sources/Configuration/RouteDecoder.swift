@@ -1,0 +1,199 @@
+import Routing
+
+/// A row of `routes`. Needs to know the names of providers and backends, so routes are decoded last.
+struct RouteDecoder {
+  /// In the order of the model's arrays.
+  let providers: [String]
+  let issuers: [String: String]
+  let backends: [String]
+
+  func decode(_ cursor: Cursor) -> RouteSettings? {
+    let known = [
+      "name", "match", "authenticate", "authorize", "backend", "backends", "rewrite", "timeout", "body", "forward_access_token",
+    ]
+    guard let values = cursor.mapping(known, later: ["rate_limit"]) else { return nil }
+    let name = values.required("name", "a name of your choice")?.name()
+    let match = values.required("match", "`{ path: \"/orders/**\" }`").flatMap(match)
+    let providers = authentication(values)
+    let authorization = authorization(values, providers)
+    let backends = self.backends(values)
+    let stripPrefix = values["rewrite"].flatMap { rewrite($0, match) }
+    let timeout = values["timeout"]?.duration(1...86_400_000)
+    let maximum = values["body"].flatMap { $0.mapping(["maximum"]) }
+      .flatMap { $0.required("maximum", "a size such as `1MiB`")?.size(0...1 << 40) }
+    let forwards = values["forward_access_token"]?.boolean()
+    guard let name, let match, let providers, let authorization, let backends else { return nil }
+    var settings = RouteSettings(name: name, match: match, location: cursor.location)
+    settings.providers = providers
+    settings.authorization = authorization
+    settings.backends = backends
+    settings.stripPrefix = stripPrefix
+    settings.timeout = timeout
+    settings.bodyMaximum = maximum.map(UInt64.init)
+    settings.forwardAccessToken = forwards ?? false
+    return settings
+  }
+
+  // MARK: - Match
+
+  private func match(_ cursor: Cursor) -> RouteMatch? {
+    guard let values = cursor.mapping(["hosts", "path", "methods", "headers"]) else { return nil }
+    var isValid = true
+    let hosts = values["hosts"].map { list($0, "api.example.com", &isValid) { (text) throws(PatternError) in _ = try HostPattern(text) } } ?? []
+    let methods = values["methods"].map { list($0, "GET, HEAD", &isValid) { (text) throws(PatternError) in _ = try MethodSet([text]) } } ?? []
+    if let cursor = values["methods"], isValid { isValid = attempt(cursor) { () throws(PatternError) in _ = try MethodSet(methods) } }
+    let headers = values["headers"].map { self.headers($0, &isValid) } ?? []
+    guard let pathCursor = values.required("path", "a pattern such as `/orders/**`; `/**` is every path"),
+      let path = pathCursor.text(), attempt(pathCursor, { () throws(PatternError) in _ = try RoutePattern(path) }), isValid
+    else { return nil }
+    return RouteMatch(hosts: hosts, path: path, methods: methods, headers: headers)
+  }
+
+  private func list(
+    _ cursor: Cursor, _ example: String, _ isValid: inout Bool, check: (String) throws(PatternError) -> Void
+  ) -> [String] {
+    guard let elements = cursor.list(example) else {
+      isValid = false
+      return []
+    }
+    let texts = elements.compactMap { element -> String? in
+      guard let text = element.text(), attempt(element, { () throws(PatternError) in try check(text) }) else { return nil }
+      return text
+    }
+    if texts.count != elements.count { isValid = false }
+    return texts
+  }
+
+  private func headers(_ cursor: Cursor, _ isValid: inout Bool) -> [HeaderMatch] {
+    guard let entries = cursor.entries("X-Version: \"2\"") else {
+      isValid = false
+      return []
+    }
+    var headers: [HeaderMatch] = []
+    for entry in entries {
+      guard let value = entry.value.text() else {
+        isValid = false
+        continue
+      }
+      let header = HeaderMatch(name: entry.key.value, value: value)
+      let isRepeated = headers.contains { $0.name.lowercased() == header.name.lowercased() }
+      if !attempt(entry.value, { () throws(PatternError) in try RouteTableBuilder.check(header, isRepeated: isRepeated) }) {
+        isValid = false
+      }
+      headers.append(header)
+    }
+    return headers
+  }
+
+  /// Whether `body` throws nothing; what it throws is reported at `cursor`.
+  private func attempt(_ cursor: Cursor, _ body: () throws(PatternError) -> Void) -> Bool {
+    do throws(PatternError) {
+      try body()
+      return true
+    } catch {
+      cursor.report(error.message)
+      return false
+    }
+  }
+
+  // MARK: - Who may pass
+
+  /// Indexes of the providers; empty for `none`, nil after an error.
+  private func authentication(_ values: Mapping) -> [Int]? {
+    let hint = "`authenticate: none` for a public route, or a list of identity providers together with `authorize`"
+    guard let cursor = values.required("authenticate", hint) else { return nil }
+    if cursor.isScalar {
+      guard let text = cursor.text() else { return nil }
+      if text == "none" { return [] }
+      cursor.report("write `authenticate: [\(text)]` for a provider, or `authenticate: none` for a public route")
+      return nil
+    }
+    guard let elements = cursor.list(providers.first ?? "main") else { return nil }
+    var indexes: [Int] = []
+    var namesByIssuer: [String: String] = [:]
+    for element in elements {
+      guard let name = element.text() else { continue }
+      guard let index = providers.firstIndex(of: name) else {
+        let hint = NearestName.hint(for: name, among: providers, none: "there are none under `identity_providers`")
+        element.report("there is no identity provider `\(name)`: \(hint)")
+        continue
+      }
+      if indexes.contains(index) {
+        element.report("the provider `\(name)` is named twice")
+      } else if let issuer = issuers[name], let rival = namesByIssuer.updateValue(name, forKey: issuer) {
+        element.report("`\(name)` has the same issuer as `\(rival)`, so a token would not say whose it is: name one of them")
+      }
+      indexes.append(index)
+    }
+    return indexes.count == elements.count ? indexes : nil
+  }
+
+  private func authorization(_ values: Mapping, _ providers: [Int]?) -> AuthorizationRule? {
+    let isPublic = providers?.isEmpty ?? false
+    guard let cursor = values["authorize"] else {
+      if isPublic { return .everyone }
+      if values["authenticate"] != nil {
+        values.owner.report("`authorize` is missing: write rules, or `authorize: authenticated` for anyone the provider vouches for")
+      }
+      return nil
+    }
+    let rule = AuthorizationDecoder.decode(cursor)
+    if isPublic { cursor.report("a public route has nobody to authorize: leave `authorize` out, or name providers under `authenticate`") }
+    return rule
+  }
+
+  // MARK: - Where it goes
+
+  private func backends(_ values: Mapping) -> [(backend: Int, weight: Int)]? {
+    switch (values["backend"], values["backends"]) {
+    case (let cursor?, nil):
+      return backend(cursor).map { [(backend: $0, weight: 1)] }
+    case (nil, let cursor?):
+      guard let elements = cursor.list("{ name: orders, weight: 95 }, { name: orders-canary, weight: 5 }") else { return nil }
+      let chosen = elements.compactMap(weighted)
+      for (position, choice) in chosen.enumerated() where chosen[..<position].contains(where: { $0.backend == choice.backend }) {
+        cursor.report("the backend `\(backends[choice.backend])` is named twice: add the weights up")
+      }
+      return chosen.count == elements.count ? chosen : nil
+    case (_?, let cursor?):
+      cursor.report("`backend` and `backends` exclude each other: write one of them")
+      return nil
+    case (nil, nil):
+      values.owner.report("`backend` is missing: write \(backends.first.map { "`backend: \($0)`" } ?? "the name of a backend")")
+      return nil
+    }
+  }
+
+  private func weighted(_ cursor: Cursor) -> (backend: Int, weight: Int)? {
+    guard let values = cursor.mapping(["name", "weight"]) else { return nil }
+    let index = values.required("name", "the name of a backend").flatMap(backend)
+    let weight = values.required("weight", "a number from 1 to 1000000")?.integer(1...1_000_000)
+    guard let index, let weight else { return nil }
+    return (index, weight)
+  }
+
+  private func backend(_ cursor: Cursor) -> Int? {
+    guard let name = cursor.text() else { return nil }
+    if let index = backends.firstIndex(of: name) { return index }
+    let hint = NearestName.hint(for: name, among: backends, none: "there are none under `backends`")
+    cursor.report("there is no backend `\(name)`: \(hint)")
+    return nil
+  }
+
+  private func rewrite(_ cursor: Cursor, _ match: RouteMatch?) -> String? {
+    guard let values = cursor.mapping(["strip_prefix"]), let prefix = values.required("strip_prefix", "a path such as `/v1`"),
+      let text = prefix.text(), let match, let pattern = try? RoutePattern(match.path)
+    else { return nil }
+    var stripped: RoutePattern?
+    guard attempt(prefix, { () throws(PatternError) in stripped = try RoutePattern(text) }), let stripped else { return nil }
+    guard !stripped.isPrefix, !stripped.segments.contains(.parameter), !stripped.segments.contains(.literal([])) else {
+      prefix.report("a prefix to strip is plain segments without a last slash, such as `/v1`")
+      return nil
+    }
+    guard pattern.segments.starts(with: stripped.segments) else {
+      prefix.report("`\(text)` is not the front of `\(match.path)`, so nothing would ever be stripped: write a front part of the pattern")
+      return nil
+    }
+    return text
+  }
+}

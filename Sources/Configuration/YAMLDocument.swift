@@ -1,0 +1,100 @@
+import Yams
+
+/// One file's YAML, read strictly: a single document, no key twice, aliases bounded.
+enum YAMLDocument {
+  /// - Returns: nil for an empty file, and after an error that is reported.
+  static func parse(_ source: ConfigurationSource, _ collector: DiagnosticCollector) -> Node? {
+    let start = SourceLocation(file: source.name, line: 1, column: 1)
+    guard source.bytes.count <= ConfigurationSource.maximumBytes else {
+      collector.report(start, "the file is larger than \(Quantity.describe(bytes: ConfigurationSource.maximumBytes))")
+      return nil
+    }
+    guard let text = String(validating: source.bytes, as: UTF8.self) else {
+      collector.report(start, "the file is not UTF-8")
+      return nil
+    }
+    guard !multipliesKeys(source.bytes) else {
+      collector.report(start, "aliases and keys that are no plain names do not go together: write the keys out")
+      return nil
+    }
+    do {
+      return try Parser(yaml: text, encoding: .utf8).singleRoot()
+    } catch let error as YamlError {
+      let (line, column, message) = describe(error, text)
+      collector.report(SourceLocation(file: source.name, line: line, column: column), message)
+    } catch {
+      collector.report(start, "the file is no YAML")
+    }
+    return nil
+  }
+
+  private static func describe(_ error: YamlError, _ text: String) -> (line: Int, column: Int, message: String) {
+    switch error {
+    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _):
+      let context = context.map { "\($0.text.trimmingSpaces) at line \($0.mark.line), " } ?? ""
+      let hint = text.hasTab(at: mark) ? ": indent with spaces, not tabs" : ""
+      return (mark.line, mark.column, "YAML: \(context)\(problem)\(hint)")
+    case .composer(_, let problem, let mark, _):
+      if problem.contains("another document") { return (mark.line, mark.column, "YAML: a file holds one document: leave `---` out") }
+      return (mark.line, mark.column, "YAML: \(problem)")
+    case .duplicatedKeysInMapping(let keys, let context):
+      let names = keys.map { "`\($0)`" }.joined(separator: ", ")
+      return (context.mark.line, context.mark.column, "\(names) \(keys.count == 1 ? "is" : "are") written twice in one mapping: keep one")
+    case .reader(let problem, let offset, _, _):
+      guard let offset, offset >= 0, offset <= text.utf8.count else { return (1, 1, "YAML: \(problem)") }
+      let before = text.utf8.prefix(offset)
+      let line = before.count { $0 == 0x0a } + 1
+      let column = before.reversed().prefix { $0 != 0x0a }.count { $0 & 0xc0 != 0x80 } + 1
+      return (line, column, "YAML: \(problem)")
+    default:
+      return (1, 1, "the file is no YAML")
+    }
+  }
+
+  /// Whether the text has more than a few aliases and, besides, keys that are no scalars. The parser hashes every key to find
+  /// duplicates, and hashing a key made of aliases to aliases would take for ever.
+  private static func multipliesKeys(_ bytes: [UInt8]) -> Bool {
+    var aliases = 0
+    var hasComplexKey = false
+    for (index, byte) in bytes.enumerated() {
+      let previous = index > 0 ? bytes[index - 1] : 0x0a
+      let next = index + 1 < bytes.count ? bytes[index + 1] : 0x0a
+      let beginsToken = " \t\r\n[]{},:-?".utf8.contains(previous)
+      switch byte {
+      case UInt8(ascii: "*") where beginsToken && isAnchorByte(next):
+        aliases += 1
+        let end = bytes[(index + 1)...].firstIndex { !isAnchorByte($0) } ?? bytes.endIndex
+        hasComplexKey = hasComplexKey || isFollowedByColon(bytes, end)
+      case UInt8(ascii: "?") where beginsToken && " \t\r\n[{*&".utf8.contains(next):
+        hasComplexKey = true
+      case UInt8(ascii: "]"), UInt8(ascii: "}"):
+        hasComplexKey = hasComplexKey || isFollowedByColon(bytes, index + 1)
+      default: break
+      }
+      if aliases > 7, hasComplexKey { return true }
+    }
+    return false
+  }
+
+  private static func isAnchorByte(_ byte: UInt8) -> Bool {
+    byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 26 || byte == 0x2d || byte == 0x5f
+  }
+
+  private static func isFollowedByColon(_ bytes: [UInt8], _ start: Int) -> Bool {
+    bytes[start...].first { $0 != 0x20 && $0 != 0x09 && $0 != 0x0d && $0 != 0x0a } == UInt8(ascii: ":")
+  }
+}
+
+extension String {
+  fileprivate var trimmingSpaces: Substring {
+    let text = drop { $0 == " " }
+    return text.prefix(text.count - text.reversed().prefix { $0 == " " }.count)
+  }
+
+  /// Whether the line of `mark` is indented with a tab.
+  fileprivate func hasTab(at mark: Mark) -> Bool {
+    let lines = split(separator: "\n", maxSplits: mark.line, omittingEmptySubsequences: false)
+    guard mark.line >= 1, mark.line <= lines.count else { return false }
+    return lines[mark.line - 1].prefix { $0 == " " || $0 == "\t" }.contains("\t")
+  }
+}
