@@ -35,10 +35,10 @@ final class CertificateIssuer {
   deinit { X509_free(certificate) }
 
   /// The authority's own certificate: what others are given to trust.
-  func pem() throws -> String { try PEMText.write { PEM_write_bio_X509($0, certificate) } }
+  func pem() throws -> [UInt8] { try Self.text(of: certificate) }
 
   /// Signs a certificate for `subjectKey`, in PEM.
-  func issue(_ profile: CertificateProfile, for subjectKey: DevelopmentKey) throws -> String {
+  func issue(_ profile: CertificateProfile, for subjectKey: DevelopmentKey) throws -> [UInt8] {
     let leaf = try Self.blank(commonName: profile.commonName, subjectKey: subjectKey, issuer: certificate, days: profile.days)
     defer { X509_free(leaf) }
     let usage =
@@ -54,7 +54,7 @@ final class CertificateIssuer {
     try Self.add(NID_subject_key_identifier, "hash", to: leaf, issuer: certificate)
     try Self.add(NID_authority_key_identifier, "keyid:always", to: leaf, issuer: certificate)
     try Self.sign(leaf, with: key)
-    return try PEMText.write { PEM_write_bio_X509($0, leaf) }
+    return try Self.text(of: leaf)
   }
 
   /// A certificate with everything but extensions and signature. `issuer` nil is self-signed.
@@ -91,6 +91,17 @@ final class CertificateIssuer {
     }
     defer { X509_EXTENSION_free(made) }
     guard X509_add_ext(certificate, made, -1) == 1 else { throw DevelopmentError.openSSL("cannot extend a certificate") }
+  }
+
+  private static func text(of certificate: OpaquePointer) throws -> [UInt8] {
+    ERR_clear_error()
+    guard let output = BIO_new(BIO_s_mem()) else { throw DevelopmentError.openSSL("out of memory") }
+    defer { BIO_free(output) }
+    guard PEM_write_bio_X509(output, certificate) == 1 else { throw DevelopmentError.openSSL("cannot write a certificate") }
+    var text = [UInt8](repeating: 0, count: BIO_ctrl_pending(output))
+    let count = BIO_read(output, &text, Int32(clamping: text.count))
+    guard count == text.count else { throw DevelopmentError.openSSL("cannot write a certificate") }
+    return text
   }
 
   private static func sign(_ certificate: OpaquePointer, with key: DevelopmentKey) throws {

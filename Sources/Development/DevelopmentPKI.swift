@@ -1,5 +1,5 @@
 import CLinux
-import Foundation
+import Tokens
 
 /// The keys and certificates that a gateway on a developer's machine needs, in one directory.
 ///
@@ -68,7 +68,7 @@ package struct DevelopmentPKI: Sendable {
         "\(directory) holds only part of a development PKI. Missing: \(missing.map(\.file).joined(separator: ", ")). "
           + "Nothing was changed: move the files that are there away, or name another directory.")
     }
-    try NewFile.makeDirectory(directory)
+    try TextFile.makeDirectory(directory)
     try makeEdge()
     try makeMesh()
     try makeSigningKey(file: "internal-token")
@@ -119,20 +119,20 @@ package struct DevelopmentPKI: Sendable {
   }
 
   private func write(authority: CertificateIssuer, file: String) throws {
-    try NewFile.write(authority.key.pem(), to: path("\(file).key"), mode: 0o600)
-    try NewFile.write(authority.pem(), to: path("\(file).crt"), mode: 0o644)
+    try TextFile.write(authority.key.pem, to: path("\(file).key"), mode: 0o600)
+    try TextFile.write(authority.pem(), to: path("\(file).crt"), mode: 0o644)
   }
 
   private func makeLeaf(_ file: String, issuer: CertificateIssuer, _ profile: CertificateProfile) throws {
     let key = try DevelopmentKey()
     let certificate = try issuer.issue(profile, for: key)
-    try NewFile.write(key.pem(), to: path("\(file).key"), mode: 0o600)
-    try NewFile.write(certificate, to: path("\(file).crt"), mode: 0o644)
+    try TextFile.write(key.pem, to: path("\(file).key"), mode: 0o600)
+    try TextFile.write(certificate, to: path("\(file).crt"), mode: 0o644)
   }
 
   private func makeSigningKey(file: String) throws {
-    let key = try DevelopmentKey()
-    try NewFile.write(key.pem(), to: path("\(file).key"), mode: 0o600)
-    try NewFile.write(key.publicJWKS(keyID: Self.keyID), to: path("\(file).jwks.json"), mode: 0o644)
+    let key = try KeyGeneration.makePEM(.es256)
+    try TextFile.write(key, to: path("\(file).key"), mode: 0o600)
+    try TextFile.write(JWKSFile.make([(key, Self.keyID, .es256)]), to: path("\(file).jwks.json"), mode: 0o644)
   }
 }

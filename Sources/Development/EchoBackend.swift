@@ -1,5 +1,4 @@
 import CLinux
-import Foundation
 import JSON
 import TLS
 import Tokens
@@ -40,7 +39,7 @@ package final class EchoBackend: Sendable {
       context = try ServerTLSContext(
         certificates: [CertificateChain(certificate: pki.path("\(settings.name).crt"), key: pki.path("\(settings.name).key"))],
         clientAuthentication: .required(CertificateAuthorities(path: pki.path("mesh-ca.crt"))), ticketKeys: TicketKeyRing())
-      keys = try KeySet.parse(Array(Data(contentsOf: URL(fileURLWithPath: pki.path("internal-token.jwks.json")))))
+      keys = try KeySet.parse(TextFile.read(pki.path("internal-token.jwks.json")))
     } catch {
       throw DevelopmentError("the backend \(settings.name) cannot start: \(error)")
     }

@@ -1,0 +1,50 @@
+/// The house, bottom up: each room, and what it may import. A new room or a new arrow is a decision, and is written down here.
+enum House {
+  struct Room {
+    let name: String
+    let imports: Set<String>
+    /// Whether requests pass through it: no Foundation, no YAML, no logging library.
+    let isDataPlane: Bool
+  }
+
+  /// Every arrow of a room points to a room above it in this list.
+  static let rooms: [Room] = [
+    room("CLinux"), room("COpenSSL"), room("CNghttp2"), room("CJWT"), room("CJansson"),
+    // Pure rooms: no sockets, no threads.
+    room("Bytes", "CLinux"),
+    room("JSON", "Bytes"),
+    room("HTTP", "Bytes"),
+    room("HTTP1", "HTTP", "Bytes", "CLinux"),
+    room("HTTP2", "HTTP", "Bytes", "CNghttp2"),
+    room("Tokens", "JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"),
+    room("Routing", "HTTP", "JSON", "Bytes"),
+    room("Telemetry", "HTTP", "Bytes"),
+    // Sockets and connections.
+    room("Reactor", "Bytes", "CLinux"),
+    room("TLS", "Bytes", "COpenSSL", "CLinux"),
+    room("Transport", "TLS", "Reactor", "Bytes", "CLinux"),
+    room("Upstream", "Transport", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
+    room(
+      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "JSON", "Bytes",
+      "CLinux"),
+    // The process.
+    room("Configuration", "Routing", "JSON", "Bytes", "HTTP", "COpenSSL", "Yams", dataPlane: false),
+    room(
+      "Gateway", "Proxy", "Configuration", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS", "Reactor",
+      "JSON", "Bytes", "COpenSSL", "CLinux", "Logging", dataPlane: false),
+    room("Development", "Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux", dataPlane: false),
+    room(
+      "GatehouseCommand", "Gateway", "Development", "Configuration", "Tokens", "JSON", "ArgumentParser", dataPlane: false),
+  ]
+
+  /// What comes with Swift itself. Foundation only where no request passes.
+  static let standard: Set<String> = ["Swift", "Glibc", "Synchronization"]
+  /// Libraries from elsewhere that stand in `imports` above.
+  static let packages: Set<String> = ["Yams", "Logging", "ArgumentParser"]
+  /// Rooms that must stay pure, so that they are tested, fuzzed and explained without sockets.
+  static let pure = ["JSON", "HTTP", "HTTP1", "Tokens", "Routing", "Telemetry"]
+
+  private static func room(_ name: String, _ imports: String..., dataPlane: Bool = true) -> Room {
+    Room(name: name, imports: Set(imports), isDataPlane: dataPlane)
+  }
+}
