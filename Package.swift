@@ -24,7 +24,7 @@ let package = Package(
     .target(name: "Bytes", dependencies: ["CLinux"]),
     .target(name: "JSON", dependencies: ["Bytes"]),
     .target(name: "HTTP", dependencies: ["Bytes"]),
-    .target(name: "HTTP1", dependencies: ["HTTP", "Bytes"]),
+    .target(name: "HTTP1", dependencies: ["HTTP", "Bytes", "CLinux"]),
     .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"]),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"]),
     .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"]),

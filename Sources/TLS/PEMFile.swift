@@ -32,13 +32,17 @@ enum PEMFile {
       ERR_clear_error()
       return key
     }
+    // "no start line" from the PEM reader, or "unsupported" from the decoders when there are PEM blocks, none of them a key.
     let last = ERR_peek_last_error()
-    let absent = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE
+    let library = ERR_GET_LIB(last)
+    let absent =
+      (library == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE)
+      || (library == ERR_LIB_OSSL_DECODER && ERR_GET_REASON(last) == ERR_R_UNSUPPORTED)
     let errors = OpenSSLError.drain()
     if asked != 0 {
       throw TLSConfigurationError("\(path): the private key is encrypted; store it unencrypted, readable by the gateway alone")
     }
-    if absent { throw TLSConfigurationError("\(path): holds no PEM private key") }
+    if absent { throw TLSConfigurationError("\(path): holds no PEM private key that can be read") }
     throw TLSConfigurationError("\(path): the private key is damaged (\(errors))")
   }
 

@@ -95,14 +95,17 @@ package final class TicketKeyRing: Sendable {
   }
 
   private func setMAC(_ mac: OpaquePointer, _ key: TicketKey) -> Bool {
-    var digest = Array("SHA256".utf8CString)
-    return digest.withUnsafeMutableBufferPointer { digest in
-      var parameters = [
-        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.macKey, TicketKey.macKeyCount),
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.baseAddress, 0),
-        OSSL_PARAM_construct_end(),
-      ]
-      return EVP_MAC_CTX_set_params(mac, &parameters) == 1
-    }
+    // The parameters keep pointers to their names: literals of the C macros would be temporary copies.
+    var parameters = [
+      OSSL_PARAM_construct_octet_string(Self.pointer("key"), key.macKey, TicketKey.macKeyCount),
+      OSSL_PARAM_construct_utf8_string(Self.pointer("digest"), UnsafeMutablePointer(mutating: Self.pointer("SHA256")), 0),
+      OSSL_PARAM_construct_end(),
+    ]
+    return EVP_MAC_CTX_set_params(mac, &parameters) == 1
+  }
+
+  /// The bytes of a literal, which end with a zero and never move.
+  private static func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
+    UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
   }
 }
