@@ -76,7 +76,8 @@ enum AddressDecoder {
     }
     var length = 128
     if parts.count > 1 {
-      guard parts.count == 2, parts[1].utf8.allSatisfy({ $0 &- 0x30 < 10 }), let number = Int(parts[1]), number <= 128 - base else {
+      guard parts.count == 2, parts[1].utf8.allSatisfy({ $0 &- 0x30 < 10 }), let number = Int(parts[1]), number <= 128 - base
+      else {
         cursor.report("`\(text)` has no valid prefix length: write a number from 0 to \(128 - base) after the `/`")
         return nil
       }

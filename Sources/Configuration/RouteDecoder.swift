@@ -39,9 +39,13 @@ struct RouteDecoder {
   private func match(_ cursor: Cursor) -> RouteMatch? {
     guard let values = cursor.mapping(["hosts", "path", "methods", "headers"]) else { return nil }
     var isValid = true
-    let hosts = values["hosts"].map { list($0, "api.example.com", &isValid) { (text) throws(PatternError) in _ = try HostPattern(text) } } ?? []
-    let methods = values["methods"].map { list($0, "GET, HEAD", &isValid) { (text) throws(PatternError) in _ = try MethodSet([text]) } } ?? []
-    if let cursor = values["methods"], isValid { isValid = attempt(cursor) { () throws(PatternError) in _ = try MethodSet(methods) } }
+    let checkHost = { (text: String) throws(PatternError) in _ = try HostPattern(text) }
+    let checkMethod = { (text: String) throws(PatternError) in _ = try MethodSet([text]) }
+    let hosts = values["hosts"].map { list($0, "api.example.com", &isValid, check: checkHost) } ?? []
+    let methods = values["methods"].map { list($0, "GET, HEAD", &isValid, check: checkMethod) } ?? []
+    if let cursor = values["methods"], isValid {
+      isValid = attempt(cursor) { () throws(PatternError) in _ = try MethodSet(methods) }
+    }
     let headers = values["headers"].map { self.headers($0, &isValid) } ?? []
     guard let pathCursor = values.required("path", "a pattern such as `/orders/**`; `/**` is every path"),
       let path = pathCursor.text(), attempt(pathCursor, { () throws(PatternError) in _ = try RoutePattern(path) }), isValid
@@ -133,12 +137,15 @@ struct RouteDecoder {
     guard let cursor = values["authorize"] else {
       if isPublic { return .everyone }
       if values["authenticate"] != nil {
-        values.owner.report("`authorize` is missing: write rules, or `authorize: authenticated` for anyone the provider vouches for")
+        values.owner.report(
+          "`authorize` is missing: write rules, or `authorize: authenticated` for anyone the provider vouches for")
       }
       return nil
     }
     let rule = AuthorizationDecoder.decode(cursor)
-    if isPublic { cursor.report("a public route has nobody to authorize: leave `authorize` out, or name providers under `authenticate`") }
+    if isPublic {
+      cursor.report("a public route has nobody to authorize: leave `authorize` out, or name providers under `authenticate`")
+    }
     return rule
   }
 
@@ -191,7 +198,8 @@ struct RouteDecoder {
       return nil
     }
     guard pattern.segments.starts(with: stripped.segments) else {
-      prefix.report("`\(text)` is not the front of `\(match.path)`, so nothing would ever be stripped: write a front part of the pattern")
+      prefix.report(
+        "`\(text)` is not the front of `\(match.path)`, so nothing would ever be stripped: write a front part of the pattern")
       return nil
     }
     return text

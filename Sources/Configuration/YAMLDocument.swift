@@ -35,11 +35,12 @@ enum YAMLDocument {
       let hint = text.hasTab(at: mark) ? ": indent with spaces, not tabs" : ""
       return (mark.line, mark.column, "YAML: \(context)\(problem)\(hint)")
     case .composer(_, let problem, let mark, _):
-      if problem.contains("another document") { return (mark.line, mark.column, "YAML: a file holds one document: leave `---` out") }
-      return (mark.line, mark.column, "YAML: \(problem)")
+      let isSecond = problem.contains("another document")
+      return (mark.line, mark.column, "YAML: \(isSecond ? "a file holds one document: leave `---` out" : problem)")
     case .duplicatedKeysInMapping(let keys, let context):
       let names = keys.map { "`\($0)`" }.joined(separator: ", ")
-      return (context.mark.line, context.mark.column, "\(names) \(keys.count == 1 ? "is" : "are") written twice in one mapping: keep one")
+      let verb = keys.count == 1 ? "is" : "are"
+      return (context.mark.line, context.mark.column, "\(names) \(verb) written twice in one mapping: keep one")
     case .reader(let problem, let offset, _, _):
       guard let offset, offset >= 0, offset <= text.utf8.count else { return (1, 1, "YAML: \(problem)") }
       let before = text.utf8.prefix(offset)

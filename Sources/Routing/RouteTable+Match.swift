@@ -40,10 +40,8 @@ extension RouteTable {
     for method in HTTPMethod.allCases where method != .other && allowed.mask & MethodSet.bit(method) != 0 {
       names.append(Array(method.token.description.utf8))
     }
-    for token in allowed.tokens.sorted(by: { $0.offset < $1.offset }) {
-      let name = Array(text[token.start..<token.end])
-      if !names.contains(name) { names.append(name) }
-    }
+    let others = Set(allowed.tokens.map { Array(text[$0.start..<$0.end]) })
+    names += others.sorted { $0.lexicographicallyPrecedes($1) }
     return Array(names.joined(separator: [0x2c, 0x20]))
   }
 

@@ -7,7 +7,8 @@ import HTTP
 ///
 /// 1. A route is a candidate when its host, its path and all its headers hold.
 /// 2. Of the candidates only those with the most specific host remain: an exact host before a wildcard, a longer wildcard
-///    before a shorter, any host last. So a host's own routes are never mixed with those of hosts in general, as with virtual hosts.
+///    before a shorter, any host last. So what a host's own routes say of a path is never mixed with what holds for hosts in
+///    general, as with virtual hosts.
 /// 3. Of these, the most specific that permits the method is taken: an exact path before one with parameters before `/**`;
 ///    a longer `/**` before a shorter; a literal segment before a parameter; then methods named before not; then more headers
 ///    before fewer. A less specific path whose method fits does take a request that a more specific one does not permit.

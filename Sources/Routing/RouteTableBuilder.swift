@@ -56,7 +56,9 @@ package struct RouteTableBuilder {
     guard !header.name.isEmpty, header.name.utf8.allSatisfy({ ASCII.token[Int($0)] != 0 }) else {
       throw PatternError("`\(header.name)` is no field name: write a token such as `X-Version`")
     }
-    if isRepeated { throw PatternError("the header `\(header.name)` is matched twice: names are compared without regard to case") }
+    if isRepeated {
+      throw PatternError("the header `\(header.name)` is matched twice: names are compared without regard to case")
+    }
     let value = header.value.utf8
     guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {
       throw PatternError("the value for `\(header.name)` has control bytes, which no field has")
