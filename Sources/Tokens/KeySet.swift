@@ -29,7 +29,7 @@ package final class KeySet: Sendable {
   /// Reads a JWKS of at most 1 MiB and 100 keys.
   ///
   /// A key that cannot be used is skipped. The whole set is refused when it is no JWKS, when it publishes private or symmetric
-  /// key material, when two usable keys have the same `kid`, or when no key is usable.
+  /// key material, when two keys have the same `kid`, or when no key is usable.
   ///
   /// - Parameter allowsSymmetric: takes `oct` keys and private members as well. For test vectors only: a published set that
   ///   holds a secret is a leaked secret, and with it anyone could sign.
@@ -44,10 +44,15 @@ package final class KeySet: Sendable {
     guard elements.count <= maximumKeys else { throw KeySetError("the key set has more than \(maximumKeys) keys") }
     var keys: [VerificationKey] = []
     var skipped: [String] = []
+    var kids: Set<[UInt8]> = []
     for (index, element) in elements.enumerated() {
       let name = element.member("kid")?.text.map { "key \(index + 1) (kid \"\($0)\")" } ?? "key \(index + 1)"
       if !allowsSymmetric, let secret = secretMember(element) {
         throw KeySetError("\(name) publishes secret key material (\(secret))")
+      }
+      // Also when one of the two cannot be used: which one a token means would depend on the reader.
+      if case .string(let kid)? = element.member("kid"), !kids.insert(kid).inserted {
+        throw KeySetError("\(name) has the kid of a key before it")
       }
       let key: VerificationKey
       do throws(KeySetError) {
@@ -55,9 +60,6 @@ package final class KeySet: Sendable {
       } catch {
         skipped.append("\(name) \(error)")
         continue
-      }
-      if key.kid != nil, keys.contains(where: { $0.kid == key.kid }) {
-        throw KeySetError("\(name) has the kid of a key before it")
       }
       keys.append(key)
     }
