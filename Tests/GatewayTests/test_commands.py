@@ -1,4 +1,5 @@
 """The command line: what each subcommand does, prints and exits with."""
+import hashlib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from harness import configuration as conf
 from harness.gateway import BINARY, ROOT, command
-from harness.tokens import decoded
+from harness.tokens import base64url, decoded
 from harness.waiting import eventually, free_port
 
 
@@ -158,6 +159,28 @@ def test_token_issue_makes_a_token_that_a_jwks_of_its_key_verifies(pki, tmp_path
     assert claims["exp"] - claims["iat"] == 600
     public = load_pem_private_key(pki.internal_token_key.read_bytes(), None).public_key()
     assert jwt.decode(token, public, algorithms=["ES256"], audience="api")["sub"] == "dave"
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
+def test_keys_new_and_keys_jwks_make_what_python_can_use(tmp_path, algorithm):
+    key = tmp_path / "new.key"
+    assert command("keys", "new", "--algorithm", algorithm, "--out", key).returncode == 0
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    before = key.read_bytes()
+    assert command("keys", "new", "--algorithm", algorithm, "--out", key).returncode != 0, "never overwrites"
+    assert key.read_bytes() == before
+    result = command("keys", "jwks", "--key", key, "--kid", "k1")
+    assert result.returncode == 0, result
+    (public,) = json.loads(result.stdout)["keys"]
+    assert public["kid"] == "k1" and not {"d", "p", "q"} & set(public)
+    token = jwt.encode({"sub": "x"}, load_pem_private_key(before, None), algorithm=algorithm)
+    assert jwt.decode(token, jwt.PyJWK(public).key, algorithms=[algorithm]) == {"sub": "x"}
+
+
+def test_the_key_identifier_is_the_keys_thumbprint_by_default(pki):
+    (public,) = json.loads(command("keys", "jwks", "--key", pki.internal_token_key).stdout)["keys"]
+    members = json.dumps({name: public[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
+    assert public["kid"] == base64url(hashlib.sha256(members.encode()).digest())
 
 
 def test_the_example_configuration_is_sound(tmp_path):
