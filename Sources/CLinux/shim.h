@@ -59,3 +59,26 @@ static inline char **gh_environ(void) { return environ; }
 
 // fcntl is variadic, which Swift does not import.
 static inline int gh_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
+
+// CPU_COUNT is a macro over an opaque set. Cores this process may run on, at least 1.
+#include <sched.h>
+static inline int gh_available_processors(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  int count = CPU_COUNT(&set);
+  return count > 0 ? count : 1;
+}
+
+// open is variadic, which Swift does not import.
+static inline int gh_open_append(const char *path) {
+  return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+static inline int gh_duplicate_over(int from, int to) { return dup3(from, to, O_CLOEXEC); }
+
+// RLIMIT_* are an enum whose Swift import is not what getrlimit takes. Raises the soft limit of descriptors to the hard one.
+static inline void gh_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}

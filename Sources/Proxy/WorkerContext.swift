@@ -18,6 +18,8 @@ package final class WorkerContext {
   package private(set) var snapshot: WorkerSnapshot
   /// No new connections, and each answer is the last of its connection.
   package private(set) var isDraining = false
+  /// Called once, when draining and the last client is gone.
+  package var onDrained: (() -> Void)?
 
   package var dateLine = DateLine()
   /// Room for one canonical path: no longer than the path as sent, which is no longer than the largest head.
@@ -108,6 +110,10 @@ package final class WorkerContext {
       finishedExchanges.removeAll(keepingCapacity: true)
     }
     if !logQueue.isEmpty { flushLog() }
+    if isDraining, connections == 0, let drained = onDrained {
+      onDrained = nil
+      drained()
+    }
   }
 
   // MARK: Identifiers, randomness, time

@@ -12,3 +12,15 @@ public enum TransportFailure: Sendable {
   /// A deadline passed.
   case timeout
 }
+
+extension TransportFailure {
+  /// For the log. May hold text that a peer chose.
+  package var text: String {
+    switch self {
+    case .connect(let error): error.description
+    case .tls(let failure): failure.description
+    case .closed: "the peer closed the connection"
+    case .timeout: "timed out"
+    }
+  }
+}

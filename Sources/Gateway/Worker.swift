@@ -1,0 +1,148 @@
+import Foundation
+import Proxy
+import Reactor
+import Telemetry
+import Upstream
+
+/// One worker thread: an event loop, and the mailbox through which the control thread speaks to it.
+package final class Worker: Sendable {
+  package enum Order: Sendable {
+    /// Serve this from now on. `listeners` are new sockets; `kept` have new settings, `closed` are gone.
+    case install(ProxySnapshot, listeners: ListenerChanges)
+    /// Stop accepting; end connections as their answers are out.
+    case drain
+    case stop
+  }
+
+  package enum Report: Sendable {
+    case ready(Int)
+    /// The snapshot of this generation is in force on this worker.
+    case installed(UInt64)
+    /// No client is connected any more.
+    case drained(Int)
+    case failed(Int, Errno)
+  }
+
+  package let number: Int
+  private let orders: Mailbox<Order>
+
+  package init(number: Int) throws(Errno) {
+    self.number = number
+    orders = try Mailbox()
+  }
+
+  package func post(_ order: Order) { orders.post(order) }
+
+  /// What a worker starts with.
+  package struct Start: Sendable {
+    package let snapshot: ProxySnapshot
+    package let listeners: ListenerChanges
+    package let metrics: WorkerMetrics
+    package let logDescriptor: Int32
+    package let tokenCacheBytes: Int
+    package let reports: Mailbox<Report>
+    package let log: @Sendable (String) -> Void
+  }
+
+  package func start(_ start: Start) {
+    let thread = Thread { [self] in
+      do throws(Errno) {
+        try run(start)
+      } catch {
+        start.reports.post(.failed(number, error))
+      }
+    }
+    thread.name = "worker \(number)"
+    thread.stackSize = 1 << 20
+    thread.start()
+  }
+
+  private func run(_ start: Start) throws(Errno) {
+    let loop = try EventLoop()
+    let log = start.log
+    let failures = FailureLog(loop: loop, log: log)
+    let context = WorkerContext(
+      loop: loop, metrics: start.metrics, snapshot: start.snapshot, logDescriptor: start.logDescriptor,
+      tokenCacheBytes: start.tokenCacheBytes
+    ) { backend, endpoint, failure in failures.report(backend, endpoint, failure) }
+    let listeners = WorkerListeners(context, log)
+    try listeners.apply(start.listeners)
+    context.onDrained = { [number] in start.reports.post(.drained(number)) }
+    try orders.attach(to: loop) { order in
+      switch order {
+      case .install(let snapshot, let changes):
+        context.install(snapshot)
+        do throws(Errno) {
+          try listeners.apply(changes)
+        } catch {
+          log("worker \(self.number): a new listener cannot be watched: \(error)")
+        }
+        start.reports.post(.installed(snapshot.generation))
+      case .drain: context.drain()
+      case .stop: loop.stop()
+      }
+    }
+    start.reports.post(.ready(number))
+    loop.run()
+  }
+}
+
+/// What changes among a worker's listeners. Sockets are opened by the control thread, so that an address that cannot be had
+/// refuses a reload before anything has changed.
+package struct ListenerChanges: Sendable {
+  /// Listening sockets that the worker takes over.
+  package var opened: [(descriptor: Int32, context: ListenerContext)] = []
+  /// New settings of listeners that stay, by name.
+  package var updated: [ListenerContext] = []
+  /// Names of listeners that are gone.
+  package var closed: [String] = []
+
+  package init() {}
+}
+
+/// A worker's listeners by name.
+final class WorkerListeners {
+  private let worker: WorkerContext
+  private let log: @Sendable (String) -> Void
+  private var listeners: [String: DownstreamListener] = [:]
+
+  init(_ worker: WorkerContext, _ log: @escaping @Sendable (String) -> Void) {
+    self.worker = worker
+    self.log = log
+  }
+
+  func apply(_ changes: ListenerChanges) throws(Errno) {
+    for name in changes.closed { listeners.removeValue(forKey: name)?.close() }
+    for context in changes.updated { listeners[context.name]?.context = context }
+    for (descriptor, context) in changes.opened {
+      let listener = DownstreamListener(worker: worker, descriptor: descriptor, context: context, report: log)
+      try listener.register(.read)
+      listeners[context.name] = listener
+    }
+  }
+}
+
+/// Tells of failing backends, at most once a second for each, endpoint and kind: a backend that is down fails every request.
+final class FailureLog {
+  private let loop: EventLoop
+  private let log: @Sendable (String) -> Void
+  private var last: [String: (at: UInt64, suppressed: Int)] = [:]
+
+  init(loop: EventLoop, log: @escaping @Sendable (String) -> Void) {
+    self.loop = loop
+    self.log = log
+  }
+
+  func report(_ backend: Backend, _ endpoint: Int, _ failure: UpstreamFailure) {
+    let place = endpoint >= 0 ? backend.endpoints[endpoint].name : "no endpoint"
+    let key = "\(backend.name) \(place) \(failure.kind)"
+    if let known = last[key], loop.now < known.at + 1_000 {
+      last[key]?.suppressed += 1
+      return
+    }
+    let suppressed = last[key]?.suppressed ?? 0
+    last[key] = (loop.now, 0)
+    let cause = failure.cause.map { ": \($0.text)" } ?? ""
+    log("backend \(backend.name) at \(place): \(failure.kind)\(cause)\(suppressed > 0 ? " (\(suppressed) more like it)" : "")")
+  }
+}
