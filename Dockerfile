@@ -1,0 +1,30 @@
+# Build: the Swift toolchain and the headers. Run: the binary and four libraries, as nobody in particular.
+
+FROM swift:6.3-bookworm AS build
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      libjansson-dev libjwt-dev libnghttp2-dev libssl-dev pkg-config \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY Package.swift ./
+COPY Sources Sources
+# The manifest names the test targets, so their folders have to be there.
+COPY Tests Tests
+RUN swift build -c release --product gatehouse --static-swift-stdlib \
+ && install -D -s .build/release/gatehouse /out/gatehouse
+
+FROM debian:bookworm-slim
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libjansson4 libjwt0 libnghttp2-14 libssl3 \
+ && rm -rf /var/lib/apt/lists/* \
+ && groupadd --system --gid 65532 gatehouse \
+ && useradd --system --uid 65532 --gid gatehouse --home-dir /etc/gatehouse --shell /usr/sbin/nologin gatehouse \
+ && install -d -o gatehouse -g gatehouse -m 0750 /etc/gatehouse/Certs
+COPY --from=build /out/gatehouse /usr/local/bin/gatehouse
+COPY Routes /etc/gatehouse/Routes
+WORKDIR /etc/gatehouse
+USER gatehouse
+EXPOSE 8443
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["gatehouse"]
+CMD ["run", "--config", "/etc/gatehouse/Routes"]
