@@ -10,6 +10,7 @@ extension FieldName {
     self = candidate != .other && name.isFieldName(candidate.canonicalName) ? candidate : .other
   }
 
+  @inline(__always)
   private static func candidate(_ name: Span<UInt8>) -> FieldName {
     guard name.count >= 2 else { return .other }
     // Setting bit 5 makes a letter lower case; what it does to other bytes the comparison finds out.
@@ -28,8 +29,8 @@ extension FieldName {
       case UInt8(ascii: "s"): return .server
       default: return .other
       }
-    case 7: return first == UInt8(ascii: "u") ? .upgrade : .trailer
-    case 8: return .location
+    case 7: return first == UInt8(ascii: "u") ? .upgrade : first == UInt8(ascii: "t") ? .trailer : .other
+    case 8: return first == UInt8(ascii: "l") ? .location : .other
     case 9: return first == UInt8(ascii: "f") ? .forwarded : .xRealIP
     case 10:
       switch first {
@@ -47,7 +48,7 @@ extension FieldName {
       case UInt8(ascii: "g"): return .grpcTimeout
       default: return .other
       }
-    case 13: return .authorization
+    case 13: return first == UInt8(ascii: "a") ? .authorization : .other
     case 14:
       switch first {
       case UInt8(ascii: "c"): return .contentLength
@@ -55,7 +56,7 @@ extension FieldName {
       case UInt8(ascii: "h"): return .http2Settings
       default: return .other
       }
-    case 15: return .xForwardedFor
+    case 15: return first == UInt8(ascii: "x") ? .xForwardedFor : .other
     case 16:
       switch first {
       case UInt8(ascii: "x"): return name[12] | 0x20 == UInt8(ascii: "h") ? .xForwardedHost : .xForwardedPort
@@ -71,7 +72,7 @@ extension FieldName {
       default: return .other
       }
     case 18: return first == UInt8(ascii: "x") ? .xForwardedPrefix : .proxyAuthenticate
-    case 19: return .proxyAuthorization
+    case 19: return first == UInt8(ascii: "p") ? .proxyAuthorization : .other
     case 20: return .secWebSocketAccept
     case 21: return .secWebSocketVersion
     case 22: return .secWebSocketProtocol

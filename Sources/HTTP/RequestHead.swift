@@ -28,7 +28,8 @@ package struct RequestHead: ~Copyable {
   /// What follows the first `?`, which is not part of it. Look at `hasQuery`: `/a?` has an empty one.
   package var query: ByteRange = .empty
   package var hasQuery = false
-  /// Host and optional port: of `Host`, of an absolute-form target (which must agree), or `:authority`. Empty in HTTP/1.0 without `Host`.
+  /// Host and optional port: of `Host`, of an absolute-form target (which must agree), or `:authority`. Empty in HTTP/1.0
+  /// without `Host`.
   package var authority: ByteRange = .empty
   /// 1 for HTTP/1.1, 0 for HTTP/1.0; 1 for HTTP/2, which asks no less of us.
   package var minorVersion: UInt8 = 1

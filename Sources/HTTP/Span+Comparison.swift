@@ -7,13 +7,7 @@ extension Span where Element == UInt8 {
   package func isFieldName(_ lowercase: StaticString) -> Bool {
     guard count == lowercase.utf8CodeUnitCount else { return false }
     let expected = UnsafeRawPointer(lowercase.utf8Start)
-    guard count >= 8 else {
-      for index in 0..<count {
-        let byte = self[index] == UInt8(ascii: "_") ? UInt8(ascii: "-") : ASCII.lower(self[index])
-        if byte != expected.load(fromByteOffset: index, as: UInt8.self) { return false }
-      }
-      return true
-    }
+    if count < 8 { return isShortFieldName(expected) }
     // Eight bytes at a time; the last eight may overlap those before. Every load lies within `count`, checked above.
     var index = 0
     while true {
@@ -23,6 +17,27 @@ extension Span where Element == UInt8 {
       if index &+ 8 >= count { return true }
       index = Swift.min(index &+ 8, count &- 8)
     }
+  }
+
+  /// Fewer than eight bytes: two halves that may overlap, or one by one when there are not even four.
+  @inline(__always)
+  private func isShortFieldName(_ expected: UnsafeRawPointer) -> Bool {
+    guard count >= 4 else {
+      for index in 0..<count {
+        let byte = self[index] == UInt8(ascii: "_") ? UInt8(ascii: "-") : ASCII.lower(self[index])
+        if byte != expected.load(fromByteOffset: index, as: UInt8.self) { return false }
+      }
+      return true
+    }
+    let raw = bytes
+    let last = count &- 4
+    let word =
+      UInt64(raw.unsafeLoadUnaligned(fromUncheckedByteOffset: 0, as: UInt32.self))
+      | UInt64(raw.unsafeLoadUnaligned(fromUncheckedByteOffset: last, as: UInt32.self)) << 32
+    let wanted =
+      UInt64(expected.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
+      | UInt64(expected.loadUnaligned(fromByteOffset: last, as: UInt32.self)) << 32
+    return FieldNameWord.matches(word, wanted)
   }
 
   /// Whether these bytes and `other` spell the same field name, ignoring case and reading `_` as `-`.

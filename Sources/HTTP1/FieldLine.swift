@@ -12,7 +12,7 @@ enum FieldLine {
 
   /// Reads the line at `start` in one pass, looking at no byte from `end` on.
   ///
-  /// A line that is both cut off and malformed may be called either.
+  /// `incomplete` promises that there is no LF in it; a malformed line may be cut off as well.
   @inline(__always)
   static func read(_ bytes: Span<UInt8>, at start: Int, to end: Int) -> FieldLine {
     var index = HeadScan.firstBesidesName(bytes, from: start, to: end)
@@ -30,8 +30,10 @@ enum FieldLine {
     while valueEnd < end, bytes[valueEnd] == 0x09 || bytes[valueEnd] >= 0x80 {
       valueEnd = HeadScan.firstUnusual(bytes, from: valueEnd &+ 1, to: end)
     }
+    guard valueEnd < end else { return .incomplete }
+    guard bytes[valueEnd] == 0x0d else { return .malformed }
     guard valueEnd &+ 1 < end else { return .incomplete }
-    guard bytes[valueEnd] == 0x0d, bytes[valueEnd &+ 1] == 0x0a else { return .malformed }
+    guard bytes[valueEnd &+ 1] == 0x0a else { return .malformed }
     let next = valueEnd &+ 2
     while valueEnd > valueStart, bytes[valueEnd &- 1] == 0x20 || bytes[valueEnd &- 1] == 0x09 { valueEnd &-= 1 }
     let field = HeaderField(

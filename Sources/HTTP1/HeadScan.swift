@@ -2,6 +2,9 @@ import CLinux
 
 /// The three loops that look at every byte of a head: the one place of this room where bytes are read unchecked.
 ///
+/// Eight bytes a step, in plain integers: the same loops over `SIMD16<UInt8>` took 14 times the instructions, because
+/// Swift 6.3 takes comparison masks apart lane by lane.
+///
 /// Every function takes `end` and reads below it only; callers pass an `end` that is at most the span's count (checked once
 /// here, by a precondition that costs two instructions).
 enum HeadScan {

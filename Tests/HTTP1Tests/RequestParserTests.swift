@@ -49,12 +49,15 @@ struct RequestParserTests {
       ("GET / HTTP/1.1\r\nHost: a\r\n\tb\r\n\r\n", .badRequest), ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", .badRequest),
       ("GET / HTTP/1.1\r\nHost\t: a\r\n\r\n", .badRequest), ("GET / HTTP/1.1\r\n: a\r\n\r\n", .badRequest),
       ("GET / HTTP/1.1\r\nHost\r\n\r\n", .badRequest), ("GET / HTTP/1.1\r\nHost: a\r\nX@: b\r\n\r\n", .badRequest),
-      ("GET / HTTP/1.1\r\nHost: a\r\nX\u{0}: b\r\n\r\n", .badRequest), ("GET / HTTP/1.1\r\nHost: a\r\nXé: b\r\n\r\n", .badRequest),
-      ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{0}\r\n\r\n", .badRequest), ("GET / HTTP/1.1\r\nHost: a\r\nX: a\u{7f}\r\n\r\n", .badRequest),
+      ("GET / HTTP/1.1\r\nHost: a\r\nX\u{0}: b\r\n\r\n", .badRequest),
+      ("GET / HTTP/1.1\r\nHost: a\r\nXé: b\r\n\r\n", .badRequest),
+      ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{0}\r\n\r\n", .badRequest),
+      ("GET / HTTP/1.1\r\nHost: a\r\nX: a\u{7f}\r\n\r\n", .badRequest),
       ("GET / HTTP/1.1\r\nHost: a\r\nX: 0123456789012345678\u{1b}9\r\n\r\n", .badRequest),
       ("GET / HTTP/1.1\r\nHost: a\r\nLong-Name-That-Goes-On And-On: b\r\n\r\n", .badRequest),
       // Host.
-      ("GET / HTTP/1.1\r\n\r\n", .badHost), ("GET / HTTP/1.1\r\nHost:\r\n\r\n", .badHost), ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", .badHost),
+      ("GET / HTTP/1.1\r\n\r\n", .badHost), ("GET / HTTP/1.1\r\nHost:\r\n\r\n", .badHost),
+      ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", .badHost),
       ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", .badHost), ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", .badHost),
       ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", .badHost), ("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n", .badHost),
       ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", .badHost), ("GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", .badHost),
@@ -70,15 +73,23 @@ struct RequestParserTests {
   @Test(
     "framing that two readers may see differently is refused",
     arguments: [
-      "Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 5",
-      "Content-Length: 5\r\nContent-Length: 6", "Content-Length: 5, 5", "Content-Length: +5", "Content-Length: -5", "Content-Length: 5 5",
-      "Content-Length: 0x5", "Content-Length: 5,", "Content-Length:", "Content-Length: 9223372036854775808", "Content-Length: 1e1",
-      "Content-Length: 18446744073709551616", "Content-Length: 99999999999999999999999", "Content-Length: \u{661}", "Content-Length: 5;a",
-      "Transfer-Encoding:", "Transfer-Encoding: identity", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, chunked",
-      "Transfer-Encoding: chunked, identity", "Transfer-Encoding: chunked;a=b", "Transfer-Encoding: xchunked", "Transfer-Encoding: chunkedx",
-      "Transfer-Encoding: \"chunked\"", "Transfer-Encoding: 'chunked'", "Transfer-Encoding: chunked,", "Transfer-Encoding: ,chunked",
+      "Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5",
+      "Content-Length: 5\r\nContent-Length: 5",
+      "Content-Length: 5\r\nContent-Length: 6", "Content-Length: 5, 5", "Content-Length: +5", "Content-Length: -5",
+      "Content-Length: 5 5",
+      "Content-Length: 0x5", "Content-Length: 5,", "Content-Length:", "Content-Length: 9223372036854775808",
+      "Content-Length: 1e1",
+      "Content-Length: 18446744073709551616", "Content-Length: 99999999999999999999999", "Content-Length: \u{661}",
+      "Content-Length: 5;a",
+      "Transfer-Encoding:", "Transfer-Encoding: identity", "Transfer-Encoding: gzip, chunked",
+      "Transfer-Encoding: chunked, chunked",
+      "Transfer-Encoding: chunked, identity", "Transfer-Encoding: chunked;a=b", "Transfer-Encoding: xchunked",
+      "Transfer-Encoding: chunkedx",
+      "Transfer-Encoding: \"chunked\"", "Transfer-Encoding: 'chunked'", "Transfer-Encoding: chunked,",
+      "Transfer-Encoding: ,chunked",
       "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
-      "Transfer-Encoding: \u{a0}chunked", "Content_Length: 5", "Transfer_Encoding: chunked", "transfer_encoding: x\r\nContent-Length: 5",
+      "Transfer-Encoding: \u{a0}chunked", "Content_Length: 5", "Transfer_Encoding: chunked",
+      "transfer_encoding: x\r\nContent-Length: 5",
       "Content_length: 5\r\nContent-Length: 5",
     ])
   func ambiguousFraming(fields: String) {
@@ -88,8 +99,10 @@ struct RequestParserTests {
   @Test(
     "framing fields spelt in a way that makes them other fields or no fields are not forwarded as such",
     arguments: [
-      "Transfer-Encoding : chunked", "Transfer-Encoding\t: chunked", " Transfer-Encoding: chunked", "Transfer-Encoding: chunked\n", "X: y\nTransfer-Encoding: chunked",
-      "Transfer-Encoding: \u{b}chunked", "X:\r\n Transfer-Encoding: chunked", "Transfer\u{0}-Encoding: chunked", "X: y\rTransfer-Encoding: chunked",
+      "Transfer-Encoding : chunked", "Transfer-Encoding\t: chunked", " Transfer-Encoding: chunked",
+      "Transfer-Encoding: chunked\n", "X: y\nTransfer-Encoding: chunked",
+      "Transfer-Encoding: \u{b}chunked", "X:\r\n Transfer-Encoding: chunked", "Transfer\u{0}-Encoding: chunked",
+      "X: y\rTransfer-Encoding: chunked",
       "\u{0}Transfer-Encoding: chunked", "Transfer-Encoding\u{c}: chunked",
     ])
   func obfuscatedTransferEncoding(field: String) {
@@ -99,7 +112,8 @@ struct RequestParserTests {
   @Test(
     "content is framed as announced",
     arguments: [
-      ("", .none), ("Content-Length: 0", .length(0)), ("content-length:\t42  ", .length(42)), ("Content-Length: 0012", .length(12)),
+      ("", .none), ("Content-Length: 0", .length(0)), ("content-length:\t42  ", .length(42)),
+      ("Content-Length: 0012", .length(12)),
       ("CONTENT-LENGTH: 9223372036854775807", .length(9_223_372_036_854_775_807)), ("Transfer-Encoding: chunked", .chunked),
       ("transfer-encoding:CHUNKED\t", .chunked), ("Content-Length-X: 5", .none), ("X-Content-Length: 5", .none),
     ] as [(String, BodyFraming)])
@@ -116,7 +130,8 @@ struct RequestParserTests {
   @Test(
     "the connection persists as RFC 9112 section 9.3 says",
     arguments: [
-      ("1.1", "", true), ("1.1", "close", false), ("1.1", "Close, x", false), ("1.1", "keep-alive, close", false), ("1.1", "x", true),
+      ("1.1", "", true), ("1.1", "close", false), ("1.1", "Close, x", false), ("1.1", "keep-alive, close", false), ("1.1",
+      "x", true),
       ("1.0", "", false), ("1.0", "Keep-Alive", true), ("1.0", "keep-alive, close", false),
     ])
   func persistence(version: String, connection: String, expected: Bool) {
@@ -133,8 +148,10 @@ struct RequestParserTests {
   @Test(
     "an upgrade takes both fields and HTTP/1.1",
     arguments: [
-      ("1.1", "Connection: Upgrade\r\nUpgrade: websocket", true), ("1.1", "Upgrade: websocket", false), ("1.1", "Connection: upgrade", false),
-      ("1.0", "Connection: upgrade\r\nUpgrade: websocket", false), ("1.1", "upgrade: x\r\nconnection: keep-alive,  UPGRADE", true),
+      ("1.1", "Connection: Upgrade\r\nUpgrade: websocket", true), ("1.1", "Upgrade: websocket", false), ("1.1",
+      "Connection: upgrade", false),
+      ("1.0", "Connection: upgrade\r\nUpgrade: websocket", false), ("1.1",
+      "upgrade: x\r\nconnection: keep-alive,  UPGRADE", true),
     ])
   func upgrade(version: String, fields: String, expected: Bool) {
     #expect(Wire.request("GET / HTTP/\(version)\r\nHost: a\r\n\(fields)\r\n\r\n").value?.wantsUpgrade == expected)
@@ -147,7 +164,8 @@ struct RequestParserTests {
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n", true),
       ("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", false),
       ("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", false),
-      ("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", false), ("POST / HTTP/1.0\r\nExpect: x\r\n\r\n", false),
+      ("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", false),
+      ("POST / HTTP/1.0\r\nExpect: x\r\n\r\n", false),
     ])
   func expect(text: String, expected: Bool) {
     #expect(Wire.request(text).value?.expectsContinue == expected)
@@ -157,10 +175,13 @@ struct RequestParserTests {
     "the four forms of target",
     arguments: [
       ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "/", nil, "a"), ("GET /? HTTP/1.0\r\n\r\n", "/", "", ""),
-      ("GET http://A:1/p?q HTTP/1.1\r\nHost: a:1\r\n\r\n", "/p", "q", "A:1"), ("GET HTTPS://a HTTP/1.1\r\nHost: a\r\n\r\n", "/", nil, "a"),
+      ("GET http://A:1/p?q HTTP/1.1\r\nHost: a:1\r\n\r\n", "/p", "q", "A:1"), ("GET HTTPS://a HTTP/1.1\r\nHost: a\r\n\r\n",
+      "/", nil, "a"),
       ("GET http://a?q HTTP/1.1\r\nHost: a\r\n\r\n", "/", "q", "a"), ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "*", nil, "a"),
-      ("CONNECT a.b:443 HTTP/1.1\r\nHost: a.b:443\r\n\r\n", "", nil, "a.b:443"), ("GET http://a/ HTTP/1.0\r\n\r\n", "/", nil, "a"),
-      ("GET //a HTTP/1.1\r\nHost: a\r\n\r\n", "//a", nil, "a"), ("FANCY /\"x\"|{} HTTP/1.1\r\nHost: a\r\n\r\n", "/\"x\"|{}", nil, "a"),
+      ("CONNECT a.b:443 HTTP/1.1\r\nHost: a.b:443\r\n\r\n", "", nil, "a.b:443"), ("GET http://a/ HTTP/1.0\r\n\r\n",
+      "/", nil, "a"),
+      ("GET //a HTTP/1.1\r\nHost: a\r\n\r\n", "//a", nil, "a"), ("FANCY /\"x\"|{} HTTP/1.1\r\nHost: a\r\n\r\n",
+      "/\"x\"|{}", nil, "a"),
     ] as [(String, String, String?, String)])
   func targets(text: String, path: String, query: String?, authority: String) throws {
     let head = try #require(Wire.request(text).value)

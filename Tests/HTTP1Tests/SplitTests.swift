@@ -11,8 +11,12 @@ struct SplitTests {
     "GET /long HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + String(repeating: "abcdefgh", count: 60) + "\r\nX: \t\r\n\r\n",
     "GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\rX: y\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nX: \u{0}\r\n\r\n",
     "GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
-    "GET / HTTP/3.1\r\n\r\n", "GET / HTTP/1.1\r\nX: " + String(repeating: "y", count: 700) + "\r\n\r\n", "GET /" + String(repeating: "y", count: 400),
-    "no request at all\r\n", "GET / HTTP/1.1\r\nHost: a", "\r\n\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r", "GET / HTTP/1.1\r\nHost: a\r\n\rx\r\n",
+    "GET / HTTP/3.1\r\n\r\n", "GET / HTTP/1.1\r\nX: " + String(repeating: "y", count: 700) + "\r\n\r\n",
+    "GET /" + String(repeating: "y", count: 400),
+    "no request at all\r\n", "GET / HTTP/1.1\r\nHost: a", "\r\n\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r",
+    "GET / HTTP/1.1\r\nHost: a\r\n\rx\r\n",
+    // Found by fuzzing: a piece that ended in a bare LF hid it from the next look.
+    "GET / HTTP/1.1\r\nConnection: c\nConten",
   ]
   static let limits = HeadLimits(headerBytes: 640, headerCount: 10, uriBytes: 300)
 
@@ -49,6 +53,8 @@ struct SplitTests {
     arguments: [
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello", "HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 OK\nX: y\r\n\r\n",
       "HTTP/1.1 200 OK\r\nX: " + String(repeating: "y", count: 700) + "\r\n\r\n", "HTTP/1.1 200 OK\r\nX\r\n\r\n",
+      // Found by fuzzing: a piece that ended in a bare LF hid it from the next look.
+      "HTTP/1.0 280\r\nConnuction: kee\nTrans?",
     ])
   func responsePieces(text: String) {
     let bytes = Array(text.utf8)
@@ -61,7 +67,8 @@ struct SplitTests {
   @Test(
     "chunked content reads the same in pieces of any size",
     arguments: [
-      "5\r\nhello\r\n6;a=\"b\"\r\n world\r\n0\r\nX: y\r\n\r\nGET", "5\r\nhello0\r\n\r\n", "5\r\nhello\r\n1 \r\n", "0\r\nHost: a\r\n\r\n", "1;" + String(repeating: "a", count: 1100),
+      "5\r\nhello\r\n6;a=\"b\"\r\n world\r\n0\r\nX: y\r\n\r\nGET", "5\r\nhello0\r\n\r\n", "5\r\nhello\r\n1 \r\n",
+      "0\r\nHost: a\r\n\r\n", "1;" + String(repeating: "a", count: 1100),
       "0\r\nA: " + String(repeating: "b", count: 8500), "5\r\nhel",
     ])
   func chunkPieces(text: String) {

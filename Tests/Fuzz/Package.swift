@@ -1,0 +1,36 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// A package of its own, named as the one above so that `package` members are in reach; `Sources` is a link to its sources.
+// To add a target: its folder in Targets, seeds beside those of the others, one line in `fuzzed`.
+
+let fuzzer: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"])]
+/// The rooms under test, with coverage for the fuzzer; optimised, with their checks left in.
+let room: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer,address"])]
+
+/// libFuzzer without its `main`, which the linker would meet twice; `run` looks for it in the toolchain.
+let fuzzerRuntime = Context.environment["FUZZER_RUNTIME"] ?? ""
+
+let fuzzed: [(name: String, rooms: [Target.Dependency])] = [
+  ("FuzzRequest", ["HTTP1", "HTTP", "Bytes"]),
+  ("FuzzResponse", ["HTTP1", "HTTP", "Bytes"]),
+  ("FuzzChunked", ["HTTP1", "HTTP", "Bytes"]),
+  ("FuzzPath", ["HTTP", "Bytes"]),
+]
+
+let package = Package(
+  name: "gatehouse",
+  targets: [
+    .systemLibrary(name: "CLinux"),
+    .target(name: "Bytes", dependencies: ["CLinux"], swiftSettings: room),
+    .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: room),
+    .target(name: "HTTP1", dependencies: ["HTTP", "Bytes"], swiftSettings: room),
+    .target(name: "FuzzDriver", path: "FuzzDriver"),
+  ]
+    + fuzzed.map {
+      .executableTarget(
+        name: $0.name, dependencies: $0.rooms + ["FuzzDriver"], path: "Targets/\($0.name)", swiftSettings: fuzzer,
+        linkerSettings: [.unsafeFlags(["-sanitize=address", fuzzerRuntime]), .linkedLibrary("stdc++")])
+    },
+  swiftLanguageModes: [.v6]
+)
