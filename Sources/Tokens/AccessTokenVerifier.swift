@@ -69,6 +69,11 @@ package final class AccessTokenVerifier {
     cache.update(token, now: now) { token.remember(minted: minted, backend: backend) }
   }
 
+  /// Drops the internal tokens kept with `token`: the client certificate that they name has changed.
+  package func forgetMinted(_ token: VerifiedToken, now: Int64) {
+    cache.update(token, now: now) { token.forgetMinted() }
+  }
+
   /// Whether an entry of an older snapshot is good in this one: the provider that vouched has the same rules and still holds the
   /// key. Takes it over when it is.
   private func revalidate(_ entry: VerifiedToken, now: Int64) -> Bool {

@@ -22,10 +22,13 @@ package final class VerifiedToken {
   private var minted: [(backend: Int, token: MintedToken)] = []
   /// A token called for more backends than this mints anew for some of them.
   private static let maximumMinted = 8
-  /// Where the cache keeps it; -1 when it does not.
+  /// Whether the cache keeps it now.
   var isCached = false
+  /// The mark of `VerifiedTokenCache`'s clock.
   var wasUsed = false
+  /// Bytes of memory, minted tokens included; and without them.
   private(set) var footprint: Int
+  private let ownFootprint: Int
 
   package init(
     bytes: [UInt8], hash: UInt64, principal: Principal, key: VerificationKey, algorithm: JOSEAlgorithm, provider: Int,
@@ -40,7 +43,8 @@ package final class VerifiedToken {
     self.providerFingerprint = providerFingerprint
     self.validUntil = validUntil
     self.epoch = epoch
-    footprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
+    ownFootprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
+    footprint = ownFootprint
   }
 
   /// Bytes of one instance, its head and its fields with their gaps: checked by a test against the runtime's own number.
@@ -68,8 +72,10 @@ package final class VerifiedToken {
     return nil
   }
 
-  /// Drops what was minted: the key or the client certificate that it was made with has changed.
-  package func forgetMinted() { minted = [] }
+  func forgetMinted() {
+    minted = []
+    footprint = ownFootprint
+  }
 
   func remember(minted token: MintedToken, backend: Int) {
     if let index = minted.firstIndex(where: { $0.backend == backend }) {
@@ -79,7 +85,7 @@ package final class VerifiedToken {
     } else {
       minted[backend % Self.maximumMinted] = (backend, token)
     }
-    footprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
+    footprint = ownFootprint
       + minted.reduce(Footprint.array(minted.capacity, stride: 16)) { $0 + $1.token.footprint }
   }
 
@@ -89,7 +95,6 @@ package final class VerifiedToken {
     self.provider = provider
     self.epoch = epoch
     verdicts = .zero
-    minted = []
-    footprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
+    forgetMinted()
   }
 }

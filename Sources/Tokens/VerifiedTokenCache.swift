@@ -32,12 +32,13 @@ package final class VerifiedTokenCache {
 
   private static let probes = 32
 
-  /// - Parameter capacity: bytes, 64 KiB at least. One slot per KiB of it, less than an entry takes twice.
+  /// - Parameter capacity: bytes, 64 KiB at least. One slot for each 512 of them: an entry takes a KiB or more, so memory runs out
+  ///   before half of the slots.
   package init(capacity: Int, hasher: TokenHash = .process) {
     self.capacity = max(capacity, 64 << 10)
     self.hasher = hasher
     var size = 64
-    while size * 1024 < self.capacity { size *= 2 }
+    while size * 512 < self.capacity { size *= 2 }
     slots = .allocate(capacity: size)
     slots.initialize(repeating: Slot(hash: 0, token: nil), count: size)
     mask = size - 1
@@ -122,12 +123,12 @@ package final class VerifiedTokenCache {
   private func makeRoom(_ needed: Int, now: Int64) {
     while count > 0, bytes + needed > capacity || count > mask / 2 {
       guard let entry = slots[hand].token?.takeUnretainedValue() else {
-        hand = (hand + 1) & mask
+        hand = next(hand)
         continue
       }
       if entry.wasUsed, entry.validUntil > now {
         entry.wasUsed = false
-        hand = (hand + 1) & mask
+        hand = next(hand)
       } else {
         // The hand stays: removal may have moved another entry here.
         removeSlot(hand)
@@ -135,6 +136,10 @@ package final class VerifiedTokenCache {
       }
     }
   }
+
+  /// An odd stride near the golden section of the table: the hand comes to each slot once a round, and what it frees lies
+  /// spread over the table. One that went slot by slot would leave the part ahead of it twice as full as the average.
+  private func next(_ slot: Int) -> Int { (slot &+ (mask / 8 &* 5 | 1)) & mask }
 
   /// Empties a slot and closes the gap: an entry behind it moves into it when its own place is not after the gap.
   private func removeSlot(_ removed: Int) {
