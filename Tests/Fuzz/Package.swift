@@ -16,6 +16,7 @@ let fuzzed: [(name: String, rooms: [Target.Dependency])] = [
   ("FuzzResponse", ["HTTP1", "HTTP", "Bytes"]),
   ("FuzzChunked", ["HTTP1", "HTTP", "Bytes"]),
   ("FuzzPath", ["HTTP", "Bytes"]),
+  ("FuzzJWT", ["Tokens", "JSON"]),
 ]
 
 let package = Package(
@@ -25,6 +26,11 @@ let package = Package(
     .target(name: "Bytes", dependencies: ["CLinux"], swiftSettings: room),
     .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: room),
     .target(name: "HTTP1", dependencies: ["HTTP", "Bytes"], swiftSettings: room),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
+    .systemLibrary(name: "CJWT", pkgConfig: "libjwt"),
+    .systemLibrary(name: "CJansson", pkgConfig: "jansson"),
+    .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: room),
+    .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"], swiftSettings: room),
     .target(name: "FuzzDriver", path: "FuzzDriver"),
   ]
     + fuzzed.map {

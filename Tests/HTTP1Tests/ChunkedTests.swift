@@ -77,7 +77,9 @@ struct ChunkedTests {
     #expect(Wire.chunks("0\r\n\(name): x\r\n\r\n").error == .badFraming)
   }
 
-  @Test("malformed trailers are refused", arguments: ["a\r\n", ": b\r\n", "a : b\r\n", "a: b\n", " a: b\r\n", "a: b\r\n c\r\n", "a: \u{0}\r\n", "a: b\rc\r\n"])
+  @Test(
+    "malformed trailers are refused",
+    arguments: ["a\r\n", ": b\r\n", "a : b\r\n", "a: b\n", " a: b\r\n", "a: b\r\n c\r\n", "a: \u{0}\r\n", "a: b\rc\r\n"])
   func malformedTrailers(line: String) {
     #expect(Wire.chunks("0\r\n\(line)\r\n").error == .badRequest)
   }

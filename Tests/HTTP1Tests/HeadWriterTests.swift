@@ -7,7 +7,9 @@ import Testing
 struct HeadWriterTests {
   @Test(
     "status lines have the registered phrase",
-    arguments: [(200, "HTTP/1.1 200 OK\r\n"), (431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"), (299, "HTTP/1.1 299 \r\n")])
+    arguments: [
+      (200, "HTTP/1.1 200 OK\r\n"), (431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"), (299, "HTTP/1.1 299 \r\n"),
+    ])
   func statusLines(status: UInt16, expected: String) {
     var queue = ByteQueue()
     HeadWriter.statusLine(status, into: &queue)

@@ -49,7 +49,8 @@ struct LLHTTPVectorTests {
     "HTTP 100 first, then 400": "bytes before a status line belong to no response",
     "Google 301": "bytes before a status line belong to no response",
     "Content-Length reset when no body is received": "llhttp was told to skip the content; ours waits for it",
-    "`keep-alive` / CRLF between requests, implicit `keep-alive`": "the payload runs on into the next case, whose verdict this is",
+    "`keep-alive` / CRLF between requests, implicit `keep-alive`":
+      "the payload runs on into the next case, whose verdict this is",
     "Should parse multiple events": "in responses: bytes before a status line belong to no response",
   ]
 
@@ -76,7 +77,8 @@ struct LLHTTPVectorTests {
       if Self.disagreements[example.title] != nil {
         if !agrees { used.insert(example.title) }
       } else if !agrees {
-        Issue.record("\(example): read \(count) messages, then \(String(describing: error)); llhttp \(example.messages_complete)")
+        Issue.record(
+          "\(example): read \(count) messages, then \(String(describing: error)); llhttp \(example.messages_complete)")
       }
     }
     #expect(Set(Self.disagreements.keys).subtracting(used) == [], "no disagreement any more")
@@ -87,7 +89,8 @@ struct LLHTTPVectorTests {
     var text = example.payload
     if text.range(of: "\nHost:", options: .caseInsensitive) == nil {
       var host = "a"
-      if let url = text.split(separator: " ").dropFirst().first, let authority = url.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2).first,
+      if let url = text.split(separator: " ").dropFirst().first,
+        let authority = url.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2).first,
         url.hasPrefix("http")
       {
         host = String(authority.split(separator: "?").first ?? "")

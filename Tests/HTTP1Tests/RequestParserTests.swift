@@ -7,12 +7,14 @@ import Testing
 struct RequestParserTests {
   @Test("a head is taken apart into ranges")
   func parts() throws {
-    let text = "POST /a/b?c=d?e HTTP/1.1\r\nHost: Example.com:8080\r\nX-Empty:\r\nX-Space: \t a b\t \r\nContent-Length: 12\r\n\r\nbody"
+    let text =
+      "POST /a/b?c=d?e HTTP/1.1\r\nHost: Example.com:8080\r\nX-Empty:\r\nX-Space: \t a b\t \r\nContent-Length: 12\r\n\r\nbody"
     let head = try #require(Wire.request(text).value)
     #expect(
       head
         == Wire.Request(
-          method: "POST", path: "/a/b", query: "c=d?e", authority: "Example.com:8080", framing: .length(12), length: text.utf8.count - 4,
+          method: "POST", path: "/a/b", query: "c=d?e", authority: "Example.com:8080", framing: .length(12),
+          length: text.utf8.count - 4,
           fields: [["Host", "Example.com:8080"], ["X-Empty", ""], ["X-Space", "a b"], ["Content-Length", "12"]]))
   }
 
@@ -141,8 +143,9 @@ struct RequestParserTests {
 
   @Test("only what names fields sets the flag that asks for a look at the nominations")
   func connectionOptions() {
-    #expect(Wire.request("GET / HTTP/1.1\r\nHost: a\r\nConnection: close, keep-alive, Upgrade\r\n\r\n").value?.hasConnectionOptions == false)
-    #expect(Wire.request("GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-a\r\n\r\n").value?.hasConnectionOptions == true)
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: "
+    #expect(Wire.request(head + "close, keep-alive, Upgrade\r\n\r\n").value?.hasConnectionOptions == false)
+    #expect(Wire.request(head + "close, x-a\r\n\r\n").value?.hasConnectionOptions == true)
   }
 
   @Test(
@@ -215,7 +218,8 @@ struct RequestParserTests {
 
   @Test("bytes from 0x80 up and tabs may stand in a value")
   func opaqueValues() {
-    #expect(Wire.request("GET / HTTP/1.1\r\nHost: a\r\nX: Düsseldorf \t, 0123456789é\r\n\r\n").value?.fields[1][1] == "Düsseldorf \t, 0123456789é")
+    let head = Wire.request("GET / HTTP/1.1\r\nHost: a\r\nX: Düsseldorf \t, 0123456789é\r\n\r\n").value
+    #expect(head?.fields[1][1] == "Düsseldorf \t, 0123456789é")
   }
 
   @Test("a parser that is done takes the next head, and one that failed stays failed until it is reset")

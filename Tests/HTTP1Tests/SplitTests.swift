@@ -30,7 +30,8 @@ struct SplitTests {
     let bytes = Array(text.utf8)
     let whole = Wire.request(bytes, limits: Self.limits)
     for size in 1...bytes.count {
-      #expect(Wire.request(bytes, cuts: Array(stride(from: size, to: bytes.count, by: size)), limits: Self.limits) == whole)
+      let cuts = Array(stride(from: size, to: bytes.count, by: size))
+      #expect(Wire.request(bytes, cuts: cuts, limits: Self.limits) == whole)
     }
   }
 
@@ -40,7 +41,8 @@ struct SplitTests {
     for _ in 0..<3000 {
       var bytes = Array(Self.requests.randomElement(using: &random)!.utf8)
       for _ in 0..<Int.random(in: 1...3, using: &random) {
-        bytes[Int.random(in: 0..<bytes.count, using: &random)] = [0, 9, 10, 13, 32, 58, 65, 127, 200].randomElement(using: &random)!
+        let index = Int.random(in: 0..<bytes.count, using: &random)
+        bytes[index] = [0, 9, 10, 13, 32, 58, 65, 127, 200].randomElement(using: &random)!
       }
       let whole = Wire.request(bytes, limits: Self.limits)
       let cut = Wire.request(bytes, cuts: Self.cuts(of: bytes.count, using: &random), limits: Self.limits)

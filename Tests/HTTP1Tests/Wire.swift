@@ -59,9 +59,11 @@ enum Wire {
         }
         return .head(
           Request(
-            method: text(bytes, head.methodRange), path: text(bytes, head.path), query: head.hasQuery ? text(bytes, head.query) : nil,
+            method: text(bytes, head.methodRange), path: text(bytes, head.path),
+            query: head.hasQuery ? text(bytes, head.query) : nil,
             authority: text(bytes, head.authority), framing: head.framing, isPersistent: head.isPersistent,
-            expectsContinue: head.expectsContinue, wantsUpgrade: head.wantsUpgrade, hasConnectionOptions: head.hasConnectionOptions,
+            expectsContinue: head.expectsContinue, wantsUpgrade: head.wantsUpgrade,
+            hasConnectionOptions: head.hasConnectionOptions,
             length: head.length, fields: fields))
       }
     }

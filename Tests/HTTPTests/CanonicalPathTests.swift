@@ -51,7 +51,9 @@ struct CanonicalPathTests {
 
   @Test(
     "slashes are merged where the route table asks for it",
-    arguments: [("//", "/"), ("/a//b", "/a/b"), ("///a////", "/a/"), ("/a//../b", "/b"), ("/a//./b", "/a/b"), ("/a/.//b", "/a/b")])
+    arguments: [
+      ("//", "/"), ("/a//b", "/a/b"), ("///a////", "/a/"), ("/a//../b", "/b"), ("/a//./b", "/a/b"), ("/a/.//b", "/a/b"),
+    ])
   func merged(path: String, expected: String) {
     #expect(Self.canonical(path, merge: true) == expected)
   }
@@ -64,7 +66,10 @@ struct CanonicalPathTests {
   @Test("canonicalising twice is canonicalising once, and never lengthens", arguments: [false, true])
   func idempotent(merge: Bool) {
     var random = SplitMix(state: 7)
-    let pieces = ["/", "/", ".", "..", "%2e", "%2E", "a", "b;c", ";", "%2f", "%20", "%41", "%25", "%3b", "%e0", "%80", "%c3%a9", "//", "~", "%"]
+    let pieces = [
+      "/", "/", ".", "..", "%2e", "%2E", "a", "b;c", ";", "%2f", "%20", "%41", "%25", "%3b", "%e0", "%80", "%c3%a9",
+      "//", "~", "%",
+    ]
     var kept = 0
     for _ in 0..<50_000 {
       var path = "/"

@@ -22,7 +22,8 @@ struct FieldNameTests {
       for byte in UInt8.min...UInt8.max {
         var changed = name
         changed[index] = byte
-        let same = String(decoding: changed, as: UTF8.self).lowercased().replacing("_", with: "-") == field.canonicalName.description
+        let read = String(decoding: changed, as: UTF8.self).lowercased().replacing("_", with: "-")
+        let same = read == field.canonicalName.description
         let found = Self.recognise(changed) == field
         if found != same { Issue.record("\(changed)") }
       }
