@@ -24,6 +24,7 @@ enum AuthorizationDecoder {
     if let all = values["all"] { parts.append(list(all, rolesFrom, depth).map { .all($0) }) }
     if let not = values["not"] { parts.append(rules(not, rolesFrom: rolesFrom, depth: depth + 1).map { .not($0) }) }
     if parts.isEmpty {
+      if !values.misspelt.isEmpty { return nil }
       cursor.report("no rule is written: write `scopes`, `roles`, `claims`, `any`, `all` or `not`, or `authorize: authenticated`")
       return nil
     }

@@ -9,13 +9,19 @@ struct ConfigurationAssembler {
   private let collector: DiagnosticCollector
   private var sections: [String: Cursor] = [:]
   private var rows: [String: [Cursor]] = [:]
+  /// Whether every file's sections could be told apart; if not, none is said to be missing.
+  private var isSectioned = true
 
   init(_ collector: DiagnosticCollector) { self.collector = collector }
 
   // MARK: - Merging
 
   mutating func add(_ root: Node, _ file: Cursor.File) {
-    guard let values = Cursor(root, file).mapping(Self.lists + Self.once) else { return }
+    guard let values = Cursor(root, file).mapping(Self.lists + Self.once) else {
+      isSectioned = false
+      return
+    }
+    if !values.misspelt.isEmpty { isSectioned = false }
     for key in Self.once {
       guard let cursor = values[key] else { continue }
       if let first = sections[key] {
@@ -25,7 +31,12 @@ struct ConfigurationAssembler {
       }
     }
     for key in Self.lists {
-      if let cursor = values[key] { rows[key, default: []] += cursor.list("{ name: … }", mayBeEmpty: true) ?? [] }
+      guard let cursor = values[key] else { continue }
+      if let list = cursor.list("{ name: … }", mayBeEmpty: true) {
+        rows[key, default: []] += list
+      } else {
+        isSectioned = false
+      }
     }
   }
 
@@ -82,7 +93,7 @@ struct ConfigurationAssembler {
   // MARK: - Checking across sections
 
   private func check(_ configuration: GatewayConfiguration, _ start: SourceLocation) {
-    for key in ["listeners", "routes"] where (rows[key] ?? []).isEmpty {
+    for key in ["listeners", "routes"] where isSectioned && (rows[key] ?? []).isEmpty {
       collector.report(start, "there are no `\(key)`: write one at least")
     }
     checkAddresses(configuration)

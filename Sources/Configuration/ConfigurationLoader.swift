@@ -21,7 +21,7 @@ package enum ConfigurationLoader {
   private static func load(
     _ sources: [ConfigurationSource], _ start: SourceLocation, _ environment: [String: String], _ collector: DiagnosticCollector
   ) -> ConfigurationResult {
-    for source in sources { collector.register(file: source.name) }
+    for source in sources { collector.register(file: source.name, bytes: source.bytes.count) }
     var roots: [(node: Node, file: Cursor.File)] = []
     for source in sources {
       guard let root = YAMLDocument.parse(source, collector) else { continue }

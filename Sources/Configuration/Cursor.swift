@@ -42,6 +42,8 @@ struct Cursor {
       return nil
     }
     var values: [String: Cursor] = [:]
+    var misspelt: Set<String> = []
+    var hasLater = false
     for (key, value) in mapping {
       guard file.collector.spend(at: location) else { return nil }
       let place = Cursor(key, file)
@@ -53,14 +55,16 @@ struct Cursor {
       if known.contains(name) {
         values[name] = Cursor(value, file)
       } else if later.contains(name) {
+        hasLater = true
         place.report("`\(name)` is not supported by this version yet: leave it out")
       } else if name == "<<" {
         place.report("merge keys (`<<`) are not supported: write the keys out")
       } else {
         place.report("unknown key `\(name)`: \(NearestName.hint(for: name, among: known))")
+        if let nearest = NearestName.find(name, among: known) { misspelt.insert(nearest) }
       }
     }
-    return Mapping(owner: self, values: values)
+    return Mapping(owner: self, values: values, misspelt: misspelt, hasLater: hasLater)
   }
 
   /// A mapping whose keys are the operator's own: names of headers or claims.
@@ -214,7 +218,9 @@ struct Cursor {
   }
 
   private static func alternatives(_ words: [String]) -> String {
-    words.map { "`\($0)`" }.joined(separator: words.count > 2 ? ", " : " or ")
+    let quoted = words.map { "`\($0)`" }
+    guard let last = quoted.last, quoted.count > 1 else { return quoted.joined() }
+    return quoted.dropLast().joined(separator: ", ") + " or " + last
   }
 }
 
@@ -222,6 +228,10 @@ struct Cursor {
 struct Mapping {
   let owner: Cursor
   let values: [String: Cursor]
+  /// Keys that unknown ones look like; they are not also reported as missing.
+  let misspelt: Set<String>
+  /// Whether a key is there that is not supported yet.
+  let hasLater: Bool
 
   var location: SourceLocation { owner.location }
 
@@ -230,7 +240,7 @@ struct Mapping {
   /// The value, which must be there; `hint` says what to write.
   func required(_ key: String, _ hint: String) -> Cursor? {
     if let value = values[key] { return value }
-    owner.report("`\(key)` is missing: write \(hint)")
+    if !misspelt.contains(key) { owner.report("`\(key)` is missing: write \(hint)") }
     return nil
   }
 }

@@ -6,11 +6,15 @@ final class DiagnosticCollector {
   private var diagnostics: Set<Diagnostic> = []
   /// Position of each file in the order of reading.
   private var order: [String: Int] = [:]
-  private var remainingNodes = 2_000_000
+  private var remainingNodes = 10_000
 
   var isEmpty: Bool { diagnostics.isEmpty }
 
-  func register(file: String) { order[file] = order[file] ?? order.count }
+  /// No file that spells everything out has more nodes than bytes; what goes beyond, aliases have multiplied.
+  func register(file: String, bytes: Int) {
+    order[file] = order[file] ?? order.count
+    remainingNodes += 2 * bytes
+  }
 
   func report(_ location: SourceLocation, _ message: String) {
     if diagnostics.count < Self.maximum { diagnostics.insert(Diagnostic(location, message)) }

@@ -24,7 +24,7 @@ enum IdentityProviderDecoder {
     let needsJWKS = algorithms?.contains { asymmetric.contains($0.value) } ?? (values["secret"] == nil)
     let jwksCursor = needsJWKS ? values.required("jwks", "`{ file: FILE }`") : values["jwks"]
     let jwksFile = jwksCursor.flatMap { $0.mapping(["file"], later: ["url", "discovery", "ca", "refresh", "cooldown"]) }
-      .flatMap { jwks in jwks.required("file", "a file that holds the provider's key set")?.path() }
+      .flatMap { jwks in jwks.hasLater ? nil : jwks.required("file", "a file that holds the provider's key set")?.path() }
     let settings = optional(values)
     guard let name, let issuer else { return nil }
     var result = settings(IdentityProviderSettings(name: name, issuer: issuer, jwksFile: jwksFile))

@@ -22,6 +22,7 @@ enum Quantity {
 
   /// The duration again, in the largest unit that leaves no fraction.
   static func describe(milliseconds: Int) -> String {
+    if milliseconds == 0 { return "0s" }
     let unit = durationUnits.last { milliseconds % $0.factor == 0 && milliseconds >= $0.factor } ?? durationUnits[0]
     return "\(milliseconds / unit.factor)\(unit.suffix)"
   }
