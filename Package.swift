@@ -54,7 +54,7 @@ let package = Package(
 
     .testTarget(name: "ArchitectureTests"),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
-    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTP"]),
     .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON"]),

@@ -60,12 +60,13 @@ static inline char **gh_environ(void) { return environ; }
 // fcntl is variadic, which Swift does not import.
 static inline int gh_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
-// CPU_COUNT is a macro over an opaque set. Cores this process may run on, at least 1.
-#include <sched.h>
+// Cores this process may run on, at least 1. glibc's wrapper and CPU_COUNT are hidden from module builds.
+#include <sys/syscall.h>
 static inline int gh_available_processors(void) {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  int count = CPU_COUNT(&set);
+  unsigned long mask[128] = {0};
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  int count = 0;
+  for (long i = 0; i < bytes / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
   return count > 0 ? count : 1;
 }
 
