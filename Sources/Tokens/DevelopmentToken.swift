@@ -11,7 +11,9 @@ package enum DevelopmentToken {
   package static func issue(
     claims: JSONValue, algorithm: JOSEAlgorithm, pem: [UInt8], kid: String?, type: String = "at+jwt"
   ) throws(KeySetError) -> [UInt8] {
-    guard algorithm.family != .hmac else { throw KeySetError("development tokens are signed with a private key, not with a secret") }
+    guard algorithm.family != .hmac else {
+      throw KeySetError("development tokens are signed with a private key, not with a secret")
+    }
     guard let name = LibJWT.algorithm(algorithm) else {
       throw KeySetError("libjwt 1 cannot sign with \(algorithm.name); use ES256, ES384, ES512, RS256, RS384 or RS512")
     }

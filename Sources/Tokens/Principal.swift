@@ -7,7 +7,8 @@ package struct Principal: Sendable {
   package let subject: [UInt8]
   /// All of the token's claims.
   package let claims: JSONValue
-  /// From `scope`, or from `scp` when there is no `scope`. Empty when the claim has another shape: what does not fit grants nothing.
+  /// From `scope`, or from `scp` when there is no `scope`. Empty when the claim has another shape: what does not fit grants
+  /// nothing.
   package let scopes: [[UInt8]]
   /// `exp`, in seconds since 1970.
   package let expiresAt: Int64

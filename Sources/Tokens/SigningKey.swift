@@ -27,7 +27,8 @@ package final class SigningKey: Sendable {
     }
     let key = try PEMKey(privateKey: pem)
     guard key.isFit(for: algorithm) else {
-      throw KeySetError("the key of \"\(kid)\" is no \(algorithm == .es256 ? "P-256" : "Ed25519") key, as \(algorithm.name) needs")
+      throw KeySetError(
+        "the key of \"\(kid)\" is no \(algorithm == .es256 ? "P-256" : "Ed25519") key, as \(algorithm.name) needs")
     }
     self.kid = kid
     self.algorithm = algorithm
@@ -58,7 +59,8 @@ package final class SigningKey: Sendable {
       var count = der.count
       guard EVP_DigestSign(context, der.baseAddress, &count, message.baseAddress, message.count) == 1 else { return false }
       return ECDSASignature.decodeDER(
-        UnsafeBufferPointer(rebasing: der[..<count]), into: UnsafeMutableBufferPointer(rebasing: signature[..<Self.signatureCount]))
+        UnsafeBufferPointer(rebasing: der[..<count]),
+        into: UnsafeMutableBufferPointer(rebasing: signature[..<Self.signatureCount]))
     }
   }
 }

@@ -4,7 +4,8 @@
 /// process and its output leaves the process in no form, so an attacker cannot compute which tokens collide. Nor could they
 /// use it: only tokens that a provider signed are stored, so they cannot choose the bytes; the cache looks at a bounded number
 /// of places, so the worst a flood does is turn hits into verifications; and a hit is decided by comparing all bytes.
-/// A keyed function with a proof (SipHash-1-3) would take about 1,800 instructions for 800 bytes; this one takes about 500.
+/// A keyed function that claims more (SipHash-1-3) takes two to three times the instructions a lane. Counted with callgrind in
+/// release: 697 instructions for a token of 735 bytes, of the 1,357 of a whole cached `verify`, which allocates nothing.
 package struct TokenHash: Sendable {
   private let first: UInt64
   private let second: UInt64

@@ -3,7 +3,8 @@ import JSON
 
 /// One public key of an identity provider, parsed and checked once.
 ///
-/// The algorithms that it may be used with are settled here, from the key: a token's header never adds one (RFC 8725 section 3.1).
+/// The algorithms that it may be used with are settled here, from the key: a token's header never adds one (RFC 8725
+/// section 3.1).
 package final class VerificationKey: Sendable {
   package let kid: [UInt8]?
   /// One algorithm, or all of RS* and PS* for an RSA key whose JWK names none; the provider's own list narrows that.
@@ -42,7 +43,8 @@ package final class VerificationKey: Sendable {
     Base64URL.append(secret, to: &canonical)
     canonical += Array(#"","kty":"oct"}"#.utf8)
     self.init(
-      kid: kid, algorithms: AlgorithmSet(algorithm), thumbprint: Digest.sha256(canonical), signatureCount: 0, material: .secret(secret))
+      kid: kid, algorithms: AlgorithmSet(algorithm), thumbprint: Digest.sha256(canonical), signatureCount: 0,
+      material: .secret(secret))
   }
 
   /// Whether this is `other`, under the same name and for the same algorithms.

@@ -85,7 +85,8 @@ package final class VerifiedToken {
     } else {
       minted[backend % Self.maximumMinted] = (backend, token)
     }
-    footprint = ownFootprint
+    footprint =
+      ownFootprint
       + minted.reduce(Footprint.array(minted.capacity, stride: 16)) { $0 + $1.token.footprint }
   }
 

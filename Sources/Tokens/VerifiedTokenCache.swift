@@ -32,8 +32,8 @@ package final class VerifiedTokenCache {
 
   private static let probes = 32
 
-  /// - Parameter capacity: bytes, 64 KiB at least. One slot for each 512 of them: an entry takes a KiB or more, so memory runs out
-  ///   before half of the slots.
+  /// - Parameter capacity: bytes, 64 KiB at least. One slot for each 512 of them: an entry takes a KiB or more, so memory
+  ///   runs out before half of the slots.
   package init(capacity: Int, hasher: TokenHash = .process) {
     self.capacity = max(capacity, 64 << 10)
     self.hasher = hasher

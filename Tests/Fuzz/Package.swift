@@ -17,10 +17,12 @@ let fuzzed: [(name: String, rooms: [Target.Dependency])] = [
   ("FuzzChunked", ["HTTP1", "HTTP", "Bytes"]),
   ("FuzzPath", ["HTTP", "Bytes"]),
   ("FuzzJWT", ["Tokens", "JSON"]),
+  ("FuzzConfiguration", ["Configuration", "Routing"]),
 ]
 
 let package = Package(
   name: "gatehouse",
+  dependencies: [.package(url: "https://github.com/jpsim/Yams", from: "6.0.0")],
   targets: [
     .systemLibrary(name: "CLinux"),
     .target(name: "Bytes", dependencies: ["CLinux"], swiftSettings: room),
@@ -31,6 +33,10 @@ let package = Package(
     .systemLibrary(name: "CJansson", pkgConfig: "jansson"),
     .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: room),
     .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"], swiftSettings: room),
+    .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: room),
+    .target(
+      name: "Configuration",
+      dependencies: ["Routing", "JSON", "Bytes", "HTTP", "COpenSSL", .product(name: "Yams", package: "Yams")], swiftSettings: room),
     .target(name: "FuzzDriver", path: "FuzzDriver"),
   ]
     + fuzzed.map {

@@ -1,5 +1,6 @@
 import JSON
 import Testing
+
 @testable import Tokens
 
 @Suite("An access token is accepted only when every check passes")
@@ -58,14 +59,19 @@ struct AccessTokenVerifierTests {
     let good = String(decoding: issuer.token(), as: UTF8.self)
     let parts = good.split(separator: ".").map(String.init)
     for text in [
-      "", ".", "..", "...", "a.b", "a.b.c", good + ".", "." + good, good + "=", good + " ", " " + good, good + "\n", parts[0] + "." + parts[1],
-      "\(parts[0]).\(parts[1]).", ".\(parts[1]).\(parts[2])", "\(parts[0])=.\(parts[1]).\(parts[2])", good.replacing(".", with: "+", maxReplacements: 1),
+      "", ".", "..", "...", "a.b", "a.b.c", good + ".", "." + good, good + "=", good + " ", " " + good, good + "\n",
+      parts[0] + "." + parts[1],
+      "\(parts[0]).\(parts[1]).", ".\(parts[1]).\(parts[2])", "\(parts[0])=.\(parts[1]).\(parts[2])",
+      good.replacing(".", with: "+", maxReplacements: 1),
       good + ".\(parts[2])", String(repeating: ".", count: 8000),
     ] {
       #expect(verifier.denial(Array(text.utf8)) == .malformed, "\(text)")
     }
     let header = JSONWriter.bytes(issuer.header())
-    for payload in ["", "[]", "\"a\"", "1", "null", "{", #"{"a":1,"a":2}"#, "{}{}", "\u{feff}{}", #"{"exp":1e1000000}"#, #"{"a":[[[[[[[[1]]]]]]]]}"#] {
+    for payload in [
+      "", "[]", "\"a\"", "1", "null", "{", #"{"a":1,"a":2}"#, "{}{}", "\u{feff}{}", #"{"exp":1e1000000}"#,
+      #"{"a":[[[[[[[[1]]]]]]]]}"#,
+    ] {
       #expect(verifier.denial(issuer.token(payload: Array(payload.utf8), header: header)) == .malformed, "\(payload)")
     }
     let claims = JSONWriter.bytes(TestIssuer.claims())
@@ -87,9 +93,11 @@ struct AccessTokenVerifierTests {
 
   // MARK: Algorithm
 
-  @Test("an algorithm that the provider does not name is refused", arguments: [
-    "none", "None", "NONE", "nOnE", "", "HS256", "HS512", "ES384", "es256", "ES256 ", "RSA-OAEP", "PS256", "ES256K", "Ed448",
-  ])
+  @Test(
+    "an algorithm that the provider does not name is refused",
+    arguments: [
+      "none", "None", "NONE", "nOnE", "", "HS256", "HS512", "ES384", "es256", "ES256 ", "RSA-OAEP", "PS256", "ES256K", "Ed448",
+    ])
   func algorithms(name: String) {
     #expect(denial(header: ["alg": JSONValue(text: name)]) == .algorithm)
   }
@@ -112,7 +120,8 @@ struct AccessTokenVerifierTests {
   }
 
   private func hmacToken(_ secret: [UInt8], kid: String?) throws -> [UInt8] {
-    TestHMAC.token(secret, claims: TestIssuer.claims(), header: issuer.header(["alg": "HS256", "kid": kid.map { JSONValue(text: $0) }]))
+    TestHMAC.token(
+      secret, claims: TestIssuer.claims(), header: issuer.header(["alg": "HS256", "kid": kid.map { JSONValue(text: $0) }]))
   }
 
   @Test("a key is used with its own algorithm only")
@@ -131,9 +140,11 @@ struct AccessTokenVerifierTests {
 
   // MARK: Key and signature
 
-  @Test("a kid selects among the provider's keys and does nothing else", arguments: [
-    "k2", "", "K1", "k1 ", "k1\u{0301}", "../../etc/passwd", "' OR 1=1 --", "https://evil.example/jwks.json",
-  ])
+  @Test(
+    "a kid selects among the provider's keys and does nothing else",
+    arguments: [
+      "k2", "", "K1", "k1 ", "k1\u{0301}", "../../etc/passwd", "' OR 1=1 --", "https://evil.example/jwks.json",
+    ])
   func kid(name: String) {
     #expect(denial(header: ["kid": JSONValue(text: name)]) == .keyUnknown)
   }
@@ -151,7 +162,8 @@ struct AccessTokenVerifierTests {
   func headerKeys() {
     let attacker = TestIssuer(kid: "k1")
     let header = attacker.header([
-      "jwk": attacker.key.publicJWK, "jku": "https://evil.example/jwks.json", "x5u": "https://evil.example/x", "x5c": .array(["MIIB"]),
+      "jwk": attacker.key.publicJWK, "jku": "https://evil.example/jwks.json", "x5u": "https://evil.example/x",
+      "x5c": .array(["MIIB"]),
     ])
     #expect(AccessTokenVerifier(issuer.provider()).denial(attacker.token(header: header)) == .signature)
   }
@@ -177,25 +189,30 @@ struct AccessTokenVerifierTests {
 
   // MARK: Claims
 
-  @Test("claims that do not fit name their denial", arguments: [
-    (["iss": "https://idp.example.com"], .issuer), (["iss": nil], .issuer), (["iss": "https://IDP.example.com/"], .issuer),
-    (["iss": .array(["https://idp.example.com/"])], .issuer),
-    (["aud": nil], .audience), (["aud": "API"], .audience), (["aud": ""], .audience), (["aud": .array([])], .audience),
-    (["aud": .array(["other", "api"])], nil), (["aud": .array(["api", .integer(1)])], .audience), (["aud": .integer(1)], .audience),
-    (["sub": nil], .claims), (["sub": ""], .claims), (["sub": .integer(1)], .claims),
-    (["exp": nil], .claims), (["exp": "1900000000"], .claims), (["exp": .null], .claims),
-    (["nbf": "0"], .claims), (["iat": .boolean(true)], .claims), (["iat": nil], nil), (["exp": .integer(.max)], nil),
-    (["exp": .integer(.min)], .expired), (["nbf": .integer(.max)], .notYetValid), (["nbf": .integer(.min)], nil),
-    (["exp": .number(1_900_000_000.5)], nil),
-  ] as [([String: JSONValue?], TokenDenial?)])
+  @Test(
+    "claims that do not fit name their denial",
+    arguments: [
+      (["iss": "https://idp.example.com"], .issuer), (["iss": nil], .issuer), (["iss": "https://IDP.example.com/"], .issuer),
+      (["iss": .array(["https://idp.example.com/"])], .issuer),
+      (["aud": nil], .audience), (["aud": "API"], .audience), (["aud": ""], .audience), (["aud": .array([])], .audience),
+      (["aud": .array(["other", "api"])], nil), (["aud": .array(["api", .integer(1)])], .audience),
+      (["aud": .integer(1)], .audience),
+      (["sub": nil], .claims), (["sub": ""], .claims), (["sub": .integer(1)], .claims),
+      (["exp": nil], .claims), (["exp": "1900000000"], .claims), (["exp": .null], .claims),
+      (["nbf": "0"], .claims), (["iat": .boolean(true)], .claims), (["iat": nil], nil), (["exp": .integer(.max)], nil),
+      (["exp": .integer(.min)], .expired), (["nbf": .integer(.max)], .notYetValid), (["nbf": .integer(.min)], nil),
+      (["exp": .number(1_900_000_000.5)], nil),
+    ] as [([String: JSONValue?], TokenDenial?)])
   func claims(changes: [String: JSONValue?], expected: TokenDenial?) {
     #expect(denial(changes) == expected)
   }
 
-  @Test("times are compared with the leeway, to the second", arguments: [
-    ("exp", -30, .expired), ("exp", -29, nil), ("exp", -31, .expired), ("nbf", 30, nil), ("nbf", 31, .notYetValid),
-    ("iat", 30, nil), ("iat", 31, .notYetValid), ("iat", -100_000, nil),
-  ] as [(String, Int64, TokenDenial?)])
+  @Test(
+    "times are compared with the leeway, to the second",
+    arguments: [
+      ("exp", -30, .expired), ("exp", -29, nil), ("exp", -31, .expired), ("nbf", 30, nil), ("nbf", 31, .notYetValid),
+      ("iat", 30, nil), ("iat", 31, .notYetValid), ("iat", -100_000, nil),
+    ] as [(String, Int64, TokenDenial?)])
   func times(claim: String, offset: Int64, expected: TokenDenial?) {
     #expect(denial([claim: .integer(TestIssuer.now + offset)]) == expected)
   }
@@ -211,10 +228,13 @@ struct AccessTokenVerifierTests {
     #expect(verifier.denial(token, now: TestIssuer.now + 330) == .expired)
   }
 
-  @Test("typ is compared without regard to case and to application/", arguments: [
-    ("JWT", nil), ("jwt", nil), ("at+jwt", nil), ("AT+JWT", nil), ("application/at+jwt", nil), ("Application/AT+jwt", nil),
-    ("int+jwt", .type), ("logout+jwt", .type), ("", .type), ("application/", .type), ("application/x/at+jwt", .type), ("at+jwt ", .type),
-  ] as [(String, TokenDenial?)])
+  @Test(
+    "typ is compared without regard to case and to application/",
+    arguments: [
+      ("JWT", nil), ("jwt", nil), ("at+jwt", nil), ("AT+JWT", nil), ("application/at+jwt", nil), ("Application/AT+jwt", nil),
+      ("int+jwt", .type), ("logout+jwt", .type), ("", .type), ("application/", .type), ("application/x/at+jwt", .type),
+      ("at+jwt ", .type),
+    ] as [(String, TokenDenial?)])
   func types(type: String, expected: TokenDenial?) {
     #expect(denial(header: ["typ": JSONValue(text: type)]) == expected)
   }
@@ -222,21 +242,30 @@ struct AccessTokenVerifierTests {
   @Test("an absent typ is accepted")
   func absentType() { #expect(denial(header: ["typ": nil]) == nil) }
 
-  @Test("required claims", arguments: [
-    ("azp", ["web"], ["azp": "web"], nil), ("azp", ["web"], ["azp": "mobile"], .claims), ("azp", ["web", "mobile"], ["azp": "mobile"], nil),
-    ("azp", ["web"], [:], .claims), ("azp", ["*"], [:], .claims), ("azp", ["*"], ["azp": .null], .claims), ("azp", ["*"], ["azp": ""], nil),
-    ("amr", ["mfa"], ["amr": .array(["pwd", "mfa"])], nil), ("amr", ["mfa"], ["amr": .array([.array(["mfa"])])], .claims),
-    ("amr", ["mfa"], ["amr": .object([JSONMember("mfa", "mfa")])], .claims), ("tenant.id", ["7"], [:], nil), ("tenant.id", ["8"], [:], .claims),
-    ("email_verified", ["true"], ["email_verified": .boolean(true)], nil), ("email_verified", ["true"], ["email_verified": .boolean(false)], .claims),
-  ] as [(String, [String], [String: JSONValue?], TokenDenial?)])
+  @Test(
+    "required claims",
+    arguments: [
+      ("azp", ["web"], ["azp": "web"], nil), ("azp", ["web"], ["azp": "mobile"], .claims),
+      ("azp", ["web", "mobile"], ["azp": "mobile"], nil),
+      ("azp", ["web"], [:], .claims), ("azp", ["*"], [:], .claims), ("azp", ["*"], ["azp": .null], .claims),
+      ("azp", ["*"], ["azp": ""], nil),
+      ("amr", ["mfa"], ["amr": .array(["pwd", "mfa"])], nil), ("amr", ["mfa"], ["amr": .array([.array(["mfa"])])], .claims),
+      ("amr", ["mfa"], ["amr": .object([JSONMember("mfa", "mfa")])], .claims), ("tenant.id", ["7"], [:], nil),
+      ("tenant.id", ["8"], [:], .claims),
+      ("email_verified", ["true"], ["email_verified": .boolean(true)], nil),
+      ("email_verified", ["true"], ["email_verified": .boolean(false)], .claims),
+    ] as [(String, [String], [String: JSONValue?], TokenDenial?)])
   func requiredClaims(path: String, values: [String], changes: [String: JSONValue?], expected: TokenDenial?) {
     #expect(denial(changes, provider: issuer.provider(requiredClaims: [.init(path: path, values: values)])) == expected)
   }
 
-  @Test("scopes come from a string or an array of strings, and from nothing else", arguments: [
-    ("a b", ["a", "b"]), ("a", ["a"]), ("", []), (.array(["a", "b c"]), ["a", "b c"]), (.array(["a", .integer(1)]), []), (.integer(1), []),
-    (.object([]), []), (.null, []),
-  ] as [(JSONValue, [String])])
+  @Test(
+    "scopes come from a string or an array of strings, and from nothing else",
+    arguments: [
+      ("a b", ["a", "b"]), ("a", ["a"]), ("", []), (.array(["a", "b c"]), ["a", "b c"]), (.array(["a", .integer(1)]), []),
+      (.integer(1), []),
+      (.object([]), []), (.null, []),
+    ] as [(JSONValue, [String])])
   func scopes(value: JSONValue, expected: [String]) throws {
     let verifier = AccessTokenVerifier(issuer.provider())
     let token = try #require(verifier.verify(issuer.token(TestIssuer.claims(["scope": value]))).token)

@@ -1,5 +1,6 @@
 import JSON
 import Testing
+
 @testable import Tokens
 
 @Suite("Internal tokens say who the user is, for one backend, on one connection")
@@ -9,10 +10,13 @@ struct InternalTokenTests {
 
   private func principal(_ claims: JSONValue = TestIssuer.claims(), expiresAt: Int64 = now + 300) -> Principal {
     Principal(
-      issuer: Array("https://idp.example.com/".utf8), subject: Array("al\"ice".utf8), claims: claims, scopes: [], expiresAt: expiresAt, keyThumbprint: [])
+      issuer: Array("https://idp.example.com/".utf8), subject: Array("al\"ice".utf8), claims: claims, scopes: [],
+      expiresAt: expiresAt, keyThumbprint: [])
   }
 
-  private func minter(_ key: SigningKey, claims: [(name: String, path: String)] = [], ttl: Int64 = 60) throws(KeySetError) -> InternalTokenMinter {
+  private func minter(_ key: SigningKey, claims: [(name: String, path: String)] = [], ttl: Int64 = 60) throws(KeySetError)
+    -> InternalTokenMinter
+  {
     try InternalTokenMinter(keys: SigningKeySet([key]), issuer: "https://gateway.internal", ttl: ttl, claims: claims)
   }
 
@@ -21,20 +25,29 @@ struct InternalTokenTests {
     let key = TestIssuer(kind, kid: "2026-11").key
     let minter = try minter(key, claims: [("sub", "sub"), ("scope", "scope"), ("org", "tenant.id"), ("missing", "nowhere")])
     for _ in 0..<200 {
-      let minted = try #require(minter.mint(principal: principal(), audience: Array("orders".utf8), confirmation: Self.confirmation, now: Self.now))
+      let minted = try #require(
+        minter.mint(principal: principal(), audience: Array("orders".utf8), confirmation: Self.confirmation, now: Self.now))
       let jws = try minted.bytes.withUnsafeBufferPointer { bytes in try CompactJWS(bytes) }
-      #expect(jws.header == .object([
-        JSONMember("alg", JSONValue(text: "\(key.algorithm.name)")), JSONMember("typ", "int+jwt"), JSONMember("kid", "2026-11")]))
-      #expect(try JSONParser.parse(jws.payload, limits: .token) == .object([
-        JSONMember("iss", "https://gateway.internal"), JSONMember("aud", "orders"), JSONMember("sub", "al\"ice"),
-        JSONMember("iat", .integer(Self.now)), JSONMember("exp", .integer(Self.now + 60)), JSONMember("scope", "orders:read orders:write"),
-        JSONMember("org", .integer(7)), JSONMember("idp", "https://idp.example.com/"),
-        JSONMember("cnf", .object([JSONMember("x5t#S256", .string(Self.confirmation))])),
-      ]))
+      #expect(
+        jws.header
+          == .object([
+            JSONMember("alg", JSONValue(text: "\(key.algorithm.name)")), JSONMember("typ", "int+jwt"),
+            JSONMember("kid", "2026-11"),
+          ]))
+      #expect(
+        try JSONParser.parse(jws.payload, limits: .token)
+          == .object([
+            JSONMember("iss", "https://gateway.internal"), JSONMember("aud", "orders"), JSONMember("sub", "al\"ice"),
+            JSONMember("iat", .integer(Self.now)), JSONMember("exp", .integer(Self.now + 60)),
+            JSONMember("scope", "orders:read orders:write"),
+            JSONMember("org", .integer(7)), JSONMember("idp", "https://idp.example.com/"),
+            JSONMember("cnf", .object([JSONMember("x5t#S256", .string(Self.confirmation))])),
+          ]))
       let published = try KeySet.parse(PublishedKeySet(SigningKeySet([key])).json)
       let valid = minted.bytes.withUnsafeBufferPointer { token in
         jws.signature.withUnsafeBufferPointer {
-          SignatureVerifier().isValid($0, over: UnsafeBufferPointer(rebasing: token[..<jws.signedCount]), by: published.keys[0], algorithm: key.algorithm)
+          SignatureVerifier().isValid(
+            $0, over: UnsafeBufferPointer(rebasing: token[..<jws.signedCount]), by: published.keys[0], algorithm: key.algorithm)
         }
       }
       #expect(valid)
@@ -68,7 +81,9 @@ struct InternalTokenTests {
     #expect(token.minted(backend: 2, now: Self.now) == nil)
     #expect(MintedToken(bytes: [], issuedAt: 0, expiresAt: 1).reuseUntil == 0)
     for backend in 0..<100 {
-      verifier.remember(minted: MintedToken(bytes: [2], issuedAt: Self.now, expiresAt: Self.now + 60), backend: backend, for: token, now: Self.now)
+      verifier.remember(
+        minted: MintedToken(bytes: [2], issuedAt: Self.now, expiresAt: Self.now + 60), backend: backend, for: token, now: Self.now
+      )
       #expect(token.minted(backend: backend, now: Self.now) != nil)
     }
     verifier.forgetMinted(token, now: Self.now)
@@ -86,7 +101,8 @@ struct InternalTokenTests {
   @Test("a signing key must be of its algorithm's kind")
   func wrongKeys() throws {
     let kinds: [(KeyGeneration.Kind, JOSEAlgorithm)] = [
-      (.es384, .es256), (.edDSA, .es256), (.rsa2048, .es256), (.es256, .edDSA), (.rsa2048, .edDSA), (.rsa2048, .rs256), (.es384, .es384), (.es256, .hs256),
+      (.es384, .es256), (.edDSA, .es256), (.rsa2048, .es256), (.es256, .edDSA), (.rsa2048, .edDSA), (.rsa2048, .rs256),
+      (.es384, .es384), (.es256, .hs256),
     ]
     for (kind, algorithm) in kinds {
       let pem = try KeyGeneration.makePEM(kind)
@@ -115,9 +131,12 @@ struct InternalTokenTests {
 
   @Test("a published set that does not match the keys is caught")
   func crossCheck() throws {
-    let one = try SigningKeySet([TestIssuer(kid: "a").key]), other = try SigningKeySet([TestIssuer(kid: "a").key])
+    let one = try SigningKeySet([TestIssuer(kid: "a").key])
+    let other = try SigningKeySet([TestIssuer(kid: "a").key])
     #expect(throws: KeySetError.self) { try KeyCrossCheck.run(one, published: PublishedKeySet(other)) }
-    #expect(throws: KeySetError.self) { try KeyCrossCheck.run(one, published: PublishedKeySet(SigningKeySet([TestIssuer(kid: "b").key]))) }
+    #expect(throws: KeySetError.self) {
+      try KeyCrossCheck.run(one, published: PublishedKeySet(SigningKeySet([TestIssuer(kid: "b").key])))
+    }
     let edwards = try SigningKeySet([TestIssuer(.edDSA).key])
     try KeyCrossCheck.run(edwards, published: PublishedKeySet(edwards))
   }

@@ -1,5 +1,6 @@
 import JSON
 import Testing
+
 @testable import Tokens
 
 @Suite("A key set gives up its usable keys, or is refused")
@@ -11,7 +12,9 @@ struct KeySetTests {
     } catch { return error.description }
   }
 
-  private func jwk(_ kind: KeyGeneration.Kind = .es256, kid: String? = "a", adding members: [JSONMember] = [], removing: [String] = []) throws -> JSONValue {
+  private func jwk(
+    _ kind: KeyGeneration.Kind = .es256, kid: String? = "a", adding members: [JSONMember] = [], removing: [String] = []
+  ) throws -> JSONValue {
     let jwk = try PEMKey(KeyGeneration.makePEM(kind)).publicJWK(kid: kid)
     let removed = removing + members.map { String(decoding: $0.name, as: UTF8.self) }
     return .object((jwk.members ?? []).filter { !removed.contains(String(decoding: $0.name, as: UTF8.self)) } + members)
@@ -19,7 +22,9 @@ struct KeySetTests {
 
   private func set(_ keys: JSONValue...) -> [UInt8] { JSONWriter.bytes(.object([JSONMember("keys", .array(keys))])) }
 
-  @Test("documents that are no key set", arguments: ["", "{}", "[]", #"{"keys":{}}"#, #"{"keys":[]}"#, #"{"keys":[1,"a",null,[]]}"#, #"{"keys":[],"keys":[]}"#])
+  @Test(
+    "documents that are no key set",
+    arguments: ["", "{}", "[]", #"{"keys":{}}"#, #"{"keys":[]}"#, #"{"keys":[1,"a",null,[]]}"#, #"{"keys":[],"keys":[]}"#])
   func noSet(json: String) { #expect(error(json) != nil) }
 
   @Test("secret members refuse the whole set", arguments: ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
@@ -49,17 +54,23 @@ struct KeySetTests {
     let other = try jwk(kid: "x")
     let bad: [JSONValue] = [
       try jwk(kid: "1", adding: [JSONMember("use", "enc")]), try jwk(kid: "2", adding: [JSONMember("use", .integer(1))]),
-      try jwk(kid: "3", adding: [JSONMember("key_ops", .array(["sign"]))]), try jwk(kid: "4", adding: [JSONMember("key_ops", "verify")]),
+      try jwk(kid: "3", adding: [JSONMember("key_ops", .array(["sign"]))]),
+      try jwk(kid: "4", adding: [JSONMember("key_ops", "verify")]),
       try jwk(kid: "5", adding: [JSONMember("alg", "ES384")]), try jwk(kid: "6", adding: [JSONMember("alg", "RSA-OAEP")]),
       try jwk(kid: "7", adding: [JSONMember("alg", "HS256")]), try jwk(kid: "8", adding: [JSONMember("crv", "secp256k1")]),
-      try jwk(kid: "9", adding: [JSONMember("crv", "P-384")]), try jwk(kid: "10", adding: [JSONMember("x", try #require(other.member("x" as String)))]),
-      try jwk(kid: "11", adding: [JSONMember("y", "AA")]), try jwk(kid: "12", removing: ["y"]), try jwk(kid: "13", adding: [JSONMember("kty", "XX")]),
+      try jwk(kid: "9", adding: [JSONMember("crv", "P-384")]),
+      try jwk(kid: "10", adding: [JSONMember("x", try #require(other.member("x" as String)))]),
+      try jwk(kid: "11", adding: [JSONMember("y", "AA")]), try jwk(kid: "12", removing: ["y"]),
+      try jwk(kid: "13", adding: [JSONMember("kty", "XX")]),
       try jwk(kid: "14", adding: [JSONMember("kid", .integer(1))]), try jwk(kid: "15", adding: [JSONMember("kid", "")]),
-      try jwk(.rsa2048, kid: "16", adding: [JSONMember("e", "Aw")]), try jwk(.rsa2048, kid: "17", adding: [JSONMember("e", "AQAA")]),
-      try jwk(.rsa2048, kid: "18", adding: [JSONMember("e", "AQ")]), try jwk(.rsa2048, kid: "19", adding: [JSONMember("n", .string(Base64URL.encode([UInt8](repeating: 0xff, count: 255))))]),
+      try jwk(.rsa2048, kid: "16", adding: [JSONMember("e", "Aw")]),
+      try jwk(.rsa2048, kid: "17", adding: [JSONMember("e", "AQAA")]),
+      try jwk(.rsa2048, kid: "18", adding: [JSONMember("e", "AQ")]),
+      try jwk(.rsa2048, kid: "19", adding: [JSONMember("n", .string(Base64URL.encode([UInt8](repeating: 0xff, count: 255))))]),
       try jwk(.rsa2048, kid: "20", adding: [JSONMember("n", .string(Base64URL.encode([UInt8](repeating: 0xff, count: 1025))))]),
       try jwk(.rsa2048, kid: "21", adding: [JSONMember("n", .string(Base64URL.encode([UInt8](repeating: 0xfe, count: 256))))]),
-      try jwk(.edDSA, kid: "22", adding: [JSONMember("x", "AA")]), try jwk(.edDSA, kid: "23", adding: [JSONMember("crv", "Ed448")]),
+      try jwk(.edDSA, kid: "22", adding: [JSONMember("x", "AA")]),
+      try jwk(.edDSA, kid: "23", adding: [JSONMember("crv", "Ed448")]),
       try jwk(.edDSA, kid: "24", adding: [JSONMember("crv", "X25519")]),
     ]
     let good = try jwk(kid: "good")
@@ -74,7 +85,9 @@ struct KeySetTests {
   @Test("the bounds are 1 MiB and 100 keys")
   func bounds() throws {
     let key = try jwk(kid: nil, removing: ["kid"])
-    #expect(try KeySet.parse(JSONWriter.bytes(.object([JSONMember("keys", .array(Array(repeating: key, count: 100)))]))).keys.count == 100)
+    #expect(
+      try KeySet.parse(JSONWriter.bytes(.object([JSONMember("keys", .array(Array(repeating: key, count: 100)))]))).keys.count
+        == 100)
     let many = JSONWriter.bytes(.object([JSONMember("keys", .array(Array(repeating: key, count: 101)))]))
     #expect(throws: KeySetError.self) { try KeySet.parse(many) }
     let padded = set(key) + [UInt8](repeating: 0x20, count: 1 << 20)
@@ -83,9 +96,17 @@ struct KeySetTests {
 
   @Test("the thumbprint is that of RFC 7638 section 3.1 and does not depend on spelling")
   func thumbprint() throws {
-    let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
-    let jwk = JSONValue.object([JSONMember("n", JSONValue(text: n)), JSONMember("alg", "RS256"), JSONMember("e", "AQAB"), JSONMember("kty", "RSA"), JSONMember("kid", "2011-04-29")])
-    #expect(Base64URL.encode(try VerificationKey.parse(jwk).thumbprint) == Array("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs".utf8))
+    let n =
+      "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjB"
+      + "ZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8"
+      + "KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_"
+      + "xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+    let jwk = JSONValue.object([
+      JSONMember("n", JSONValue(text: n)), JSONMember("alg", "RS256"), JSONMember("e", "AQAB"), JSONMember("kty", "RSA"),
+      JSONMember("kid", "2011-04-29"),
+    ])
+    #expect(
+      Base64URL.encode(try VerificationKey.parse(jwk).thumbprint) == Array("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs".utf8))
   }
 
   @Test("an HMAC secret is as long as its digest at least", arguments: [JOSEAlgorithm.hs256, .hs384, .hs512])
@@ -109,7 +130,9 @@ struct Base64URLTests {
     #expect(Base64URL.encode([0xfb, 0xff, 0xbf]) == Array("-_-_".utf8))
   }
 
-  @Test("other spellings are refused", arguments: ["A", "AA==", "AA=", "AB", "AAB", "A A", "AA\n", "+/AA", "AAAAA", "AA.A", "\u{e9}A", "AA\0A"])
+  @Test(
+    "other spellings are refused",
+    arguments: ["A", "AA==", "AA=", "AB", "AAB", "A A", "AA\n", "+/AA", "AAAAA", "AA.A", "\u{e9}A", "AA\0A"])
   func refused(text: String) { #expect(Base64URL.decode(Array(text.utf8)) == nil) }
 
   @Test("a buffer that is too small is not overrun")

@@ -1,5 +1,6 @@
 import JSON
 import Testing
+
 @testable import Tokens
 
 @Suite("Providers are kept apart, and a reload keeps only what is still good")
@@ -42,7 +43,8 @@ struct ProviderReloadTests {
     before.token?.remember(verdict: 3, route: 5)
     if let held = before.token {
       verifier.remember(
-        minted: MintedToken(bytes: [1], issuedAt: TestIssuer.now, expiresAt: TestIssuer.now + 60), backend: 0, for: held, now: TestIssuer.now)
+        minted: MintedToken(bytes: [1], issuedAt: TestIssuer.now, expiresAt: TestIssuer.now + 60), backend: 0, for: held,
+        now: TestIssuer.now)
     }
     verifier.install(providers: providers, epoch: 2)
     return verifier.verify(token, acceptable: ProviderSet(Array(providers.indices)))
@@ -84,7 +86,8 @@ struct ProviderReloadTests {
     let changed = [
       issuer.provider(issuer: "x"), issuer.provider(audiences: ["x"]), issuer.provider(audiences: ["api", "x"]),
       issuer.provider(algorithms: [.es256]), issuer.provider(leeway: 31), issuer.provider(maximumTokenBytes: 1),
-      issuer.provider(requiredClaims: [.init(path: "a", values: ["b"])]), issuer.provider(requiredClaims: [.init(path: "a", values: ["*"])]),
+      issuer.provider(requiredClaims: [.init(path: "a", values: ["b"])]),
+      issuer.provider(requiredClaims: [.init(path: "a", values: ["*"])]),
     ]
     #expect(Set(changed.map(\.fingerprint) + [base.fingerprint]).count == changed.count + 1)
     #expect(issuer.provider(name: "renamed", keySet: TestIssuer().keySet).fingerprint == base.fingerprint)

@@ -1,4 +1,5 @@
 import JSON
+
 @testable import Tokens
 
 /// HMAC-SHA-256 for tests, from SHA-256 alone, so that it does not share the verifier's code.

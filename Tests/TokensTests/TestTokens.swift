@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+
 @testable import Tokens
 
 /// Keys made at run time, and tokens signed with them.

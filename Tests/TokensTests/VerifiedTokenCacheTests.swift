@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Testing
+
 @testable import Tokens
 
 @_silgen_name("malloc_usable_size") private func mallocUsableSize(_ pointer: UnsafeMutableRawPointer) -> Int
@@ -140,7 +141,8 @@ struct VerifiedTokenCacheTests {
   @Test("the hash depends on its secrets, on every byte and on the length")
   func seeded() {
     func hash(_ bytes: [UInt8], _ hasher: TokenHash) -> UInt64 { bytes.withUnsafeBufferPointer { hasher.hash($0) } }
-    let one = TokenHash(), other = TokenHash()
+    let one = TokenHash()
+    let other = TokenHash()
     let bytes = Self.bytes(1)
     #expect(hash(bytes, one) != hash(bytes, other))
     #expect(hash(bytes, one) == hash(bytes, one))

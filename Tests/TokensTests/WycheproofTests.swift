@@ -1,5 +1,6 @@
 import JSON
 import Testing
+
 @testable import Tokens
 
 /// What a strict verifier answers to Wycheproof's JOSE cases, case by case.
@@ -46,9 +47,11 @@ struct WycheproofTests {
     }
   }
 
-  @Test("raw signatures", arguments: [
-    ("ecdsa_secp256r1_sha256_p1363_test.json", JOSEAlgorithm.es256), ("ed25519_test.json", .edDSA),
-  ])
+  @Test(
+    "raw signatures",
+    arguments: [
+      ("ecdsa_secp256r1_sha256_p1363_test.json", JOSEAlgorithm.es256), ("ed25519_test.json", .edDSA),
+    ])
   func raw(file: String, algorithm: JOSEAlgorithm) throws {
     let verifier = SignatureVerifier()
     var compared = 0
@@ -63,7 +66,9 @@ struct WycheproofTests {
           signature.withUnsafeBufferPointer { verifier.isValid($0, over: message, by: key, algorithm: algorithm) }
         }
         let expected = test.member("result" as String)?.text ?? ""
-        if expected != "acceptable" { #expect(valid == (expected == "valid"), "\(file) \(String(describing: test.member("tcId" as String)))") }
+        if expected != "acceptable" {
+          #expect(valid == (expected == "valid"), "\(file) \(String(describing: test.member("tcId" as String)))")
+        }
         compared += 1
       }
     }
@@ -71,7 +76,9 @@ struct WycheproofTests {
   }
 
   private static func jwk(_ group: JSONValue) -> JSONValue? {
-    guard let point = group.value(at: "publicKey.uncompressed" as String)?.text.map(Vectors.hexadecimal), point.count == 65 else { return nil }
+    guard let point = group.value(at: "publicKey.uncompressed" as String)?.text.map(Vectors.hexadecimal), point.count == 65 else {
+      return nil
+    }
     return .object([
       JSONMember("kty", "EC"), JSONMember("crv", "P-256"), JSONMember("x", .string(Base64URL.encode(point[1..<33]))),
       JSONMember("y", .string(Base64URL.encode(point[33...]))),
@@ -91,16 +98,19 @@ struct RFCExampleTests {
         #expect(example.member("alg" as String)?.text == "none")
         continue
       }
-      #expect(verifies(token, try keys(jwk, algorithm), algorithm) == (example.member("crypto_valid" as String) == .boolean(true)))
+      #expect(
+        verifies(token, try keys(jwk, algorithm), algorithm) == (example.member("crypto_valid" as String) == .boolean(true)))
       compared += 1
     }
     #expect(compared == 4)
   }
 
-  @Test("RFC 7520 and RFC 8037", arguments: [
-    "jws_4_1.rsa_v15_signature.json", "jws_4_2.rsa-pss_signature.json", "jws_4_3.ecdsa_signature.json",
-    "jws_4_4.hmac-sha2_integrity_protection.json", "curve25519_jws.json",
-  ])
+  @Test(
+    "RFC 7520 and RFC 8037",
+    arguments: [
+      "jws_4_1.rsa_v15_signature.json", "jws_4_2.rsa-pss_signature.json", "jws_4_3.ecdsa_signature.json",
+      "jws_4_4.hmac-sha2_integrity_protection.json", "curve25519_jws.json",
+    ])
   func cookbook(file: String) throws {
     let example = try Vectors.load("cookbook/\(file)")
     let algorithm = try #require(JOSEAlgorithm(name: example.value(at: "input.alg" as String)?.bytes ?? []))
@@ -115,7 +125,9 @@ struct RFCExampleTests {
   @Test("RFC 7797: a payload that is not encoded is refused")
   func unencodedPayload() throws {
     let example = try Vectors.load("cookbook/rfc7797_hmac-sha2_b64_false.json")
-    let token = try #require(example.value(at: "output.compact" as String)?.bytes ?? example.value(at: "output.compact-detached" as String)?.bytes ?? Array("eyJhbGciOiJIUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19.x.AAAA".utf8))
+    let token = try #require(
+      example.value(at: "output.compact" as String)?.bytes ?? example.value(at: "output.compact-detached" as String)?.bytes
+        ?? Array("eyJhbGciOiJIUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19.x.AAAA".utf8))
     #expect(throws: TokenDenial.malformed) { _ = try token.withUnsafeBufferPointer { bytes in try CompactJWS(bytes) } }
   }
 
