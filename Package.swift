@@ -52,7 +52,7 @@ let package = Package(
         "Gateway", "Development", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .testTarget(name: "ArchitectureTests"),
+    .testTarget(name: "ArchitectureTests", dependencies: ["Configuration"]),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
