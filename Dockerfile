@@ -1,17 +1,18 @@
 # Build: the Swift toolchain and the headers. Run: the binary and four libraries, as nobody in particular.
 
 FROM swift:6.3-bookworm AS build
-RUN apt-get update -qq \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libjansson-dev libjwt-dev libnghttp2-dev libssl-dev pkg-config \
- && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY Package.swift ./
+# What a build needs changes seldom, so it is a layer of its own.
+COPY Tests/install Tests/install
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends make \
+ && Tests/install build \
+ && rm -rf /var/lib/apt/lists/*
+COPY Package.swift Makefile ./
 COPY Sources Sources
 # The manifest names the test targets, so their folders have to be there.
 COPY Tests Tests
-RUN swift build -c release --product gatehouse --static-swift-stdlib \
- && install -D -s .build/release/gatehouse /out/gatehouse
+RUN make build && install -D -s .build/release/gatehouse /out/gatehouse
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \

@@ -9,6 +9,11 @@ FUZZ_SECONDS ?= 30
 # Passed on to the command: `make demo ARGS="--port 9443"`.
 ARGS ?=
 
+# Static: the runtime image needs no Swift, and a third of the memory at rest goes away.
+# Exclusivity checks stay on in debug builds, tests and sanitizer runs. In a release they cost 17,800 of the 73,600 instructions
+# of a warm request (callgrind), because accesses nest deeply on the request path.
+RELEASE = --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
+
 help:                   ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -17,7 +22,7 @@ demo: build             ## build, then run everything in one process and print a
 
 build:                  ## the release binary, at .build/release/gatehouse
 	@Tests/install build
-	swift build -c release --product gatehouse
+	swift build -c release --product gatehouse $(RELEASE)
 
 test:                   ## unit, end-to-end, fuzz and sanitizer tests; ends with a line of totals
 	@Tests/install build test

@@ -26,7 +26,7 @@ struct TokenCommand: ParsableCommand {
     @Option(help: "`sub`.") var subject = "alice"
     @Option(help: "`scope`: names separated by spaces.") var scope: String?
     @Option(help: "Any other claim, NAME=VALUE; may be repeated.") var claim: [String] = []
-    @Option(help: "How long it is good for: 90s, 10m, 24h. -10m makes one that expired.") var expires = "10m"
+    @Option(parsing: .unconditional, help: "How long it is good for: 90s, 10m, 24h. -10m makes one that expired.") var expires = "10m"
 
     func run() throws {
       let now = Int64(Date().timeIntervalSince1970)

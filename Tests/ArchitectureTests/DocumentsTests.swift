@@ -7,21 +7,21 @@ struct DocumentsTests {
 
   @Test("every make target that a document names exists", arguments: documents)
   func makeTargets(document: String) throws {
-    let targets = Set(
-      try Repository.text("Makefile").split(separator: "\n").compactMap { $0.firstMatch(of: /^([a-z]+):/).map { String($0.output.1) } })
-    for match in try Repository.text(document).matches(of: /\bmake ([a-z]+)`?(?:\s|$|,|\.|;|\))/) where isCommand(match.output.0) {
-      #expect(targets.contains(String(match.output.1)), "\(document) names `make \(match.output.1)`")
+    let targets = Set(try Repository.text("Makefile").split(separator: "\n").filter { $0.contains(":") }.map { $0.prefix { $0 != ":" } })
+    for word in try Self.words(after: "make ", in: Repository.text(document)) {
+      #expect(targets.contains(word), "\(document) names `make \(word)`")
     }
   }
 
   @Test("every subcommand that a document names exists", arguments: documents)
   func subcommands(document: String) throws {
-    let sources = try Repository.swiftFiles("Sources/GatehouseCommand").map(\.text).joined(separator: "\n")
-    let names = Set(sources.matches(of: /commandName: "([a-z-]+)"/).map { String($0.output.1) })
-    #expect(!names.isEmpty)
-    // At the start of a line of a code block, or between backticks; not "the gatehouse binary".
-    for match in try Repository.text(document).matches(of: /(?:^|`|\$ |release\/)gatehouse ([a-z][a-z-]*)/.anchorsMatchLineEndings()) {
-      #expect(names.contains(String(match.output.1)), "\(document) names `gatehouse \(match.output.1)`")
+    var names: Set<Substring> = ["help"]
+    for file in try Repository.swiftFiles("Sources/GatehouseCommand") {
+      for part in file.text.components(separatedBy: "commandName: \"").dropFirst() { names.insert(part.prefix { $0 != "\"" }) }
+    }
+    #expect(names.count > 1)
+    for word in try Self.words(after: "gatehouse ", in: Repository.text(document)) {
+      #expect(names.contains(word), "\(document) names `gatehouse \(word)`")
     }
   }
 
@@ -34,9 +34,19 @@ struct DocumentsTests {
     }
   }
 
-  /// "make demo" in code, not "make sure" in prose: what follows `make` is in backticks or the line begins with it.
-  private func isCommand(_ text: Substring) -> Bool {
-    let before = text.startIndex > text.base.startIndex ? text.base[text.base.index(before: text.startIndex)] : "\n"
-    return before == "`" || before == "\n" || text.base[..<text.startIndex].hasSuffix("$ ")
+  /// The words that follow `command` where it is typed and not prose: at the start of a line, after a prompt, a backtick or a path.
+  private static func words(after command: String, in text: String) -> [Substring] {
+    var words: [Substring] = []
+    for line in text.split(separator: "\n") {
+      var rest = line[...]
+      while let found = rest.range(of: command) {
+        let before = line[..<found.lowerBound]
+        rest = rest[found.upperBound...]
+        guard before.isEmpty || before.hasSuffix("`") || before.hasSuffix("$ ") || before.hasSuffix("release/") else { continue }
+        let word = rest.prefix { $0.isLowercase || $0 == "-" }
+        if !word.isEmpty { words.append(word) }
+      }
+    }
+    return words
   }
 }

@@ -25,15 +25,16 @@ enum Repository {
 
   /// What a file imports: `import X`, also with attributes, an access level or a kind (`import struct X.Y`) in front.
   static func imports(_ text: String) -> Set<String> {
+    let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
+    let before: Set<Substring> = ["package", "internal", "private", "fileprivate", "public"]
     var found: Set<String> = []
-    for line in text.split(whereSeparator: \.isNewline) {
-      guard let match = line.firstMatch(of: importLine) else { continue }
-      found.insert(String(match.output.1))
+    for line in text.split(whereSeparator: \.isNewline) where line.contains("import ") {
+      var words = line.split(separator: " ")[...]
+      while let word = words.first, word.hasPrefix("@") || before.contains(word) { words.removeFirst() }
+      guard words.popFirst() == "import" else { continue }
+      if let word = words.first, kinds.contains(word) { words.removeFirst() }
+      if let name = words.first { found.insert(String(name.prefix { $0 != "." })) }
     }
     return found
-  }
-
-  private static var importLine: Regex<(Substring, Substring)> {
-    /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:package|internal|private|fileprivate|public)\s+)?import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)/
   }
 }
