@@ -17,7 +17,7 @@ struct RouteDecoder {
     let providers = authentication(values)
     let authorization = authorization(values, providers)
     let backends = self.backends(values)
-    let stripPrefix = values["rewrite"].flatMap { rewrite($0, match) }
+    let stripPrefix = values["rewrite"].flatMap { rewrite($0) }
     let timeout = values["timeout"]?.duration(1...86_400_000)
     let maximum = values["body"].flatMap { $0.mapping(["maximum"]) }
       .flatMap { $0.required("maximum", "a size such as `1MiB`")?.size(0...1 << 40) }
@@ -187,19 +187,14 @@ struct RouteDecoder {
     return nil
   }
 
-  private func rewrite(_ cursor: Cursor, _ match: RouteMatch?) -> String? {
+  private func rewrite(_ cursor: Cursor) -> String? {
     guard let values = cursor.mapping(["strip_prefix"]), let prefix = values.required("strip_prefix", "a path such as `/v1`"),
-      let text = prefix.text(), let match, let pattern = try? RoutePattern(match.path)
+      let text = prefix.text()
     else { return nil }
     var stripped: RoutePattern?
     guard attempt(prefix, { () throws(PatternError) in stripped = try RoutePattern(text) }), let stripped else { return nil }
     guard !stripped.isPrefix, !stripped.segments.contains(.parameter), !stripped.segments.contains(.literal([])) else {
       prefix.report("a prefix to strip is plain segments without a last slash, such as `/v1`")
-      return nil
-    }
-    guard pattern.segments.starts(with: stripped.segments) else {
-      prefix.report(
-        "`\(text)` is not the front of `\(match.path)`, so nothing would ever be stripped: write a front part of the pattern")
       return nil
     }
     return text

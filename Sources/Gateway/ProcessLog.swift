@@ -1,5 +1,7 @@
 import Foundation
 import Logging
+import Reactor
+import Telemetry
 
 /// The process's own log, on standard error: what operators should know of starting, reloading, backends and keys.
 /// Requests are in the access log.
@@ -21,10 +23,18 @@ package enum ProcessLog {
     }
 
     func log(event: LogEvent) {
-      let time = Date.now.formatted(.iso8601.time(includingFractionalSeconds: true))
-      var line = "\(time) \(event.level) \(Self.escape(event.message.description))"
+      var line = "\(Self.time()) \(event.level) \(Self.escape(event.message.description))"
       for (key, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) { line += " \(key)=\(Self.escape("\(value)"))" }
       FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+
+    /// RFC 3339 in UTC. Foundation's formatters would load the whole of ICU for it, and 8 MiB with it.
+    private static func time() -> String {
+      var stamp = Timestamp()
+      return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Timestamp.length) { text in
+        stamp.write(milliseconds: Int64(Clock.realNanoseconds() / 1_000_000), to: text.baseAddress.unsafelyUnwrapped)
+        return String(decoding: text, as: UTF8.self)
+      }
     }
 
     /// Text from outside (a certificate's name, a peer's alert) must not begin a line of its own.

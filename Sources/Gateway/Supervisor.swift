@@ -136,13 +136,14 @@ package final class Supervisor {
       try startWorkers(changes)
     } catch {
       FileHandle.standardError.write(Data("\(error.diagnostic)\n".utf8))
+      loop.closeAll()
       return .failed
     }
     names.watch(current.namedEndpoints)
     names.start()
     publish(current)
     while exit == nil { loop.turn() }
-    if let adminListener { adminListener.close() }
+    loop.closeAll()
     return exit ?? .done
   }
 

@@ -47,8 +47,11 @@ package struct ConnectionTable: ~Copyable {
     return Unmanaged.passUnretained(channel)
   }
 
-  /// The channel that has slot number `index` now, for the timer wheel, whose slots are emptied with the table's.
-  package func channel(at index: Int) -> Channel? { index < slots.count ? slots[index].channel : nil }
+  /// The present tenant of slot number `index`, for the timer wheel, which knows slots by their number alone.
+  package func id(at index: Int) -> SlotID? {
+    guard index < slots.count, slots[index].channel != nil else { return nil }
+    return SlotID(index: UInt32(truncatingIfNeeded: index), generation: slots[index].generation)
+  }
 
   /// Calls `body` with every channel; `body` may close any of them.
   package func all() -> [Channel] { slots.compactMap(\.channel) }

@@ -9,6 +9,7 @@ public final class EventLoop {
   private var table = ConnectionTable()
   private var wheel: TimerWheel
   private var expired: [UInt32] = []
+  private var due: [SlotID] = []
   private var graveyard: [Channel] = []
   private var isStopping = false
   /// Called at the end of each turn, after events and deadlines: flush logs, install snapshots.
@@ -25,6 +26,7 @@ public final class EventLoop {
     now = nowNanoseconds / 1_000_000
     wheel = TimerWheel(now: now)
     expired.reserveCapacity(256)
+    due.reserveCapacity(256)
     graveyard.reserveCapacity(256)
   }
 
@@ -72,12 +74,22 @@ public final class EventLoop {
   private func fireDeadlines() {
     wheel.advance(now: now, into: &expired)
     guard !expired.isEmpty else { return }
-    for slot in expired { table.channel(at: Int(slot))?.deadlineReached() }
+    // A channel whose deadline has passed may close another, whose slot then gets a new tenant, or set its deadline anew:
+    // neither is to hear of the deadline that was. So tenants are noted before the first of them is called.
+    for slot in expired { if let id = table.id(at: Int(slot)) { due.append(id) } }
     expired.removeAll(keepingCapacity: true)
+    for id in due where wheel.deadline(of: Int(id.index)) == 0 {
+      if let channel = table.find(id) { channel._withUnsafeGuaranteedRef { $0.deadlineReached() } }
+    }
+    due.removeAll(keepingCapacity: true)
   }
 
-  private func closeAll() {
-    for channel in table.all() { channel.close() }
+  /// Closes every channel, for a loop that will not turn again.
+  package func closeAll() {
+    // Closing one may open another: a request that waited for the place that became free.
+    while table.count > 0 {
+      for channel in table.all() { channel.close() }
+    }
     graveyard.removeAll()
   }
 

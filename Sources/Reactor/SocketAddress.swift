@@ -101,6 +101,8 @@ package struct SocketAddress: Sendable {
         return "unix:" + String(decoding: path, as: UTF8.self)
       }
     }
-    return peer.description
+    let peer = self.peer
+    // As a peer all zeros would be nobody; as an address to listen on it is every one of this host's.
+    return family == AF_INET6 && peer.isUnspecified ? "[::]:\(peer.port)" : peer.description
   }
 }
