@@ -17,6 +17,9 @@ package final class BufferPool {
 
   deinit { for block in free { block.deallocate() } }
 
+  /// Blocks that wait for the next borrower.
+  package var kept: Int { free.count }
+
   func take() -> UnsafeMutablePointer<UInt8> {
     free.popLast() ?? .allocate(capacity: Self.blockSize)
   }
