@@ -58,7 +58,9 @@ final class CertificateIssuer {
   }
 
   /// A certificate with everything but extensions and signature. `issuer` nil is self-signed.
-  private static func blank(commonName: String, subjectKey: DevelopmentKey, issuer: OpaquePointer?, days: Int) throws -> OpaquePointer {
+  private static func blank(commonName: String, subjectKey: DevelopmentKey, issuer: OpaquePointer?, days: Int) throws
+    -> OpaquePointer
+  {
     ERR_clear_error()
     guard let certificate = X509_new() else { throw DevelopmentError.openSSL("out of memory") }
     // 159 random bits: the most that stay positive in the 20 bytes RFC 5280 section 4.1.2.2 allows.
@@ -71,7 +73,8 @@ final class CertificateIssuer {
       && BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(certificate)) != nil
       && X509_gmtime_adj(X509_getm_notBefore(certificate), -300) != nil
       && X509_gmtime_adj(X509_getm_notAfter(certificate), days * 86_400) != nil
-      && X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "O", MBSTRING_UTF8, "Gatehouse development", -1, -1, 0) == 1
+      && X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "O", MBSTRING_UTF8, "Gatehouse development", -1, -1, 0)
+        == 1
       && X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8, commonName, -1, -1, 0) == 1
       && X509_set_issuer_name(certificate, X509_get_subject_name(issuer ?? certificate)) == 1
       && X509_set_pubkey(certificate, subjectKey.pointer) == 1
@@ -106,6 +109,8 @@ final class CertificateIssuer {
 
   private static func sign(_ certificate: OpaquePointer, with key: DevelopmentKey) throws {
     ERR_clear_error()
-    guard X509_sign(certificate, key.pointer, EVP_sha256()) > 0 else { throw DevelopmentError.openSSL("cannot sign a certificate") }
+    guard X509_sign(certificate, key.pointer, EVP_sha256()) > 0 else {
+      throw DevelopmentError.openSSL("cannot sign a certificate")
+    }
   }
 }

@@ -17,8 +17,8 @@ package struct CertificateProfile: Sendable {
     case serverAndClient
   }
 
-  /// - Throws: `DevelopmentError` for a name that cannot stand in a certificate as it is written. OpenSSL reads the names from one
-  ///   comma-separated text, so anything that could smuggle in another entry is refused here.
+  /// - Throws: `DevelopmentError` for a name that cannot stand in a certificate as it is written. OpenSSL reads the names from
+  ///   one comma-separated text, so anything that could smuggle in another entry is refused here.
   package init(
     commonName: String, dnsNames: [String] = [], addresses: [String] = [], uris: [String] = [], usage: Usage, days: Int = 365
   ) throws {

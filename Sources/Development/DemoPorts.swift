@@ -10,7 +10,8 @@ package struct DemoPorts: Sendable {
   /// With the option of `gatehouse demo` that changes each.
   private var all: [(port: UInt16, holder: String, option: String)] {
     [
-      (edge, "the gateway", "--port"), (admin, "its admin listener", "--admin-port"), (orders, "the orders backend", "--orders-port"),
+      (edge, "the gateway", "--port"), (admin, "its admin listener", "--admin-port"),
+      (orders, "the orders backend", "--orders-port"),
       (users, "the users backend", "--users-port"), (identityProvider, "the identity provider", "--idp-port"),
     ]
   }

@@ -10,8 +10,8 @@ package struct DemoWorkspace: Sendable {
   package var routes: String { path("Routes") }
   package var certificates: String { path("Certs") }
 
-  /// `directory`, or the current one when it holds `Routes/gateway.yaml`, or else a new temporary one. What is missing in it is made:
-  /// the example routes, and a development PKI.
+  /// `directory`, or the current one when it holds `Routes/gateway.yaml`, or else a new temporary one. What is missing in it is
+  /// made: the example routes, and a development PKI.
   package init(directory: String?) throws {
     if let directory {
       self.directory = directory

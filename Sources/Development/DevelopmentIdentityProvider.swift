@@ -19,7 +19,8 @@ package final class DevelopmentIdentityProvider: Sendable {
 
   static func answer(_ request: HTTPRequest, _ issuer: DevelopmentIssuer, now: Int64) -> HTTPResponse {
     switch request.path {
-    case "/.well-known/openid-configuration": return HTTPResponse(status: 200, content: PrettyJSON.bytes(discovery(issuer.issuer)))
+    case "/.well-known/openid-configuration":
+      return HTTPResponse(status: 200, content: PrettyJSON.bytes(discovery(issuer.issuer)))
     case "/jwks.json": return HTTPResponse(status: 200, content: issuer.keySet)
     case "/token":
       let form = request.method == "POST" ? String(decoding: request.content, as: UTF8.self) : ""

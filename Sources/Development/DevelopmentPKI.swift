@@ -3,8 +3,8 @@ import Tokens
 
 /// The keys and certificates that a gateway on a developer's machine needs, in one directory.
 ///
-/// Two authorities that know nothing of each other, as in production: the public one vouches for the edge to clients, the mesh one
-/// for the gateway and the backends to each other. Never overwrites: keys that something already trusts stay as they are.
+/// Two authorities that know nothing of each other, as in production: the public one vouches for the edge to clients, the mesh
+/// one for the gateway and the backends to each other. Never overwrites: keys that something already trusts stay as they are.
 package struct DevelopmentPKI: Sendable {
   package static let trustDomain = "gatehouse.internal"
   /// The `kid` of every development key; `Routes/` names it.
@@ -58,8 +58,8 @@ package struct DevelopmentPKI: Sendable {
 
   /// Makes the whole set, or finds it complete.
   ///
-  /// - Throws: `DevelopmentError` when only some of the files are there: which of them belong together cannot be known, so the person
-  ///   has to decide what to remove.
+  /// - Throws: `DevelopmentError` when only some of the files are there: which of them belong together cannot be known, so the
+  ///   person has to decide what to remove.
   package func make() throws -> Outcome {
     let missing = Self.items.filter { access(path($0.file), F_OK) != 0 }
     if missing.isEmpty { return .complete }
@@ -97,7 +97,8 @@ package struct DevelopmentPKI: Sendable {
     try makeLeaf(
       "edge", issuer: authority,
       CertificateProfile(
-        commonName: "localhost", dnsNames: ["localhost", "*.localhost", "gateway"], addresses: ["127.0.0.1", "::1"], usage: .server))
+        commonName: "localhost", dnsNames: ["localhost", "*.localhost", "gateway"], addresses: ["127.0.0.1", "::1"],
+        usage: .server))
   }
 
   private func makeMesh() throws {

@@ -80,7 +80,10 @@ package final class EchoBackend: Sendable {
   ) -> JSONValue {
     guard request.fields.contains(where: { $0.name.lowercased() == settings.tokenField.lowercased() }) else { return .null }
     guard let text = request.field(settings.tokenField) else {
-      return .object([JSONMember("verified", .boolean(false)), JSONMember("reason", JSONValue(text: "more than one \(settings.tokenField) field"))])
+      return .object([
+        JSONMember("verified", .boolean(false)),
+        JSONMember("reason", JSONValue(text: "more than one \(settings.tokenField) field")),
+      ])
     }
     let verdict = check.check(text, peer: request.peer, now: now)
     var members = [JSONMember("verified", .boolean(verdict.refusal == nil))]

@@ -6,8 +6,8 @@ package enum ExampleRoutes {
       #"""
       # Where the gateway listens, and how it vouches for users to the backends.
       #
-      # Every *.yaml in this directory is read and merged. Paths are relative to the file that holds them. `${NAME:-default}` is taken
-      # from the environment, so that these same files serve `gatehouse demo`, docker compose and a first deployment of your own.
+      # Every *.yaml in this directory is read and merged. Paths are relative to the file that holds them. `${NAME:-default}` is
+      # taken from the environment, so that these same files serve `gatehouse demo`, docker compose and a first deployment.
       # After an edit: `gatehouse check --config Routes`, then send the running gateway SIGHUP.
 
       listeners:
@@ -22,8 +22,8 @@ package enum ExampleRoutes {
       admin:
         address: ${ADMIN_ADDRESS:-127.0.0.1:9901}
 
-      # The token that backends get instead of the client's. It lives a minute, names one backend, and is bound to the client certificate
-      # that the gateway shows that backend.
+      # The token that backends get instead of the client's. It lives a minute, names one backend, and is bound to the client
+      # certificate that the gateway shows that backend.
       internal_token:
         issuer: https://gateway.internal
         ttl: 60s
@@ -56,7 +56,7 @@ package enum ExampleRoutes {
       backends:
         - name: orders
           endpoints: ["${ORDERS_ADDRESS:-127.0.0.1:9443}"]
-          tls:                                     # mutual: the backend checks the gateway's certificate, and the gateway the backend's
+          tls:                                     # mutual: each checks the other's certificate
             ca: ../Certs/mesh-ca.crt
             certificate: ../Certs/gateway.crt
             key: ../Certs/gateway.key

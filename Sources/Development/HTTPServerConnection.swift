@@ -23,7 +23,9 @@ struct HTTPServerConnection: ~Copyable {
       switch readHead(into: &head) {
       case nil: return
       case .failed(let error):
-        _ = send(HTTPResponse(status: Int(error.status), content: Array(#"{"error":"\#(error)"}"#.utf8)), method: "GET", keepAlive: false)
+        _ = send(
+          HTTPResponse(status: Int(error.status), content: Array(#"{"error":"\#(error)"}"#.utf8)), method: "GET", keepAlive: false
+        )
         return
       case .needMore, .complete: break
       }
@@ -59,7 +61,8 @@ struct HTTPServerConnection: ~Copyable {
 
   private func describe(_ head: borrowing RequestHead) -> HTTPRequest {
     var request = HTTPRequest(
-      method: text(head.methodRange), path: text(head.path), query: head.hasQuery ? text(head.query) : nil, fields: [], content: [],
+      method: text(head.methodRange), path: text(head.path), query: head.hasQuery ? text(head.query) : nil, fields: [],
+      content: [],
       contentCount: 0, peer: stream.peer)
     for index in 0..<head.fields.count {
       let field = head.fields[index]

@@ -47,9 +47,11 @@ struct InternalTokenCheck: Sendable {
       return "the claims are no JSON object"
     }
     verdict.claims = claims
-    // The type first: an access token that was signed by a key of the same set must not pass for an internal one (RFC 8725 section 3.11).
+    // The type first: no other kind of token that was ever signed with the same key may pass (RFC 8725 section 3.11).
     guard parts.type == Array("int+jwt".utf8) else { return "typ is not int+jwt" }
-    guard let algorithm = parts.algorithm, algorithm == .es256 || algorithm == .edDSA else { return "alg is neither ES256 nor EdDSA" }
+    guard let algorithm = parts.algorithm, algorithm == .es256 || algorithm == .edDSA else {
+      return "alg is neither ES256 nor EdDSA"
+    }
     let key = try keys.select(kid: parts.kid, algorithm: algorithm)
     let isSigned = parts.signature.withUnsafeBufferPointer { signature in
       SignatureVerifier().isValid(
@@ -58,7 +60,9 @@ struct InternalTokenCheck: Sendable {
     guard isSigned else { return "the signature is wrong" }
     guard claims.member("aud") == JSONValue(text: audience) else { return "aud is not \(audience)" }
     guard let expiry = claims.member("exp")?.flooredInteger, now < expiry + leeway else { return "exp is missing or past" }
-    guard let issued = claims.member("iat")?.flooredInteger, issued - leeway <= now else { return "iat is missing or in the future" }
+    guard let issued = claims.member("iat")?.flooredInteger, issued - leeway <= now else {
+      return "iat is missing or in the future"
+    }
     // Last, the binding: a token lifted from a log or another connection stops here.
     guard let bound = claims.value(at: "cnf")?.member("x5t#S256")?.bytes, let thumbprint = peer?.thumbprint,
       bound == Base64URL.encode(thumbprint)

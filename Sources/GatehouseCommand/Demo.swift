@@ -25,8 +25,8 @@ struct Demo {
   func run() throws -> Supervisor.Exit {
     for (name, value) in ports.environment { setenv(name, value, 1) }
     let token = try issuer.token(DevelopmentIssuer.Grant(), now: Int64(Date().timeIntervalSince1970))
-    // Threads inherit the signal mask. The supervisor has blocked its signals by the time it is ready; a thread made earlier would
-    // take a Ctrl-C for itself, and die of it with the process.
+    // Threads inherit the signal mask. The supervisor has blocked its signals by the time it is ready; a thread made earlier
+    // would take a Ctrl-C for itself, and die of it with the process.
     return Supervisor.run(path: workspace.routes) {
       identityProvider.start()
       for backend in backends { backend.start() }

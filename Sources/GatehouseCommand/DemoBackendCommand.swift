@@ -14,7 +14,8 @@ struct DemoBackendCommand: ParsableCommand {
 
   func run() throws {
     let address = try ListenAddress(address)
-    let backend = try EchoBackend(EchoBackend.Settings(name: name, host: address.host, port: address.port, directory: demo.dir ?? "Certs"))
+    let backend = try EchoBackend(
+      EchoBackend.Settings(name: name, host: address.host, port: address.port, directory: demo.dir ?? "Certs"))
     ForegroundServer.run(named: "backend \(name)", at: self.address, start: backend.start)
   }
 }

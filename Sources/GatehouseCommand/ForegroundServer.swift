@@ -24,7 +24,8 @@ struct ListenAddress {
   let port: UInt16
 
   init(_ text: String) throws {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), colon > text.startIndex else {
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), colon > text.startIndex
+    else {
       throw ValidationError("\(text): write HOST:PORT")
     }
     var host = text[..<colon]

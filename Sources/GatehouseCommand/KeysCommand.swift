@@ -11,12 +11,15 @@ struct KeysCommand: ParsableCommand {
       commandName: "new", abstract: "Make a private key, in PEM.",
       discussion: "Internal tokens are signed with ES256 or EdDSA; the other kinds serve development identity providers.")
 
-    @Option(help: "ES256, ES384, EdDSA, RS256 (2048 bits) or RS256-3072.") var algorithm = "ES256"
-    @Option(help: "The file to write, readable by its owner alone; never overwritten. Standard output by default.") var out: String?
+    @Option(help: "ES256, ES384, EdDSA, RS256 (2048 bits) or RS256-3072.")
+    var algorithm = "ES256"
+    @Option(help: "The file to write, readable by its owner alone; never overwritten. Standard output by default.")
+    var out: String?
 
     func run() throws {
       guard let kind = KeyGeneration.Kind.allCases.first(where: { $0.rawValue.lowercased() == algorithm.lowercased() }) else {
-        throw ValidationError("no algorithm \(algorithm); it is one of \(KeyGeneration.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
+        throw ValidationError(
+          "no algorithm \(algorithm); it is one of \(KeyGeneration.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
       }
       let pem = try KeyGeneration.makePEM(kind)
       guard let out else {
@@ -34,7 +37,8 @@ struct KeysCommand: ParsableCommand {
 
     @Option(help: "A PEM file; may be repeated.") var key: [String]
     @Option(help: "The `kid` of each key, in the same order; by default the key's RFC 7638 thumbprint.") var kid: [String] = []
-    @Option(help: "The `alg` of each key, in the same order; by default what the key is usually used with.") var algorithm: [String] = []
+    @Option(help: "The `alg` of each key, in the same order; by default what the key is usually used with.")
+    var algorithm: [String] = []
 
     func validate() throws {
       if key.isEmpty { throw ValidationError("name at least one --key") }

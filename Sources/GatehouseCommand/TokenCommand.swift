@@ -20,13 +20,15 @@ struct TokenCommand: ParsableCommand {
 
     @Option(help: "The private key, in PEM.") var key = "Certs/idp.key"
     @Option(help: "The header's `kid`.") var kid = DevelopmentPKI.keyID
-    @Option(help: "ES256, ES384, ES512, RS256, RS384 or RS512.") var algorithm = "ES256"
+    @Option(help: "ES256, ES384, ES512, RS256, RS384 or RS512.")
+    var algorithm = "ES256"
     @Option(help: "`iss`.") var issuer = "http://localhost:9000"
     @Option(help: "`aud`; may be repeated.") var audience: [String] = []
     @Option(help: "`sub`.") var subject = "alice"
     @Option(help: "`scope`: names separated by spaces.") var scope: String?
     @Option(help: "Any other claim, NAME=VALUE; may be repeated.") var claim: [String] = []
-    @Option(parsing: .unconditional, help: "How long it is good for: 90s, 10m, 24h. -10m makes one that expired.") var expires = "10m"
+    @Option(parsing: .unconditional, help: "How long it is good for: 90s, 10m, 24h. -10m makes one that expired.")
+    var expires = "10m"
 
     func run() throws {
       let now = Int64(Date().timeIntervalSince1970)

@@ -7,7 +7,8 @@ struct DocumentsTests {
 
   @Test("every make target that a document names exists", arguments: documents)
   func makeTargets(document: String) throws {
-    let targets = Set(try Repository.text("Makefile").split(separator: "\n").filter { $0.contains(":") }.map { $0.prefix { $0 != ":" } })
+    let targets = Set(
+      try Repository.text("Makefile").split(separator: "\n").filter { $0.contains(":") }.map { $0.prefix { $0 != ":" } })
     for word in try Self.words(after: "make ", in: Repository.text(document)) {
       #expect(targets.contains(word), "\(document) names `make \(word)`")
     }
@@ -34,7 +35,7 @@ struct DocumentsTests {
     }
   }
 
-  /// The words that follow `command` where it is typed and not prose: at the start of a line, after a prompt, a backtick or a path.
+  /// The words that follow `command` where it is typed and not prose: at the start of a line, after a prompt or a backtick.
   private static func words(after command: String, in text: String) -> [Substring] {
     var words: [Substring] = []
     for line in text.split(separator: "\n") {

@@ -25,12 +25,14 @@ enum House {
     room("Transport", "TLS", "Reactor", "Bytes", "CLinux"),
     room("Upstream", "Transport", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
     room(
-      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "JSON", "Bytes",
+      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "JSON",
+      "Bytes",
       "CLinux"),
     // The process.
     room("Configuration", "Routing", "JSON", "Bytes", "HTTP", "COpenSSL", "Yams", dataPlane: false),
     room(
-      "Gateway", "Proxy", "Configuration", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS", "Reactor",
+      "Gateway", "Proxy", "Configuration", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS",
+      "Reactor",
       "JSON", "Bytes", "COpenSSL", "CLinux", "Logging", dataPlane: false),
     room("Development", "Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux", dataPlane: false),
     room(

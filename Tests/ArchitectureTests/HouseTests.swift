@@ -7,7 +7,8 @@ struct HouseTests {
   func everyFolderIsARoom() throws {
     let names = Set(House.rooms.map(\.name))
     for folder in try Repository.folders("Sources") {
-      #expect(names.contains(folder), "Sources/\(folder) is no room of House.swift: say there what it may import, and why it is a room")
+      #expect(
+        names.contains(folder), "Sources/\(folder) is no room of House.swift: say there what it may import, and why it is a room")
     }
   }
 

@@ -2,7 +2,8 @@ import Foundation
 
 /// The checkout these tests were compiled from.
 enum Repository {
-  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
 
   static func text(_ path: String) throws -> String {
     try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
@@ -10,9 +11,11 @@ enum Repository {
 
   /// Names of the folders directly below `path`.
   static func folders(_ path: String) throws -> [String] {
-    try FileManager.default.contentsOfDirectory(at: root.appendingPathComponent(path), includingPropertiesForKeys: [.isDirectoryKey])
-      .filter { try $0.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true }
-      .map(\.lastPathComponent).sorted()
+    try FileManager.default.contentsOfDirectory(
+      at: root.appendingPathComponent(path), includingPropertiesForKeys: [.isDirectoryKey]
+    )
+    .filter { try $0.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true }
+    .map(\.lastPathComponent).sorted()
   }
 
   /// Every Swift file at or below `path`, relative to the root, with its text.

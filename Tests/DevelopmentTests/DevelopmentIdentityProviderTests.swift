@@ -32,7 +32,8 @@ struct DevelopmentIdentityProviderTests {
       let parts = try CompactJWS(token)
       let key = try keys.select(kid: parts.kid, algorithm: .es256)
       let verified = parts.signature.withUnsafeBufferPointer {
-        SignatureVerifier().isValid($0, over: UnsafeBufferPointer(rebasing: token[..<parts.signedCount]), by: key, algorithm: .es256)
+        SignatureVerifier().isValid(
+          $0, over: UnsafeBufferPointer(rebasing: token[..<parts.signedCount]), by: key, algorithm: .es256)
       }
       return (parts.header, try JSONParser.parse(parts.payload, limits: .token), verified)
     }
@@ -49,14 +50,16 @@ struct DevelopmentIdentityProviderTests {
 
   @Test("query and form say who the token is for")
   func grant() throws {
-    let (_, claims, _) = try parts(get("/token?sub=bob%20b&roles=admin+support", ["-d", "scope=users:read", "-d", "expires_in=60"]))
+    let (_, claims, _) = try parts(
+      get("/token?sub=bob%20b&roles=admin+support", ["-d", "scope=users:read", "-d", "expires_in=60"]))
     #expect(claims.member("sub") == "bob b" && claims.member("scope") == "users:read")
     #expect(claims.member("roles") == .array(["admin", "support"]))
     let lifetime = try #require(claims.member("exp")?.flooredInteger) - #require(claims.member("iat")?.flooredInteger)
     #expect(lifetime == 60)
   }
 
-  @Test("what it does not understand is an error", arguments: ["?expires_in=x", "?expires_in=99999999", "?colour=red", "?sub=%zz"])
+  @Test(
+    "what it does not understand is an error", arguments: ["?expires_in=x", "?expires_in=99999999", "?colour=red", "?sub=%zz"])
   func refuses(query: String) throws {
     #expect(try get("/token" + query).member("error") == "invalid_request")
   }

@@ -66,7 +66,9 @@ struct DevelopmentPKITests {
   func names() throws {
     _ = try pki.make()
     let text = try run(["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", pki.path("orders.crt")]).output
-    for name in ["URI:spiffe://gatehouse.internal/orders", "DNS:orders.internal", "DNS:orders", "DNS:localhost", "IP Address:127.0.0.1"] {
+    for name in [
+      "URI:spiffe://gatehouse.internal/orders", "DNS:orders.internal", "DNS:orders", "DNS:localhost", "IP Address:127.0.0.1",
+    ] {
       #expect(text.contains(name), "\(text)")
     }
   }
@@ -83,7 +85,8 @@ struct DevelopmentPKITests {
     #expect(throws: DevelopmentError.self) { try pki.addBackend("payments") }
   }
 
-  @Test("a name that would add a second entry to the certificate is refused", arguments: ["a,URI:spiffe://x/y", "a\nb", "", "a=b"])
+  @Test(
+    "a name that would add a second entry to the certificate is refused", arguments: ["a,URI:spiffe://x/y", "a\nb", "", "a=b"])
   func refusesNames(name: String) throws {
     #expect(throws: DevelopmentError.self) { try CertificateProfile(commonName: "x", dnsNames: [name], usage: .server) }
   }

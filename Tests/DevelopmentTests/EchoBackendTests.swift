@@ -32,7 +32,9 @@ struct EchoBackendTests {
     try #require(try? JSONParser.parse(Array(text.utf8), limits: .token), "\(text)")
   }
 
-  private func token(_ changes: [String: JSONValue?] = [:], type: String = "int+jwt", key: String = "internal-token") throws -> String {
+  private func token(_ changes: [String: JSONValue?] = [:], type: String = "int+jwt", key: String = "internal-token") throws
+    -> String
+  {
     let now = Int64(Date().timeIntervalSince1970)
     let gateway = try CertificateChain(certificate: pki.path("gateway.crt"), key: pki.path("gateway.key"))
     var claims: [String: JSONValue] = [
