@@ -83,10 +83,9 @@ def make_gateway(pki, idp, jwks, tmp_path_factory, request):
         return gateway.start() if start else gateway
 
     yield make
-    died = [gateway for gateway in running if gateway.process is not None and gateway.process.poll() not in (None, 0, -15)]
-    for gateway in running:
-        gateway.stop()
-    assert not died, f"a gateway died: {died[0].process.returncode}\n{died[0].error_text[-4000:]}"
+    ends = [(gateway, gateway.end()) for gateway in running]
+    for gateway, end in ends:
+        assert end is None, f"{end}\n{gateway.error_text[-4000:]}"
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ class TestCurl:
         body = run_curl(curl, authority, f"{gateway.url}/orders/curl")
         assert json.loads(body)["code"] == "token_missing"
 
-    @pytest.mark.parametrize("options", [["--http1.1"], ["--http1.0"], ["--tlsv1.2", "--tls-max", "1.2"], ["--tlsv1.3"], ["--http2"]], ids=" ".join)
+    @pytest.mark.parametrize("options", [["--http1.1"], ["--http1.0", "--no-alpn"], ["--tlsv1.2", "--tls-max", "1.2"], ["--tlsv1.3"], ["--http2"]], ids=" ".join)
     def test_versions(self, gateway, curl, authority, options):
         assert json.loads(run_curl(curl, authority, *options, f"{gateway.url}/public/1"))["target"] == "/public/1"
 

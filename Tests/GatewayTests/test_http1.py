@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from harness import configuration as conf
 from harness.answers import problem, seen
 from harness.rawclient import request_bytes
 
@@ -135,7 +136,8 @@ def test_interim_answers_are_passed_on(gateway, backend):
         assert client.exchange("GET", "/public/after").status == 200
 
 
-def test_interim_answers_without_end_are_an_error(gateway, backend):
+def test_interim_answers_without_end_are_an_error(make_gateway, pki, backend):
+    gateway = make_gateway(backends=[conf.backend(pki, backend.port, timeouts={"response": "1s"})])
     backend.on("/public/forever", raw("HTTP/1.1 103 Early Hints\r\n\r\n" * 5000))
     with gateway.client() as client:
         answer = client.exchange("GET", "/public/forever")
