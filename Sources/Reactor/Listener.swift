@@ -34,11 +34,15 @@ open class Listener: Channel {
   }
 
   private static func removeStaleSocket(_ address: SocketAddress) {
+    let path = String(address.description.dropFirst("unix:".count))
+    var status = stat()
+    // A file that is no socket refuses connections as well, and is not ours to remove.
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
     let probe = socket(AF_UNIX, gh_SOCK_STREAM, 0)
     guard probe >= 0 else { return }
     defer { _ = CLinux.close(probe) }
     let refused = address.withPointer { connect(probe, $0, $1) != 0 && gh_errno() == ECONNREFUSED }
-    if refused { _ = unlink(String(address.description.dropFirst("unix:".count))) }
+    if refused { _ = unlink(path) }
   }
 
   /// A connection has arrived; the receiver owns `descriptor`, which is non-blocking.

@@ -81,6 +81,18 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     return (word >> UInt64(48 &- 16 &* (index & 3))) & 0xffff
   }
 
+  /// An address as it stands in `X-Forwarded-For`: IPv4 or IPv6, brackets and a port allowed, spaces around it. Cold.
+  package init?(text: UnsafeBufferPointer<UInt8>) {
+    var host = String(decoding: ASCII.trimmed(text), as: UTF8.self)
+    if host.hasPrefix("["), let end = host.firstIndex(of: "]") {
+      host = String(host[host.index(after: host.startIndex)..<end])
+    } else if host.utf8.filter({ $0 == 0x3a }).count == 1, let colon = host.firstIndex(of: ":") {
+      host = String(host[..<colon])
+    }
+    guard let address = SocketAddress(literal: host, port: 0) else { return nil }
+    self = address.peer
+  }
+
   public var description: String {
     var queue = ByteQueue()
     append(to: &queue)
