@@ -256,9 +256,13 @@ package final class SnapshotBuilder {
         sources.append(source)
       }
     }
+    var removed: [TokenSource] = []
+    for source in configuration.identityProviders.flatMap(\.tokenFrom).map(Self.source) where !removed.contains(source) {
+      removed.append(source)
+    }
     return Route(
       name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .route),
-      providers: ProviderSet(settings.providers).rawValue, tokenSources: sources, rule: settings.authorization,
+      providers: ProviderSet(settings.providers).rawValue, tokenSources: sources, removedSources: removed, rule: settings.authorization,
       requiredScopes: Self.scopes(settings.authorization), backends: settings.backends.map { ($0.backend, $0.weight) },
       stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,
       bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken)

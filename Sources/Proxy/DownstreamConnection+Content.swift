@@ -36,17 +36,16 @@ extension DownstreamConnection {
     var consumed = 0
     defer { if isOpen { input.consume(consumed) } }
     while state == .readingContent, exchange.takesContent {
-      let before = consumed
-      switch decoder.next(UnsafeBufferPointer(rebasing: bytes[before...]).span, consumed: &consumed) {
+      switch decoder.next(bytes.span, consumed: &consumed) {
       case .needMore:
         return false
       case .data(let range):
         setContentDeadline()
-        exchange.requestContent(UnsafeBufferPointer(rebasing: bytes[(before + range.start)..<(before + range.end)]))
+        exchange.requestContent(UnsafeBufferPointer(rebasing: bytes[range.start..<range.end]))
       case .trailer(let name, let value):
         exchange.requestTrailer(
-          UnsafeBufferPointer(rebasing: bytes[(before + name.start)..<(before + name.end)]),
-          UnsafeBufferPointer(rebasing: bytes[(before + value.start)..<(before + value.end)]))
+          UnsafeBufferPointer(rebasing: bytes[name.start..<name.end]),
+          UnsafeBufferPointer(rebasing: bytes[value.start..<value.end]))
       case .end:
         content = .none
         endContent(exchange)

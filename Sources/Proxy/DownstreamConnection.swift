@@ -173,6 +173,9 @@ public final class DownstreamConnection: SecureChannel {
     case .flushing where !output.isEmpty:
       // It has sent all it wanted and may still be reading: the answer's deadline bounds the wait.
       pauseReading()
+    case .idle where clean:
+      // It said goodbye; RFC 8446 section 6.1 has us answer in kind.
+      endGracefully()
     default:
       close()
     }

@@ -103,7 +103,8 @@ extension Exchange {
     let destination = snapshot.proxy.backends[backend]
     guard
       let minted = minter.mint(
-        principal: token.principal, audience: destination.audience, confirmation: destination.tls.thumbprintText, now: now)
+        principal: token.principal, audience: destination.audience, confirmation: destination.tls.thumbprintText,
+        validUntil: token.validUntil, now: now)
     else { return nil }
     worker.verifier.remember(minted: minted, backend: backend, for: token, now: now)
     worker.metrics.countMinted(backend: destination.metricID)

@@ -21,9 +21,27 @@ extension Exchange {
     writeLine(finished)
   }
 
+  /// The client's address by the word of proxies that are trusted: the last in `X-Forwarded-For` that is none of them
+  /// itself. Nil when the peer is to be taken for the client.
+  private var believedClient: UnsafeBufferPointer<UInt8>? {
+    guard let connection, connection.trustsPeer else { return nil }
+    var last: UnsafeBufferPointer<UInt8>?
+    var next = head.fields.first(.xForwardedFor)
+    while let index = next {
+      for element in slice(head.fields[index].value).split(separator: 0x2c) {
+        let address = UnsafeBufferPointer(rebasing: element)
+        guard let peer = PeerAddress(text: address) else { continue }
+        if last == nil || !connection.context.trusts(peer) { last = ASCII.trimmed(address) }
+      }
+      next = head.fields.first(.xForwardedFor, from: index + 1)
+    }
+    return last
+  }
+
   private func writeLine(_ finished: UInt64) {
     let proxy = snapshot?.proxy
     let peerText = connection?.peerText ?? []
+    let believed = believedClient
     var routeName = route?.name ?? ""
     let destination = backend >= 0 ? proxy?.backends[backend] : nil
     var backendName = destination?.name ?? ""
@@ -44,7 +62,7 @@ extension Exchange {
                     line.time = Int64(startedReal / 1_000_000)
                     line.requestID = requestID
                     line.traceID = UnsafeBufferPointer(start: identifiers + 36 + 3, count: TraceContext.traceIDLength)
-                    line.clientIP = peer
+                    line.clientIP = believed ?? peer
                     line.clientIdentity = identity
                     line.httpProtocol = head.minorVersion == 0 ? "HTTP/1.0" : "HTTP/1.1"
                     line.tls = connection?.tls.version ?? ""

@@ -126,7 +126,10 @@ package final class Exchange: UpstreamClient {
   // MARK: What the backend's connection says (overrides must stand in the class; what they do stands by phase)
 
   package override func upstreamOpening(_ connection: UpstreamConnection) { upstream = connection }
-  package override func upstreamReady(_ connection: UpstreamConnection, reused: Bool) { forward(over: connection) }
+  package override func upstreamReady(_ connection: UpstreamConnection, reused: Bool) {
+    if !reused { worker.upstreamConnected() }
+    forward(over: connection)
+  }
   package override func upstreamDrained() { connection?.resumeContent() }
   package override func upstreamHead(_ connection: UpstreamConnection, bytes: UnsafeBufferPointer<UInt8>) {
     responseHead(connection, bytes)

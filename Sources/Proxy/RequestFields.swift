@@ -88,7 +88,7 @@ package struct RequestFields {
       case .authorization:
         if !own.forwardsAccessToken { continue }
       case .cookie:
-        if !own.forwardsAccessToken, own.route.takesCookies {
+        if !own.forwardsAccessToken, own.route.removesCookies {
           copyCookies(field, bytes, own.route, to: &out)
           continue
         }
@@ -109,7 +109,7 @@ package struct RequestFields {
   }
 
   private static func carriesToken(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ route: Route) -> Bool {
-    for source in route.tokenSources {
+    for source in route.removedSources {
       if case .field(let name, _) = source, TokenSource.sameName(field.name, name, bytes) { return true }
     }
     return false
@@ -122,7 +122,7 @@ package struct RequestFields {
     var crumbs = CookieCrumbs(field.value)
     var isFirst = true
     while let crumb = crumbs.next(bytes) {
-      if route.tokenSources.contains(where: { source in
+      if route.removedSources.contains(where: { source in
         if case .cookie(let name) = source { crumb.hasName(name, bytes) } else { false }
       }) { continue }
       out.append(isFirst ? "Cookie: " : "; ")

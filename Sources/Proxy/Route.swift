@@ -11,8 +11,10 @@ package final class Route: Sendable {
   package let providers: UInt64
   /// Where its providers look for a token, without repetition.
   package let tokenSources: [TokenSource]
+  /// Where any provider looks for one: what stands there is not forwarded, on a public route neither.
+  package let removedSources: [TokenSource]
   /// Some source is a cookie, so `Cookie` fields are looked through before they are forwarded.
-  package let takesCookies: Bool
+  package let removesCookies: Bool
   package let rule: AuthorizationRule
   /// The scopes the rule names at its top, space-separated, for the `scope` attribute of RFC 6750 section 3.
   package let requiredScopes: [UInt8]
@@ -27,7 +29,8 @@ package final class Route: Sendable {
   package let forwardsAccessToken: Bool
 
   package init(
-    name: String, index: Int, metricID: Int, providers: UInt64, tokenSources: [TokenSource], rule: AuthorizationRule,
+    name: String, index: Int, metricID: Int, providers: UInt64, tokenSources: [TokenSource],
+    removedSources: [TokenSource], rule: AuthorizationRule,
     requiredScopes: [UInt8], backends: [(index: Int, weight: Int)], stripPrefix: [UInt8], timeout: Int, bodyMaximum: UInt64,
     forwardsAccessToken: Bool
   ) {
@@ -36,7 +39,8 @@ package final class Route: Sendable {
     self.metricID = metricID
     self.providers = providers
     self.tokenSources = tokenSources
-    takesCookies = tokenSources.contains { if case .cookie = $0 { true } else { false } }
+    self.removedSources = removedSources
+    removesCookies = removedSources.contains { if case .cookie = $0 { true } else { false } }
     self.rule = rule
     self.requiredScopes = requiredScopes
     var total = 0

@@ -37,6 +37,8 @@ package final class WorkerContext {
   private var finishedExchanges: [Exchange] = []
   package private(set) var activeExchanges = 0
   private var connections = 0
+  private let upstreamCounts = ConnectionCounts()
+  private var countedUpstream = 0
   private var perClient: [PeerAddress: Int] = [:]
 
   /// Largest head that any listener may allow, in bytes.
@@ -60,8 +62,9 @@ package final class WorkerContext {
     verifier = AccessTokenVerifier(providers: snapshot.providers, epoch: snapshot.generation, cacheBytes: tokenCacheBytes)
     pathScratch = .allocate(capacity: Self.maximumHead)
     let buffers = self.buffers
+    let upstreamCounts = self.upstreamCounts
     self.snapshot = WorkerSnapshot(
-      proxy: snapshot, pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers) },
+      proxy: snapshot, pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers, counts: upstreamCounts) },
       minter: snapshot.minter)
     loop.endOfTurn = { [unowned self] in endTurn() }
   }
@@ -77,7 +80,7 @@ package final class WorkerContext {
     for pool in snapshot.pools { old[pool.backend.poolKey] = pool }
     let pools = next.backends.map { backend -> BackendPool in
       guard let pool = old.removeValue(forKey: backend.poolKey) else {
-        return BackendPool(loop: loop, backend: backend, buffers: buffers)
+        return BackendPool(loop: loop, backend: backend, buffers: buffers, counts: upstreamCounts)
       }
       pool.adopt(backend)
       return pool
@@ -110,6 +113,14 @@ package final class WorkerContext {
       finishedExchanges.removeAll(keepingCapacity: true)
     }
     if !logQueue.isEmpty { flushLog() }
+    while countedUpstream < upstreamCounts.open {
+      metrics.connectionOpened(side: .upstream, protocol: .http1)
+      countedUpstream += 1
+    }
+    while countedUpstream > upstreamCounts.open {
+      metrics.connectionClosed(side: .upstream, protocol: .http1)
+      countedUpstream -= 1
+    }
     if isDraining, connections == 0, let drained = onDrained {
       onDrained = nil
       drained()
@@ -169,8 +180,13 @@ package final class WorkerContext {
     metrics.countUpstream(
       backend: backend.metricID, endpoint: endpoint >= 0 ? backend.endpoints[endpoint].metricID : MetricNames.none,
       result: UpstreamOutcome(failure.kind).rawValue)
+    if failure.requestUnsent, failure.kind == .tls || failure.kind == .identity {
+      metrics.countHandshake(side: .upstream, result: HandshakeOutcome.failed.rawValue)
+    }
     if failure.kind != .overloaded { reportFailure(backend, endpoint, failure) }
   }
+
+  func upstreamConnected() { metrics.countHandshake(side: .upstream, result: HandshakeOutcome.succeeded.rawValue) }
 
   func handshakeEnded(_ outcome: HandshakeOutcome) { metrics.countHandshake(side: .edge, result: outcome.rawValue) }
 

@@ -47,10 +47,14 @@ package final class InternalTokenMinter: Sendable {
   /// - Parameters:
   ///   - audience: the backend's name.
   ///   - confirmation: SHA-256 of the client certificate's DER in base64url, 43 characters (RFC 8705 section 3.1).
+  ///   - validUntil: until when the access token is accepted: its `exp` and the provider's leeway.
   ///   - now: seconds since 1970.
-  /// - Returns: nil when the access token has expired by its own `exp` (which leeway may still let pass), or signing fails.
-  package func mint(principal: Principal, audience: [UInt8], confirmation: [UInt8], now: Int64) -> MintedToken? {
-    let expires = min(now + ttl, principal.expiresAt)
+  /// - Returns: nil when the access token has expired or signing fails. The internal token ends no later than the access token's `exp`;
+  ///   while only leeway keeps that alive, no later than the leeway.
+  package func mint(
+    principal: Principal, audience: [UInt8], confirmation: [UInt8], validUntil: Int64, now: Int64
+  ) -> MintedToken? {
+    let expires = min(now + ttl, principal.expiresAt > now ? principal.expiresAt : validUntil)
     guard expires > now else { return nil }
     var payload: [UInt8] = []
     payload.reserveCapacity(512)

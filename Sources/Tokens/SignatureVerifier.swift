@@ -78,6 +78,8 @@ package final class SignatureVerifier {
     _ signature: UnsafeBufferPointer<UInt8>, _ message: UnsafeBufferPointer<UInt8>, _ key: OpaquePointer
   ) -> Bool {
     EVP_MD_CTX_reset(digestContext)
+    // It keeps the key's context, on which a digest of its own could never again be begun.
+    defer { EVP_MD_CTX_reset(digestContext) }
     guard EVP_DigestVerifyInit(digestContext, nil, nil, nil, key) == 1 else { return false }
     return EVP_DigestVerify(digestContext, signature.baseAddress, signature.count, message.baseAddress, message.count) == 1
   }

@@ -1,6 +1,12 @@
 import Bytes
 import Reactor
 
+/// Connections to backends that one worker has open, all pools together.
+package final class ConnectionCounts {
+  package fileprivate(set) var open = 0
+  package init() {}
+}
+
 /// One worker's connections to one backend: which are idle, how many there are, who waits for one.
 ///
 /// Only the newest idle connection is taken (last in, first out), so that the rest grow old and leave when traffic
@@ -18,6 +24,7 @@ package final class BackendPool {
   /// Until when (ms of the loop's clock) an endpoint that refused a connection is passed over.
   private var restUntil: [UInt64]
   private var open = 0
+  private let counts: ConnectionCounts
   private var next = 0
   private var attempts = 0
   private var waiting: [UpstreamClient] = []
@@ -25,8 +32,9 @@ package final class BackendPool {
   /// Milliseconds an endpoint rests after a failed connect, while others can be had.
   private static let rest: UInt64 = 2_000
 
-  package init(loop: EventLoop, backend: Backend, buffers: BufferPool) {
+  package init(loop: EventLoop, backend: Backend, buffers: BufferPool, counts: ConnectionCounts) {
     self.loop = loop
+    self.counts = counts
     self.backend = backend
     self.buffers = buffers
     idle = Array(repeating: [], count: backend.endpoints.count)
@@ -114,6 +122,7 @@ package final class BackendPool {
       do {
         let connection = try UpstreamConnection.open(to: address, pool: self, endpointIndex: index, client: client)
         open &+= 1
+        counts.open &+= 1
         active[index] &+= 1
         client.upstreamOpening(connection)
         return
@@ -146,6 +155,7 @@ package final class BackendPool {
 
   func closed(_ connection: UpstreamConnection, wasIdle: Bool, wasOpening: Bool) {
     open &-= 1
+    counts.open &-= 1
     let endpoint = connection.endpointIndex
     if wasIdle {
       if let index = idle[endpoint].firstIndex(where: { $0 === connection }) { idle[endpoint].remove(at: index) }

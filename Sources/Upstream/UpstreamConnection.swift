@@ -258,18 +258,17 @@ public final class UpstreamConnection: SecureChannel {
   private func readChunks(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
     var consumed = 0
     while true {
-      let before = consumed
-      switch decoder.next(UnsafeBufferPointer(rebasing: bytes[before...]).span, consumed: &consumed) {
+      switch decoder.next(bytes.span, consumed: &consumed) {
       case .needMore:
         input.consume(consumed)
         setDeadline(backend.idleTimeout)
         return false
       case .data(let range):
-        client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[(before + range.start)..<(before + range.end)]))
+        client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[range.start..<range.end]))
       case .trailer(let name, let value):
         client?.upstreamTrailer(
-          name: UnsafeBufferPointer(rebasing: bytes[(before + name.start)..<(before + name.end)]),
-          value: UnsafeBufferPointer(rebasing: bytes[(before + value.start)..<(before + value.end)]))
+          name: UnsafeBufferPointer(rebasing: bytes[name.start..<name.end]),
+          value: UnsafeBufferPointer(rebasing: bytes[value.start..<value.end]))
       case .end:
         input.consume(consumed)
         body = .none

@@ -51,6 +51,19 @@ struct AccessTokenVerifierTests {
     #expect(AccessTokenVerifier(provider).denial(token) == nil)
   }
 
+  @Test("a signature of one kind does not spoil the next of another")
+  func mixedKinds() throws {
+    let elliptic = TestIssuer(.es256, kid: "a")
+    let edwards = TestIssuer(.edDSA, kid: "b")
+    let set = try KeySet.parse(JSONWriter.bytes(.object([JSONMember("keys", .array([elliptic.key.publicJWK, edwards.key.publicJWK]))])))
+    let verifier = AccessTokenVerifier(issuer.provider(keySet: set))
+    for round in 0..<3 {
+      for issuer in [edwards, elliptic] {
+        #expect(verifier.denial(issuer.token(TestIssuer.claims(["jti": .integer(Int64(round))]))) == nil)
+      }
+    }
+  }
+
   // MARK: Structure
 
   @Test("what is no compact JWS of a JSON header and JSON claims is malformed")

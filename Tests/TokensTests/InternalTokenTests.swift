@@ -26,7 +26,9 @@ struct InternalTokenTests {
     let minter = try minter(key, claims: [("sub", "sub"), ("scope", "scope"), ("org", "tenant.id"), ("missing", "nowhere")])
     for _ in 0..<200 {
       let minted = try #require(
-        minter.mint(principal: principal(), audience: Array("orders".utf8), confirmation: Self.confirmation, now: Self.now))
+        minter.mint(
+          principal: principal(), audience: Array("orders".utf8), confirmation: Self.confirmation, validUntil: Self.now + 330,
+          now: Self.now))
       let jws = try minted.bytes.withUnsafeBufferPointer { bytes in try CompactJWS(bytes) }
       #expect(
         jws.header
@@ -58,12 +60,17 @@ struct InternalTokenTests {
   func lifetime() throws {
     let minter = try minter(TestIssuer().key)
     func mint(_ expiresAt: Int64) -> MintedToken? {
-      minter.mint(principal: principal(expiresAt: expiresAt), audience: [], confirmation: [], now: Self.now)
+      minter.mint(
+        principal: principal(expiresAt: expiresAt), audience: [], confirmation: [],
+        validUntil: expiresAt == .min ? .min : expiresAt + 30, now: Self.now)
     }
     #expect(mint(Self.now + 1000)?.expiresAt == Self.now + 60)
     #expect(mint(Self.now + 10)?.expiresAt == Self.now + 10)
     #expect(mint(Self.now + 1)?.expiresAt == Self.now + 1)
-    #expect(mint(Self.now) == nil)
+    // Alive by leeway alone: no longer than that.
+    #expect(mint(Self.now)?.expiresAt == Self.now + 30)
+    #expect(mint(Self.now - 29)?.expiresAt == Self.now + 1)
+    #expect(mint(Self.now - 30) == nil)
     #expect(mint(.min) == nil)
   }
 
