@@ -70,7 +70,7 @@ enum TestAuthority {
     X509_set_issuer_name(certificate, issuer.map { X509_get_subject_name($0.certificate) } ?? subject)
     precondition(X509_set_pubkey(certificate, key) == 1)
     add(NID_basic_constraints, profile.isCA ? "critical,CA:TRUE" : "critical,CA:FALSE", to: certificate)
-    if profile.isCA { add(NID_key_usage, "critical,keyCertSign,cRLSign", to: certificate) }
+    if profile.isCA { add(NID_key_usage, "critical,digitalSignature,keyCertSign,cRLSign", to: certificate) }
     if let names = profile.names { add(NID_subject_alt_name, names, to: certificate) }
     if let purpose = profile.purpose { add(NID_ext_key_usage, purpose, to: certificate) }
     precondition(X509_sign(certificate, issuer?.key ?? key, EVP_sha256()) > 0)

@@ -166,8 +166,17 @@ struct TicketTests {
     let second = try ScriptedClient(.init(session: ticket), to: server)
     #expect(second.isResumed)
     let next = try #require(second.session())
+    #expect(ticketBytes(next) != ticketBytes(ticket))
+    #expect(SSL_CTX_get_num_tickets(server.initial) == 1)
     defer { SSL_SESSION_free(next) }
     #expect(try ScriptedClient(.init(session: next), to: server).isResumed)
+  }
+
+  private func ticketBytes(_ session: OpaquePointer) -> [UInt8] {
+    var start: UnsafePointer<UInt8>?
+    var count = 0
+    SSL_SESSION_get0_ticket(session, &start, &count)
+    return Array(UnsafeBufferPointer(start: start, count: count))
   }
 
   @Test func `A forged ticket means a full handshake`() throws {
@@ -178,14 +187,11 @@ struct TicketTests {
     var der: UnsafeMutablePointer<UInt8>?
     let count = Int(i2d_SSL_SESSION(session, &der))
     defer { CRYPTO_free(der, #file, #line) }
-    var ticket: UnsafePointer<UInt8>?
-    var ticketCount = 0
-    SSL_SESSION_get0_ticket(session, &ticket, &ticketCount)
+    let ticket = ticketBytes(session)
     let bytes = try #require(der)
-    let sealed = try #require(ticket)
-    let start = try #require((0...(count - ticketCount)).first(where: { memcmp(bytes + $0, sealed, ticketCount) == 0 }))
+    let start = try #require((0...(count - ticket.count)).first(where: { memcmp(bytes + $0, ticket, ticket.count) == 0 }))
     // A bit in the key's name, the IV, the sealed state and the MAC.
-    for offset in [0, 20, 60, ticketCount - 1] {
+    for offset in [0, 20, 60, ticket.count - 1] {
       bytes[start + offset] ^= 1
       var cursor: UnsafePointer<UInt8>? = UnsafePointer(bytes)
       let forged = d2i_SSL_SESSION(nil, &cursor, count)
