@@ -37,7 +37,7 @@ open class Listener: Channel {
     let path = String(address.description.dropFirst("unix:".count))
     var status = stat()
     // A file that is no socket refuses connections as well, and is not ours to remove.
-    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
+    guard lstat(path, &status) == 0, status.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) else { return }
     let probe = socket(AF_UNIX, gh_SOCK_STREAM, 0)
     guard probe >= 0 else { return }
     defer { _ = CLinux.close(probe) }
