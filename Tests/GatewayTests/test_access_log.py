@@ -1,5 +1,6 @@
 """The access log: one JSON object a line with the contract's fields, whatever the request holds, and never a secret."""
 import json
+import os
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -122,3 +123,18 @@ def test_lines_of_many_clients_do_not_mix(make_gateway, nginx, tmp_path):
     lines = eventually(lambda: (lambda found: found if len(found) == 200 else None)(log.read_text().splitlines()))
     assert {tuple(json.loads(line)["path"].split("/")[2:4]) for line in lines} == {
         (str(number), str(turn)) for number in range(8) for turn in range(25)}
+
+
+def test_whoever_reads_the_log_slowly_holds_up_nobody(make_gateway, backend, tmp_path):
+    """Standard output is a pipe in a container; its reader may stall."""
+    fifo = tmp_path / "log.fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        gateway = make_gateway(backend.port, {"access_log": {"path": str(fifo)}})
+        with gateway.client(timeout=5) as client:
+            for number in range(400):
+                assert client.exchange("GET", f"/public/{number}/{'x' * 500}").status == 200
+    finally:
+        os.close(reader)
+    assert gateway.ask("GET", "/public/after-the-reader-is-gone").status == 200

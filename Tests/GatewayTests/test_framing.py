@@ -136,6 +136,28 @@ def test_good_requests_one_after_the_other_in_one_write_are_answered_in_order(ga
             assert json.loads(answer.body)["target"] == f"/orders/{number}"
 
 
+@pytest.mark.parametrize("target,status", [("/public/many", 200), ("/nowhere", 404)])
+def test_a_thousand_requests_in_one_write(gateway, target, status):
+    with gateway.client() as client:
+        client.send(request_bytes("GET", target) * 1000)
+        assert [client.response().status for _ in range(1000)] == [status] * 1000
+
+
+def test_pipelined_requests_with_content_keep_in_step(gateway):
+    with gateway.client() as client:
+        client.send(b"".join(request_bytes("POST", f"/public/{n}", body=b"y" * (n * 37)) for n in range(100)))
+        for number in range(100):
+            request = seen(client.response())
+            assert (request.target, len(request.body)) == (f"/public/{number}", number * 37)
+
+
+def test_the_preface_of_http2_without_alpn_is_refused(gateway):
+    with gateway.client() as client:
+        client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0" * 9)
+        assert client.response().status in (400, 505)
+        client.rest()
+
+
 def test_pipelined_requests_around_a_refusal(gateway, bearer):
     with gateway.client() as client:
         client.send(request_bytes("GET", "/public/1") + request_bytes("GET", "/nowhere") + request_bytes("GET", "/orders/1")

@@ -55,6 +55,19 @@ def test_what_takes_longer_than_drain_is_cut(make_gateway, backend):
             pass
 
 
+def test_a_second_signal_does_not_wait(make_gateway, backend):
+    gateway = make_gateway(backend.port)
+    backend.on("/public/impatient", lambda connection, request: connection.wait_for_end(20))
+    with gateway.client() as client:
+        client.request("GET", "/public/impatient")
+        eventually(lambda: backend.requests_to("/public/impatient"))
+        gateway.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert gateway.process.poll() is None
+        gateway.signal(signal.SIGTERM)
+        assert gateway.process.wait(2) == 0
+
+
 def test_readiness_goes_before_the_process_does(make_gateway, backend):
     gateway = make_gateway(backend.port)
     backend.on("/public/readiness", lambda connection, request: (time.sleep(1.5), connection.answer(200, b"ok")))

@@ -195,3 +195,61 @@ class TestPool:
             gateway = make_gateway(backends=[conf.backend(pki, backend.port, timeouts={"idle": "1s"})])
             assert gateway.ask("GET", "/public/1").status == 200
             assert backend.connections[0].ended.wait(4)
+
+    def test_a_backend_that_answers_before_the_request_is_over_gets_no_other_on_that_connection(self, own):
+        """What is left of the first request's content must not be taken for the second request."""
+        gateway, backend = own
+
+        def script(connection, request):
+            connection.answer(200, b"early")
+            connection.wait_for_end(3)
+
+        backend.on("/public/early", script)
+        with gateway.client() as client:
+            client.request("POST", "/public/early", headers={"Content-Length": "100000"})
+            client.send(b"x" * 1000)
+            assert client.response().body == b"early"
+        assert gateway.ask("GET", "/public/next").status == 200
+        assert not any(r.target == "/public/next" for r in backend.connections[0].requests)
+
+    def test_content_after_an_answer_that_can_have_none_is_not_passed_on(self, own):
+        gateway, backend = own
+        backend.on("/public/head", lambda connection, request: connection.send(
+            "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"))
+        with gateway.client() as client:
+            assert client.exchange("HEAD", "/public/head").body == b""
+            time.sleep(0.2)
+            assert b"forged" not in client.exchange("GET", "/public/next").body
+
+    def test_those_who_wait_for_a_connection_are_served_through_a_reload(self, make_gateway, pki):
+        with Backend(pki.backend, pki.mesh.certificate) as backend:
+            gateway = make_gateway(backends=[conf.backend(pki, backend.port, limits={"connections": 1, "pending": 4})])
+            backend.on("/public/slow", lambda connection, request: (time.sleep(1), connection.answer(200, b"ok")))
+            clients = [gateway.client() for _ in range(3)]
+            try:
+                for client in clients:
+                    client.request("GET", "/public/slow")
+                eventually(lambda: backend.requests_to("/public/slow"))
+                changed = conf.merged(gateway.configuration, {})
+                changed["backends"][0]["tls"]["server_name"] = "renamed.internal"
+                gateway.reload(changed)
+                assert [client.response().status for client in clients] == [200, 200, 200]
+            finally:
+                for client in clients:
+                    client.close()
+
+    def test_a_client_that_leaves_the_line_makes_room(self, make_gateway, pki):
+        with Backend(pki.backend, pki.mesh.certificate) as backend:
+            gateway = make_gateway(backends=[conf.backend(pki, backend.port, limits={"connections": 1, "pending": 1})])
+            backend.on("/public/slow", lambda connection, request: (time.sleep(1.2), connection.answer(200, b"ok")))
+            with gateway.client() as first, gateway.client() as third:
+                first.request("GET", "/public/slow?first")
+                eventually(lambda: backend.requests_to("/public/slow"))
+                second = gateway.client()
+                second.request("GET", "/public/slow?second")
+                time.sleep(0.2)
+                second.close()
+                time.sleep(0.2)
+                third.request("GET", "/public/slow?third")
+                assert [first.response().status, third.response().status] == [200, 200]
+            assert [r.target for r in backend.requests] == ["/public/slow?first", "/public/slow?third"]
