@@ -49,7 +49,8 @@ struct ListenerTests {
     let address = try SocketAddress(unixPath: path)
     let first = try Listener.open(address, reusePort: false)
     #expect(throws: Errno(EADDRINUSE)) { try Listener.open(address, reusePort: false) }
-    // As a crash leaves it.
+    // As a crash leaves it. Shut down first, in case a process that is just being started holds a copy.
+    _ = shutdown(first, Int32(SHUT_RDWR))
     _ = close(first)
     let second = try Listener.open(address, reusePort: false)
     _ = close(second)
@@ -82,10 +83,11 @@ struct ListenerTests {
       let loop = try EventLoop()
       let listener = try TestListener(loop, "127.0.0.1")
       let clients = try (0..<3).map { _ in try listener.connect() }
-      // One descriptor is left free, and a number beyond the limit stays unused.
-      let probe = dup(0)
-      try Self.limitDescriptors(to: UInt(probe) + 1)
-      _ = close(probe)
+      // All descriptors are used up but one.
+      try Self.limitDescriptors(to: UInt(clients[2]) + 32)
+      var last: Int32 = -1
+      while case let next = dup(0), next >= 0 { last = next }
+      _ = close(last)
       loop.turn(atMost: 1_000)
       #expect(listener.connections.count == 1)
       #expect(listener.shortages == [Errno(EMFILE)])
