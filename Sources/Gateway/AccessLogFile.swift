@@ -26,7 +26,10 @@ package final class AccessLogFile: @unchecked Sendable {
   private static func open(_ settings: AccessLogSettings) throws(Errno) -> Int32 {
     switch settings {
     case .off: return Int32(try Syscall.require { Int(gh_open_append("/dev/null")) })
-    case .standardOutput: return Int32(try Syscall.require { Int(gh_duplicate(1)) })
+    case .standardOutput:
+      // A reader that stalls must not stop a worker.
+      let own = gh_reopen_nonblocking(1)
+      return own >= 0 ? own : Int32(try Syscall.require { Int(gh_duplicate(1)) })
     case .file(let path): return Int32(try Syscall.require { Int(gh_open_append(path)) })
     }
   }

@@ -63,7 +63,7 @@ package final class Worker: Sendable {
     let failures = FailureLog(loop: loop, log: log)
     let context = WorkerContext(
       loop: loop, metrics: start.metrics, snapshot: start.snapshot, logDescriptor: start.logDescriptor,
-      tokenCacheBytes: start.tokenCacheBytes
+      tokenCacheBytes: start.tokenCacheBytes, report: log
     ) { backend, endpoint, failure in failures.report(backend, endpoint, failure) }
     let listeners = WorkerListeners(context, log)
     try listeners.apply(start.listeners)

@@ -119,7 +119,11 @@ public final class DownstreamConnection: SecureChannel {
       case .idle:
         if input.isEmpty { return finishTurn() }
         // A client that reads no answers gets no further requests served.
-        if isCongested { return pauseReading(watching: true) }
+        if isCongested {
+          oweDrained()
+          pauseReading(watching: true)
+          return finishTurn()
+        }
         beginRequest()
       case .readingHead:
         guard readHead() else { return finishTurn() }
@@ -396,7 +400,7 @@ public final class DownstreamConnection: SecureChannel {
     worker.connectionClosed(peer)
     let exchange = self.exchange
     self.exchange = nil
-    exchange?.clientGone()
+    if state == .readingHead { exchange?.discard() } else { exchange?.clientGone() }
   }
 }
 

@@ -17,7 +17,7 @@ extension Exchange {
         backend: backend.metricID, endpoint: backend.endpoints[answeringEndpoint].metricID,
         result: (error == nil ? UpstreamOutcome.answered : .broken).rawValue)
     }
-    guard worker.snapshot.proxy.writesAccessLog else { return }
+    guard worker.snapshot.proxy.writesAccessLog, worker.log.admitsLine() else { return }
     writeLine(finished)
   }
 
@@ -82,7 +82,7 @@ extension Exchange {
                     line.bytesOut = bytesOut
                     line.duration = finished &- startedAt
                     if upstreamAnsweredAt > 0 { line.upstreamDuration = upstreamAnsweredAt &- upstreamAskedAt }
-                    worker.accessLog.append(line, to: &worker.logQueue)
+                    worker.accessLog.append(line, to: &worker.log.queue)
                   }
                 }
               }
@@ -91,7 +91,6 @@ extension Exchange {
         }
       }
     }
-    worker.flushLogIfLarge()
   }
 }
 

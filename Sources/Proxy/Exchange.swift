@@ -146,8 +146,11 @@ package final class Exchange: UpstreamClient {
 
   var bytes: UnsafeBufferPointer<UInt8> { headBytes.readable }
 
+  /// Checked, since `head` and `headBytes` are filled at different times: a range outside is nothing.
   func slice(_ range: ByteRange) -> UnsafeBufferPointer<UInt8> {
-    UnsafeBufferPointer(rebasing: headBytes.readable[range.start..<range.end])
+    let bytes = headBytes.readable
+    guard range.end <= bytes.count else { return UnsafeBufferPointer(start: nil, count: 0) }
+    return UnsafeBufferPointer(rebasing: bytes[range.start..<range.end])
   }
 
   package var requestID: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: identifiers, count: 36) }
@@ -182,6 +185,13 @@ package final class Exchange: UpstreamClient {
     let action = state.interrupted(error)
     if action == .abort { self.error = error }
     perform(action)
+  }
+
+  /// The client left before its request could be read: there is nothing to record.
+  func discard() {
+    isRecorded = true
+    connection = nil
+    worker.giveBack(self)
   }
 
   /// The client's connection is gone.

@@ -24,9 +24,9 @@ package final class WorkerContext {
   package var dateLine = DateLine()
   /// Room for one canonical path: no longer than the path as sent, which is no longer than the largest head.
   let pathScratch: UnsafeMutableBufferPointer<UInt8>
-  var logQueue = ByteQueue()
+  var log: LogWriter
   var accessLog = AccessLog()
-  private let logDescriptor: Int32
+  private let report: (String) -> Void
   /// Where a backend's failures are told, with their cause; clients hear only the code.
   private let reportFailure: (Backend, Int, UpstreamFailure) -> Void
   private var identifiers = RequestIDGenerator()
@@ -45,19 +45,19 @@ package final class WorkerContext {
   package static let maximumHead = 1 << 20
   /// Exchanges kept for the next requests.
   private static let keptExchanges = 1024
-  /// Log bytes that are written without waiting for the turn's end.
-  private static let logFlush = 32 << 10
 
   /// - Parameters:
   ///   - logDescriptor: where access-log lines go; -1 for nowhere. Stays the control thread's.
+  ///   - report: says a sentence to the process's log.
   ///   - tokenCacheBytes: this worker's bound for verified tokens.
   package init(
     loop: EventLoop, metrics: WorkerMetrics, snapshot: ProxySnapshot, logDescriptor: Int32, tokenCacheBytes: Int,
-    reportFailure: @escaping (Backend, Int, UpstreamFailure) -> Void
+    report: @escaping (String) -> Void, reportFailure: @escaping (Backend, Int, UpstreamFailure) -> Void
   ) {
     self.loop = loop
     self.metrics = metrics
-    self.logDescriptor = logDescriptor
+    log = LogWriter(descriptor: logDescriptor)
+    self.report = report
     self.reportFailure = reportFailure
     verifier = AccessTokenVerifier(providers: snapshot.providers, epoch: snapshot.generation, cacheBytes: tokenCacheBytes)
     pathScratch = .allocate(capacity: Self.maximumHead)
@@ -112,7 +112,7 @@ package final class WorkerContext {
       }
       finishedExchanges.removeAll(keepingCapacity: true)
     }
-    if !logQueue.isEmpty { flushLog() }
+    if !log.queue.isEmpty { flushLog() }
     while countedUpstream < upstreamCounts.open {
       metrics.connectionOpened(side: .upstream, protocol: .http1)
       countedUpstream += 1
@@ -206,18 +206,9 @@ package final class WorkerContext {
 
   // MARK: The access log
 
-  func flushLogIfLarge() {
-    if logQueue.count >= Self.logFlush { flushLog() }
-  }
-
-  /// Writes whole lines, in one call where the descriptor takes them. A log that cannot be written is not worth a request.
   private func flushLog() {
-    while !logQueue.isEmpty, logDescriptor >= 0 {
-      let result = Syscall.run { write(logDescriptor, logQueue.start, logQueue.count) }
-      guard case .done(let count) = result else { break }
-      logQueue.consume(count)
-    }
-    logQueue.removeAll()
+    let lost = log.flush()
+    if lost > 0 { report("the access log's reader stalled: \(lost) lines were dropped") }
   }
 }
 

@@ -56,6 +56,11 @@ package enum Syscall {
     run { send(descriptor, buffer, count, Int32(MSG_NOSIGNAL)) }
   }
 
+  /// The same for a socket that is not in non-blocking mode.
+  package static func sendNow(_ descriptor: Int32, _ buffer: UnsafeRawPointer, _ count: Int) -> SyscallResult {
+    run { send(descriptor, buffer, count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
+  }
+
   package static func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) throws(Errno) {
     var value = value
     _ = try require { Int(setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))) }

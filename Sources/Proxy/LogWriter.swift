@@ -1,0 +1,69 @@
+import Bytes
+import CLinux
+import Reactor
+
+/// A worker's lines on their way to the access log: gathered in a queue, written at the end of the loop's turn.
+///
+/// A log that cannot be written is not worth a request: nothing here waits. When the reader of a pipe stalls, lines are kept
+/// up to a bound and dropped beyond it, whole ones only.
+struct LogWriter: ~Copyable {
+  var queue = ByteQueue()
+  /// The control thread's; a rotation puts another file behind the same number.
+  private let descriptor: Int32
+  /// Lines dropped since the reader stalled, to be told when it goes on.
+  private(set) var dropped = 0
+
+  /// Bytes kept for a reader that stalls.
+  private static let limit = 1 << 20
+  /// Writes of no more than this are not mixed with another worker's in a pipe (POSIX PIPE_BUF).
+  private static let atomic = 4096
+
+  /// - Parameter descriptor: -1 for no log.
+  init(descriptor: Int32) { self.descriptor = descriptor }
+
+  /// Whether there is room for another line; counts it as dropped if not.
+  mutating func admitsLine() -> Bool {
+    if queue.count < Self.limit { return true }
+    dropped += 1
+    return false
+  }
+
+  /// Writes what can be written now. Returns how many lines were lost before, once the reader goes on.
+  mutating func flush() -> Int {
+    guard descriptor >= 0 else {
+      queue.removeAll()
+      return 0
+    }
+    let isFile = gh_is_regular_file(descriptor) != 0
+    while !queue.isEmpty {
+      let count = isFile ? queue.count : lines(within: Self.atomic)
+      guard let written = write(count, isFile: isFile) else { return 0 }
+      queue.consume(written)
+    }
+    defer { dropped = 0 }
+    return dropped
+  }
+
+  /// Bytes of the whole lines that fit into `limit`; of the first line if that alone does not.
+  private func lines(within limit: Int) -> Int {
+    let bytes = queue.readable
+    guard bytes.count > limit else { return bytes.count }
+    if let end = bytes[..<limit].lastIndex(of: 0x0a) { return end + 1 }
+    return (bytes.firstIndex(of: 0x0a) ?? bytes.count - 1) + 1
+  }
+
+  /// Nil when nothing can be written now; what fails for good is given up.
+  private mutating func write(_ count: Int, isFile: Bool) -> Int? {
+    let start = queue.start
+    // A socket, as systemd gives for standard output, blocks unless each call says not to.
+    var result = isFile ? SyscallResult.failed(Errno(ENOTSOCK)) : Syscall.sendNow(descriptor, start, count)
+    if case .failed(let error) = result, error.code == ENOTSOCK {
+      result = Syscall.run { CLinux.write(descriptor, start, count) }
+    }
+    switch result {
+    case .done(let written): return written
+    case .wouldBlock: return nil
+    case .failed: return queue.count
+    }
+  }
+}
