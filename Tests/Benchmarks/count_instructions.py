@@ -17,14 +17,21 @@ GATEHOUSE = Path(os.environ.get("GATEHOUSE", ROOT / ".build/release/gatehouse"))
 BATCH = 1000
 
 
-def counted(fixture, requests):
+def readable(directory):
+    """A copy of the binary without debug information, which valgrind 3.19 cannot read from Swift; its symbols stay."""
+    copy = Path(directory) / "gatehouse"
+    subprocess.run(["strip", "--strip-debug", "-o", str(copy), str(GATEHOUSE)], check=True)
+    return copy
+
+
+def counted(binary, fixture, requests):
     """Instructions that a gateway spends from its start to its end, with this many requests on one connection between."""
     port = free_port()
     out = fixture.directory / f"callgrind.{requests}"
     log = fixture.directory / "gatehouse.log"
     with open(log, "wb") as file:
         process = subprocess.Popen(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", str(GATEHOUSE), "run", "--config", str(fixture.gatehouse(port))],
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", str(binary), "run", "--config", str(fixture.gatehouse(port))],
             stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
     try:
         eventually(lambda: process.poll() is not None or accepts(port), 120)
@@ -51,7 +58,7 @@ def main():
         os.chmod(directory, 0o755)
         fixture = Fixture(directory, 1)
         with Nginx(Path(directory) / "nginx", fixture.pki.backend, fixture.pki.mesh.certificate, port=fixture.backend_port, record=False):
-            few, many = counted(fixture, 2 * BATCH), counted(fixture, 4 * BATCH)
+            few, many = [counted(readable(directory), fixture, requests) for requests in (2 * BATCH, 4 * BATCH)]
     each = (many - few) / (2 * BATCH)
     print(f"{each:,.0f} user instructions for one warm request")
     if options.limit and each > options.limit:
