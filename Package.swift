@@ -60,10 +60,12 @@ let package = Package(
     .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON"]),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HTTP", "Bytes"]),
-    .testTarget(name: "ReactorTests", dependencies: ["Reactor"]),
+    .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes", "CLinux"]),
     .testTarget(name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CLinux"]),
-    .testTarget(name: "UpstreamTests", dependencies: ["Upstream"]),
-    .testTarget(name: "ProxyTests", dependencies: ["Proxy"]),
+    .testTarget(
+      name: "UpstreamTests", dependencies: ["Upstream", "Development", "Transport", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
+    .testTarget(
+      name: "ProxyTests", dependencies: ["Proxy", "Upstream", "Routing", "Tokens", "HTTP1", "HTTP", "Bytes"]),
     .testTarget(name: "DevelopmentTests", dependencies: ["Development", "Tokens", "TLS", "JSON"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing"]),
   ],

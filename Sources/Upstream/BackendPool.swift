@@ -75,11 +75,7 @@ package final class BackendPool {
   /// Takes no new requests: idle connections close now, busy ones when their request is over.
   package func retire() {
     isRetired = true
-    for index in idle.indices {
-      let connections = idle[index]
-      idle[index].removeAll()
-      for connection in connections { connection.shutDown() }
-    }
+    for connection in idle.flatMap({ $0 }) { connection.shutDown() }
   }
 
   // MARK: Balancing
@@ -157,12 +153,13 @@ package final class BackendPool {
     open &-= 1
     counts.open &-= 1
     let endpoint = connection.endpointIndex
-    if wasIdle {
-      if let index = idle[endpoint].firstIndex(where: { $0 === connection }) { idle[endpoint].remove(at: index) }
+    if wasIdle, let index = idle[endpoint].firstIndex(where: { $0 === connection }) {
+      idle[endpoint].remove(at: index)
     } else {
       active[endpoint] &-= 1
     }
-    // The place that became free is for the first in line. Not from inside the closing connection's frames.
-    if !waiting.isEmpty, open < backend.connectionLimit, !isRetired { connect(waiting.removeFirst(), first: choose()) }
+    // The place that became free is for the first in line, in a retired pool too: who waits there came before it was retired.
+    // When connecting fails on the spot, the place is free for the next.
+    while !waiting.isEmpty, open < backend.connectionLimit { connect(waiting.removeFirst(), first: choose()) }
   }
 }
