@@ -98,3 +98,9 @@ static inline int gh_is_regular_file(int fd) {
   struct stat status;
   return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
+
+// Lets the kernel drop clean pages of a file mapping.
+#include <sys/mman.h>
+static inline void gh_forget_pages(unsigned long start, unsigned long size) {
+  (void)madvise((void *)start, size, MADV_DONTNEED);
+}

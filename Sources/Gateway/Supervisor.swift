@@ -191,6 +191,7 @@ package final class Supervisor {
     if let admin = current.configuration.admin { places.append("admin \(admin.address.value.text)") }
     FileHandle.standardError.write(Data("ready: \(places.joined(separator: ", "))\n".utf8))
     onReady()
+    ColdPages.release()
   }
 
   /// Makes `built` what the process says of itself.
@@ -270,6 +271,8 @@ package final class Supervisor {
     if reloadRequested {
       reloadRequested = false
       reload()
+    } else {
+      ColdPages.release()
     }
   }
 
