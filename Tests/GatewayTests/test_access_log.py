@@ -125,13 +125,22 @@ def test_lines_of_many_clients_do_not_mix(make_gateway, nginx, tmp_path):
         (str(number), str(turn)) for number in range(8) for turn in range(25)}
 
 
-def test_whoever_reads_the_log_slowly_holds_up_nobody(make_gateway, backend, tmp_path):
-    """Standard output is a pipe in a container; its reader may stall."""
-    fifo = tmp_path / "log.fifo"
-    os.mkfifo(fifo)
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+@pytest.mark.parametrize("where", ["standard output", "a named pipe"])
+def test_whoever_reads_the_log_slowly_holds_up_nobody(make_gateway, backend, tmp_path, where):
+    """Standard output is a pipe in a container; its reader may stall, and may go."""
+    if where == "standard output":
+        reader, writer = os.pipe()
+        gateway = make_gateway(backend.port, start=False)
+        gateway.output_descriptor = writer
+    else:
+        fifo = tmp_path / "log.fifo"
+        os.mkfifo(fifo)
+        reader, writer = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), None
+        gateway = make_gateway(backend.port, {"access_log": {"path": str(fifo)}}, start=False)
+    gateway.start()
+    if writer is not None:
+        os.close(writer)
     try:
-        gateway = make_gateway(backend.port, {"access_log": {"path": str(fifo)}})
         with gateway.client(timeout=5) as client:
             for number in range(400):
                 assert client.exchange("GET", f"/public/{number}/{'x' * 500}").status == 200

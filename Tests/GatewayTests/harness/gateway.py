@@ -38,6 +38,8 @@ class Gateway:
         self.process = None
         self.output = self.directory / "stdout.log"
         self.errors = self.directory / "stderr.log"
+        # A descriptor to be the process's standard output in place of the file.
+        self.output_descriptor = None
 
     # Life
 
@@ -55,7 +57,8 @@ class Gateway:
 
         with open(self.output, "wb") as out, open(self.errors, "wb") as err:
             self.process = subprocess.Popen(
-                [str(BINARY), "run", "--config", str(self.routes)], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                [str(BINARY), "run", "--config", str(self.routes)], stdin=subprocess.DEVNULL,
+                stdout=out if self.output_descriptor is None else self.output_descriptor, stderr=err,
                 preexec_fn=restrict, env=dict(os.environ, **(self.environment or {})))
         return self
 
