@@ -9,10 +9,16 @@ open class Channel {
   package private(set) var descriptor: FileDescriptor
   package private(set) var interest: Readiness = []
   package private(set) var slot: SlotID?
+  /// When `deadlineReached` is due, in ms of the loop's clock; 0 for never.
+  private var deadline: UInt64 = 0
+  /// When the wheel looks at this channel next; a deadline at or after that need not be told to the wheel.
+  private var filedFor = UInt64.max
+  private let clock: UnsafePointer<UInt64>
 
   /// Takes ownership of `descriptor`. The channel hears nothing before `register`.
   public init(loop: EventLoop, descriptor: Int32) {
     self.loop = loop
+    clock = UnsafePointer(loop.clock)
     self.descriptor = FileDescriptor(owning: descriptor)
   }
 
@@ -56,9 +62,26 @@ open class Channel {
   }
 
   /// Sets the time at which `deadlineReached` is called, in milliseconds from now; 0 clears it.
+  ///
+  /// A request sets eleven. Most are later than the last and only stored; the wheel asks for them when it comes by.
   package final func setDeadline(_ milliseconds: Int) {
+    deadline = milliseconds == 0 ? 0 : clock.pointee &+ UInt64(milliseconds)
+    if deadline != 0, deadline < filedFor { file() }
+  }
+
+  @inline(never) private func file() {
     guard let slot else { return }
-    loop.setDeadline(Int(slot.index), milliseconds == 0 ? 0 : loop.now &+ UInt64(milliseconds))
+    filedFor = deadline
+    loop.setDeadline(Int(slot.index), deadline)
+  }
+
+  /// The wheel has come by: the deadline has passed, was moved, or was cleared.
+  final func filedTimeReached() {
+    filedFor = .max
+    if deadline == 0 { return }
+    if deadline > clock.pointee { return file() }
+    deadline = 0
+    deadlineReached()
   }
 
   /// Closes the descriptor, forgets deadline and slot, and keeps the object alive until the end of the loop's turn,

@@ -16,19 +16,24 @@ public final class EventLoop {
   package var endOfTurn: (() -> Void)?
 
   /// Milliseconds of the monotonic clock, read once a turn.
-  package private(set) var now: UInt64
+  package var now: UInt64 { clock.pointee }
+  /// Where `now` stands, so that channels can look without going through the loop.
+  let clock: UnsafeMutablePointer<UInt64>
   /// Nanoseconds of the monotonic clock, read once a turn.
   package private(set) var nowNanoseconds: UInt64
 
   package init() throws(Errno) {
     poller = try Poller()
     nowNanoseconds = Clock.monotonicNanoseconds()
-    now = nowNanoseconds / 1_000_000
-    wheel = TimerWheel(now: now)
+    clock = .allocate(capacity: 1)
+    clock.pointee = nowNanoseconds / 1_000_000
+    wheel = TimerWheel(now: clock.pointee)
     expired.reserveCapacity(256)
     due.reserveCapacity(256)
     graveyard.reserveCapacity(256)
   }
+
+  deinit { clock.deallocate() }
 
   /// Channels that are open on this loop.
   package var channelCount: Int { table.count }
@@ -68,7 +73,7 @@ public final class EventLoop {
 
   private func readClock() {
     nowNanoseconds = Clock.monotonicNanoseconds()
-    now = nowNanoseconds / 1_000_000
+    clock.pointee = nowNanoseconds / 1_000_000
   }
 
   private func fireDeadlines() {
@@ -78,8 +83,8 @@ public final class EventLoop {
     // neither is to hear of the deadline that was. So tenants are noted before the first of them is called.
     for slot in expired { if let id = table.id(at: Int(slot)) { due.append(id) } }
     expired.removeAll(keepingCapacity: true)
-    for id in due where wheel.deadline(of: Int(id.index)) == 0 {
-      if let channel = table.find(id) { channel._withUnsafeGuaranteedRef { $0.deadlineReached() } }
+    for id in due {
+      if let channel = table.find(id) { channel._withUnsafeGuaranteedRef { $0.filedTimeReached() } }
     }
     due.removeAll(keepingCapacity: true)
   }
