@@ -86,15 +86,19 @@ package struct RequestFields {
       case .tracestate:
         if !own.forwardsTracestate { continue }
       case .authorization:
-        if !own.forwardsAccessToken { continue }
+        // The internal token may travel in this very field.
+        if !own.forwardsAccessToken || TokenSource.sameName(field.name, own.tokenFieldName, bytes) { continue }
       case .cookie:
         if !own.forwardsAccessToken, own.route.removesCookies {
+          if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
           copyCookies(field, bytes, own.route, to: &out)
           continue
         }
       default:
         if HopByHop.contains(field.id) { continue }
         if TokenSource.sameName(field.name, own.tokenFieldName, bytes) { continue }
+        // A token may stand in a field that has a meaning of its own, like `Sec-WebSocket-Protocol`.
+        if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
       }
       if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
       ResponseFields.copy(field, bytes, to: &out)
