@@ -71,9 +71,9 @@ static inline int gh_available_processors(void) {
   return count > 0 ? count : 1;
 }
 
-// open is variadic, which Swift does not import.
+// open is variadic, which Swift does not import. Non-blocking, for a path that is a FIFO: opening it fails when nobody reads.
 static inline int gh_open_append(const char *path) {
-  return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  return open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0640);
 }
 static inline int gh_duplicate_over(int from, int to) { return dup3(from, to, O_CLOEXEC); }
 
