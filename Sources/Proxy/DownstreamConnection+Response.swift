@@ -11,6 +11,7 @@ extension DownstreamConnection {
       // HTTP/1.0 has no interim responses, and this gateway has said `100 Continue` itself.
       guard exchange.head.minorVersion == 1, head.status != 100 else { return }
       ResponseFields.writeInterim(head, bytes, to: &output)
+      output.append("\r\n")
       return
     }
     responseHasNoContent = exchange.head.method == .head || head.status == 204 || head.status == 304
@@ -25,14 +26,15 @@ extension DownstreamConnection {
           framing = .chunked
           responseIsChunked = true
         } else {
-          framing = .untilClose
+          framing = .untilEnd
           closesAfterResponse = true
         }
       }
     }
     // A request that is not complete cannot be followed by another unless the rest of it is read; see `responseCompleted`.
     ResponseFields.write(
-      head, bytes, framing: framing, persistence: persistence(exchange), date: &worker.dateLine, now: worker.seconds, to: &output)
+      head, bytes, framing: framing, persistence: persistence(exchange), now: worker.seconds, to: &output)
+    output.append("\r\n")
   }
 
   func respondContent(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -70,14 +72,21 @@ extension DownstreamConnection {
     if error.endsConnection { closesAfterResponse = true }
     if state == .readingContent, !willDiscard { closesAfterResponse = true }
     output.borrow(from: buffers)
-    ErrorResponder.write(error, exchange: exchange, persistence: persistence(exchange), worker: worker, to: &output)
+    var problem = ByteQueue()
+    ErrorResponder.problem(error, exchange.requestID, to: &problem)
+    ErrorResponder.writeHead(
+      error, exchange: exchange, contentLength: problem.count, persistence: persistence(exchange), now: worker.seconds, to: &output)
+    output.append("\r\n")
+    if exchange.head.method != .head { output.append(problem.readable) }
   }
 
   /// A response that the gateway serves itself, with content of `type`.
-  func respondContent(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
+  func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
     output.borrow(from: buffers)
-    ErrorResponder.writeContent(
-      content, type: type, isHead: exchange.head.method == .head, persistence: persistence(exchange), worker: worker, to: &output)
+    ErrorResponder.writeHead(
+      ofType: type, contentLength: content.count, persistence: persistence(exchange), now: worker.seconds, to: &output)
+    output.append("\r\n")
+    if exchange.head.method != .head { output.append(content) }
   }
 
   private func persistence(_ exchange: Exchange) -> ResponseFields.Persistence {

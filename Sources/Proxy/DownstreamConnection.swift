@@ -190,7 +190,7 @@ public final class DownstreamConnection: SecureChannel {
   // MARK: Requests
 
   private func beginRequest() {
-    exchange = worker.takeExchange(for: self)
+    exchange = worker.takeExchange(for: .http1(self))
     parser.reset()
     state = .readingHead
     isAtRest = false

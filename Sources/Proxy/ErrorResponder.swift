@@ -8,75 +8,68 @@ package enum ErrorResponder {
   /// Seconds after which a client may try again what was refused for want of capacity or keys.
   private static let retryAfter: StaticString = "1"
 
-  static func write(
-    _ error: GatewayError, exchange: Exchange, persistence: ResponseFields.Persistence, worker: WorkerContext,
-    to out: inout ByteQueue
+  /// Writes status and fields of the answer to `error`, whose content is `count` bytes of `problem`.
+  static func writeHead<Output: FieldOutput & ~Copyable>(
+    _ error: GatewayError, exchange: Exchange, contentLength count: Int, persistence: ResponseFields.Persistence, now: Int64,
+    to out: inout Output
   ) {
-    begin(UInt16(error.status), worker, to: &out)
+    out.status(UInt16(error.status))
+    ResponseFields.date(now, to: &out)
     switch error.status {
-    case 401: challenge(error, to: &out)
-    case 403 where error == .scopeMissing: insufficientScope(exchange.requiredScopes, to: &out)
-    case 405:
-      out.append("Allow: ")
-      out.append(exchange.allowedMethods())
-      out.append("\r\n")
-    case 503: HeadWriter.field("Retry-After", retryAfter, into: &out)
+    case 401: challenge(error, [], to: &out)
+    case 403 where error == .scopeMissing: challenge(error, exchange.requiredScopes, to: &out)
+    case 405: exchange.allowedMethods().withUnsafeBufferPointer { out.field("Allow", $0) }
+    case 503: out.field("Retry-After", retryAfter)
     default: break
     }
-    var content = ByteQueue()
-    problem(error, exchange.requestID, to: &content)
-    finish(
-      content.readable, type: "application/problem+json", isHead: exchange.head.method == .head, persistence: persistence, to: &out)
+    finish("application/problem+json", count, persistence, to: &out)
   }
 
-  /// A 200 with content that the gateway itself has.
-  static func writeContent(
-    _ content: [UInt8], type: StaticString, isHead: Bool, persistence: ResponseFields.Persistence, worker: WorkerContext,
-    to out: inout ByteQueue
+  /// Writes status 200 and fields for content that the gateway itself has.
+  static func writeHead<Output: FieldOutput & ~Copyable>(
+    ofType type: StaticString, contentLength count: Int, persistence: ResponseFields.Persistence, now: Int64,
+    to out: inout Output
   ) {
-    begin(200, worker, to: &out)
-    content.withUnsafeBufferPointer { finish($0, type: type, isHead: isHead, persistence: persistence, to: &out) }
+    out.status(200)
+    ResponseFields.date(now, to: &out)
+    finish(type, count, persistence, to: &out)
   }
 
-  private static func begin(_ status: UInt16, _ worker: WorkerContext, to out: inout ByteQueue) {
-    HeadWriter.statusLine(status, into: &out)
-    worker.dateLine.append(now: worker.seconds, into: &out)
-  }
-
-  private static func finish(
-    _ content: UnsafeBufferPointer<UInt8>, type: StaticString, isHead: Bool, persistence: ResponseFields.Persistence,
-    to out: inout ByteQueue
+  private static func finish<Output: FieldOutput & ~Copyable>(
+    _ type: StaticString, _ count: Int, _ persistence: ResponseFields.Persistence, to out: inout Output
   ) {
-    HeadWriter.field("Content-Type", type, into: &out)
-    HeadWriter.field("Content-Length", decimal: UInt64(content.count), into: &out)
-    HeadWriter.field("Cache-Control", "no-store", into: &out)
+    out.field("Content-Type", type)
+    out.field("Content-Length", decimal: UInt64(count))
+    out.field("Cache-Control", "no-store")
     ResponseFields.end(persistence, to: &out)
-    if !isHead { out.append(content) }
   }
 
-  /// RFC 6750 section 3: no error code when the client simply showed no token.
-  private static func challenge(_ error: GatewayError, to out: inout ByteQueue) {
-    out.append("WWW-Authenticate: Bearer realm=\"gatehouse\"")
-    if error != .tokenMissing {
-      out.append(error == .tokenAmbiguous ? ", error=\"invalid_request\", error_description=\"" : ", error=\"invalid_token\", error_description=\"")
-      out.append(error.title)
-      out.append("\"")
+  /// `WWW-Authenticate` of RFC 6750 section 3: no error code when the client simply showed no token.
+  private static func challenge<Output: FieldOutput & ~Copyable>(
+    _ error: GatewayError, _ scopes: [UInt8], to out: inout Output
+  ) {
+    var value = ByteQueue()
+    value.append("Bearer realm=\"gatehouse\"")
+    switch error {
+    case .tokenMissing: break
+    case .scopeMissing:
+      value.append(", error=\"insufficient_scope\"")
+      if !scopes.isEmpty {
+        value.append(", scope=\"")
+        value.append(scopes)
+        value.append("\"")
+      }
+    default:
+      value.append(error == .tokenAmbiguous ? ", error=\"invalid_request\"" : ", error=\"invalid_token\"")
+      value.append(", error_description=\"")
+      value.append(error.title)
+      value.append("\"")
     }
-    out.append("\r\n")
-  }
-
-  private static func insufficientScope(_ scopes: [UInt8], to out: inout ByteQueue) {
-    out.append("WWW-Authenticate: Bearer realm=\"gatehouse\", error=\"insufficient_scope\"")
-    if !scopes.isEmpty {
-      out.append(", scope=\"")
-      out.append(scopes)
-      out.append("\"")
-    }
-    out.append("\r\n")
+    out.field("WWW-Authenticate", value.readable)
   }
 
   /// The problem document. Everything in it is the gateway's own text but the request id, which is its own too.
-  private static func problem(_ error: GatewayError, _ requestID: UnsafeBufferPointer<UInt8>, to out: inout ByteQueue) {
+  static func problem(_ error: GatewayError, _ requestID: UnsafeBufferPointer<UInt8>, to out: inout ByteQueue) {
     out.append("{\"type\":\"about:blank\",\"title\":\"")
     out.append(error.title)
     out.append("\",\"status\":")

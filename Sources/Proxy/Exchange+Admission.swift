@@ -16,7 +16,7 @@ extension Exchange {
     case .none, .untilClose: hasContent = false
     }
     state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent)
-    if let connection, connection.context.servesKeys { return serveKeys(connection, snapshot) }
+    if let client, client.connection.context.servesKeys { return serveKeys(client, snapshot) }
     guard canonicalisePath(snapshot) else { return refuse(.badPath) }
     switch snapshot.proxy.routeTable.match(
       host: slice(head.authority), path: path, method: head.method, methodName: slice(head.methodRange), headers: head.fields,
@@ -112,12 +112,12 @@ extension Exchange {
   }
 
   /// A `serve: jwks` listener: the published keys and nothing else.
-  private func serveKeys(_ connection: DownstreamConnection, _ snapshot: WorkerSnapshot) {
+  private func serveKeys(_ client: ClientStream, _ snapshot: WorkerSnapshot) {
     guard ASCII.equal(slice(head.path), "/.well-known/jwks.json") else { return refuse(.noRoute) }
     guard head.method == .get || head.method == .head else { return refuse(.noRoute) }
     state.answered()
     status = 200
-    connection.respondContent(snapshot.proxy.publishedKeys, type: "application/jwk-set+json", to: self)
-    complete(connection)
+    client.respondOwn(snapshot.proxy.publishedKeys, type: "application/jwk-set+json", to: self)
+    complete(client)
   }
 }

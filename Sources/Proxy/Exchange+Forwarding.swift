@@ -24,15 +24,15 @@ extension Exchange {
       connection.requestEnded()
       connection.flush()
     } else {
-      self.connection?.armExchange(0)
-      self.connection?.resumeContent()
+      client?.armExchange(0)
+      client?.resumeContent()
       // Content that is there already goes with the head, in one piece; a head alone goes now.
-      if connection === upstream, self.connection?.isInsideReceived == false { connection.flush() }
+      if connection === upstream, client?.isInsideReceived == false { connection.flush() }
     }
   }
 
   private func writeHead(_ upstream: UpstreamConnection) {
-    guard let route, let snapshot, let connection else { return }
+    guard let route, let snapshot, let connection = client?.connection else { return }
     upstream.output.borrow(from: worker.buffers)
     let token = minted?.bytes ?? []
     snapshot.proxy.tokenFieldPrefix.withUnsafeBufferPointer { prefix in
@@ -125,8 +125,8 @@ extension Exchange {
   /// The route's time runs from the request's end to the response's. Without one, the backend's own time-outs bound all but
   /// the wait for a connection, which is given as long as connecting and answering may take.
   func startTimer() {
-    guard let route, let connection, let snapshot else { return }
+    guard let route, let client, let snapshot else { return }
     let backend = snapshot.proxy.backends[backend]
-    connection.armExchange(route.timeout > 0 ? route.timeout : backend.connectTimeout + backend.responseTimeout + 1_000)
+    client.armExchange(route.timeout > 0 ? route.timeout : backend.connectTimeout + backend.responseTimeout + 1_000)
   }
 }

@@ -6,7 +6,7 @@ import Upstream
 /// The response on its way to the client.
 extension Exchange {
   func responseHead(_ upstream: UpstreamConnection, _ bytes: UnsafeBufferPointer<UInt8>) {
-    guard let connection else { return }
+    guard let client else { return }
     if upstream.responseHead.status == 101 {
       // Nobody asked for another protocol: `Upgrade` was not forwarded.
       return perform(state.upstreamFailed(UpstreamFailure(.protocol, requestUnsent: false, responseStarted: true)))
@@ -17,23 +17,23 @@ extension Exchange {
       upstreamAnsweredAt = Clock.monotonicNanoseconds()
       answeringEndpoint = upstream.endpointIndex
       upstreamIdentityName = upstream.tls.peerIdentity?.name ?? []
-      if route?.timeout == 0 { connection.armExchange(0) }
+      if route?.timeout == 0 { client.armExchange(0) }
     }
-    connection.respond(upstream.responseHead, bytes, to: self)
+    client.respond(upstream.responseHead, bytes, to: self)
   }
 
   func responseContent(_ bytes: UnsafeBufferPointer<UInt8>) {
-    guard let connection else { return }
+    guard let client else { return }
     bytesOut &+= UInt64(bytes.count)
-    connection.respondContent(bytes)
+    client.respondContent(bytes)
     // Writing may have failed, and with it this exchange ended.
-    guard let connection = self.connection, connection.isCongested else { return }
-    connection.oweDrained()
+    guard let client = self.client, client.isCongested else { return }
+    client.oweDrained()
     upstream?.pauseReading()
   }
 
   func responseTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-    connection?.respondTrailer(name, value, isFirst: !hasTrailers)
+    client?.respondTrailer(name, value, isFirst: !hasTrailers)
     hasTrailers = true
   }
 
@@ -54,8 +54,8 @@ extension Exchange {
   func clientDrained() { upstream?.resumeReading() }
 
   func completeResponse() {
-    guard let connection else { return finish() }
-    connection.respondEnd(hadTrailers: hasTrailers)
-    complete(connection)
+    guard let client else { return finish() }
+    client.respondEnd(hadTrailers: hasTrailers)
+    complete(client)
   }
 }

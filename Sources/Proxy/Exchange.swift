@@ -24,7 +24,7 @@ import Upstream
 package final class Exchange: UpstreamClient {
   package unowned(unsafe) let worker: WorkerContext
   /// The client's side; nil once it is gone or the exchange is over.
-  package internal(set) unowned(unsafe) var connection: DownstreamConnection?
+  package internal(set) var client: ClientStream?
   /// The backend's side, while there is one, opening or open.
   var upstream: UpstreamConnection?
   /// What the request is served by, whatever is reloaded meanwhile.
@@ -75,15 +75,15 @@ package final class Exchange: UpstreamClient {
 
   deinit { identifiers.deallocate() }
 
-  /// Readies a pooled object for the next request of `connection`.
-  func open(_ connection: DownstreamConnection) {
-    self.connection = connection
+  /// Readies a pooled object for the next request of `client`.
+  func open(_ client: ClientStream) {
+    self.client = client
     head.reset()
   }
 
   /// Lets go of everything but memory worth keeping.
   func reset() {
-    connection = nil
+    client = nil
     upstream = nil
     snapshot = nil
     route = nil
@@ -130,7 +130,7 @@ package final class Exchange: UpstreamClient {
     if !reused { worker.upstreamConnected() }
     forward(over: connection)
   }
-  package override func upstreamDrained() { connection?.resumeContent() }
+  package override func upstreamDrained() { client?.resumeContent() }
   package override func upstreamHead(_ connection: UpstreamConnection, bytes: UnsafeBufferPointer<UInt8>) {
     responseHead(connection, bytes)
   }
@@ -139,7 +139,7 @@ package final class Exchange: UpstreamClient {
     responseTrailer(name, value)
   }
   package override func upstreamEnded() { responseEnded() }
-  package override func upstreamPaused() { connection?.finishTurn() }
+  package override func upstreamPaused() { client?.finishTurn() }
   package override func upstreamFailed(_ failure: UpstreamFailure) { responseFailed(failure) }
 
   // MARK: What others ask
@@ -190,7 +190,7 @@ package final class Exchange: UpstreamClient {
   /// The client left before its request could be read: there is nothing to record.
   func discard() {
     isRecorded = true
-    connection = nil
+    client = nil
     worker.giveBack(self)
   }
 
@@ -211,9 +211,9 @@ package final class Exchange: UpstreamClient {
       answer(error)
     case .abort:
       leaveUpstream()
-      let connection = self.connection
+      let client = self.client
       finish()
-      connection?.abort()
+      client?.abort()
     case .cancelUpstream: leaveUpstream()
     case .finish: completeResponse()
     }
@@ -232,17 +232,17 @@ package final class Exchange: UpstreamClient {
   private func answer(_ error: GatewayError) {
     self.error = error
     status = error.status
-    guard let connection else { return finish() }
-    connection.respondError(error, to: self)
-    complete(connection)
+    guard let client else { return finish() }
+    client.respondError(error, to: self)
+    complete(client)
   }
 
   /// The response is whole in the client's queue.
-  func complete(_ connection: DownstreamConnection) {
-    let isInside = connection.isInsideReceived
+  func complete(_ client: ClientStream) {
+    let isInside = client.isInsideReceived
     finish()
-    connection.responseCompleted()
-    if !isInside { connection.finishTurn() }
+    client.responseCompleted()
+    if !isInside { client.finishTurn() }
   }
 
   /// Records the request and goes back to the worker, which reuses the object in a later turn.
@@ -250,7 +250,7 @@ package final class Exchange: UpstreamClient {
     guard !isRecorded else { return }
     isRecorded = true
     record()
-    connection = nil
+    client = nil
     worker.giveBack(self)
   }
 }

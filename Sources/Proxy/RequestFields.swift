@@ -101,7 +101,7 @@ package struct RequestFields {
         if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
       }
       if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
-      ResponseFields.copy(field, bytes, to: &out)
+      out.copy(field, bytes)
     }
   }
 

@@ -9,25 +9,27 @@ package enum ResponseFields {
     case asGiven
     /// No content, and nothing announced it: `Content-Length: 0`.
     case empty
+    /// `Transfer-Encoding: chunked`.
     case chunked
-    case untilClose
+    /// The end of the stream or of the connection is the end of the content.
+    case untilEnd
   }
 
   package enum Persistence {
-    /// HTTP/1.1 keeps connections open without saying so.
+    /// HTTP/1.1 keeps connections open without saying so; HTTP/2 has no such field.
     case implied
     case keepAlive
     case close
   }
 
-  /// Writes status line, fields and the empty line of a final response.
+  /// Writes status and fields of a final response.
   ///
   /// - Parameter now: seconds since 1970, for the `Date` of a response that has none (RFC 9110 section 6.6.1).
-  package static func write(
+  package static func write<Output: FieldOutput & ~Copyable>(
     _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, framing: Framing, persistence: Persistence,
-    date: inout DateLine, now: Int64, to out: inout ByteQueue
+    now: Int64, to out: inout Output
   ) {
-    HeadWriter.statusLine(head.status, into: &out)
+    out.status(head.status)
     var hasDate = false
     var index = 0
     while index < head.fields.count {
@@ -36,59 +38,52 @@ package enum ResponseFields {
       switch field.id {
       case .contentLength:
         // Of a HEAD or 304 response it is what a GET would have had; never of a 204 (RFC 9110 section 8.6).
-        if case .asGiven = framing, head.status != 204 { copy(field, bytes, to: &out) }
+        if case .asGiven = framing, head.status != 204 { out.copy(field, bytes) }
       case .other:
-        if !head.hasConnectionOptions || !isNominated(field, head, bytes) { copy(field, bytes, to: &out) }
+        if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
       default:
         if HopByHop.contains(field.id) { continue }
         if field.id == .date { hasDate = true }
-        if !head.hasConnectionOptions || !isNominated(field, head, bytes) { copy(field, bytes, to: &out) }
+        if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
       }
     }
-    if !hasDate { date.append(now: now, into: &out) }
+    if !hasDate { date(now, to: &out) }
     switch framing {
-    case .asGiven, .untilClose: break
-    case .empty: out.append("Content-Length: 0\r\n")
-    case .chunked: out.append("Transfer-Encoding: chunked\r\n")
+    case .asGiven, .untilEnd: break
+    case .empty: out.field("content-length", "0")
+    case .chunked: out.field("Transfer-Encoding", "chunked")
     }
     end(persistence, to: &out)
   }
 
-  /// Writes an interim (1xx) response.
-  package static func writeInterim(
-    _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to out: inout ByteQueue
+  /// Writes status and fields of an interim (1xx) response.
+  package static func writeInterim<Output: FieldOutput & ~Copyable>(
+    _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to out: inout Output
   ) {
-    HeadWriter.statusLine(head.status, into: &out)
+    out.status(head.status)
     var index = 0
     while index < head.fields.count {
       let field = head.fields[index]
       index &+= 1
       if HopByHop.contains(field.id) || field.id == .contentLength { continue }
-      if !head.hasConnectionOptions || !isNominated(field, head, bytes) { copy(field, bytes, to: &out) }
+      if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
     }
-    out.append("\r\n")
   }
 
-  /// The `Connection` field, if one is needed, and the empty line.
-  static func end(_ persistence: Persistence, to out: inout ByteQueue) {
+  static func date<Output: FieldOutput & ~Copyable>(_ now: Int64, to out: inout Output) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: HTTPDate.length) { text in
+      HTTPDate.format(now, into: text)
+      out.field("Date", UnsafeBufferPointer(text))
+    }
+  }
+
+  /// The `Connection` field, if one is needed.
+  static func end<Output: FieldOutput & ~Copyable>(_ persistence: Persistence, to out: inout Output) {
     switch persistence {
-    case .implied: out.append("\r\n")
-    case .keepAlive: out.append("Connection: keep-alive\r\n\r\n")
-    case .close: out.append("Connection: close\r\n\r\n")
+    case .implied: break
+    case .keepAlive: out.field("Connection", "keep-alive")
+    case .close: out.field("Connection", "close")
     }
-  }
-
-  /// `name: value` with one space, whatever white space it came with.
-  @inline(__always)
-  static func copy(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, to out: inout ByteQueue) {
-    if field.value.start == field.name.end &+ 2, bytes[field.name.end &+ 1] == 0x20 {
-      out.append(UnsafeBufferPointer(rebasing: bytes[field.name.start..<field.value.end]))
-    } else {
-      out.append(UnsafeBufferPointer(rebasing: bytes[field.name.start..<field.name.end]))
-      out.append(": ")
-      out.append(UnsafeBufferPointer(rebasing: bytes[field.value.start..<field.value.end]))
-    }
-    out.append("\r\n")
   }
 
   private static func isNominated(

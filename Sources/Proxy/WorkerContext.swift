@@ -21,7 +21,6 @@ package final class WorkerContext {
   /// Called once, when draining and the last client is gone.
   package var onDrained: (() -> Void)?
 
-  package var dateLine = DateLine()
   /// Room for one canonical path: no longer than the path as sent, which is no longer than the largest head.
   let pathScratch: UnsafeMutableBufferPointer<UInt8>
   var log: LogWriter
@@ -92,10 +91,10 @@ package final class WorkerContext {
 
   // MARK: Exchanges
 
-  func takeExchange(for connection: DownstreamConnection) -> Exchange {
+  func takeExchange(for client: ClientStream) -> Exchange {
     let exchange = freeExchanges.popLast() ?? Exchange(worker: self)
     activeExchanges &+= 1
-    exchange.open(connection)
+    exchange.open(client)
     return exchange
   }
 

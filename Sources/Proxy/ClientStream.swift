@@ -1,0 +1,128 @@
+import Bytes
+import HTTP
+import HTTP1
+
+/// Whatever carries an exchange's request and its answer: an HTTP/1.1 connection or a stream of an HTTP/2 one.
+///
+/// An exchange speaks to its client through this alone, so there is one path of policy for all protocols.
+package enum ClientStream {
+  case http1(DownstreamConnection)
+  case http2(HTTP2ClientStream)
+
+  /// The connection under it: who is at the other end, and over what TLS.
+  var connection: DownstreamConnection {
+    switch self {
+    case .http1(let connection): connection
+    case .http2(let stream): stream.connection
+    }
+  }
+
+  /// Whether the client takes the response slower than it comes.
+  var isCongested: Bool {
+    switch self {
+    case .http1(let connection): connection.isCongested
+    case .http2(let stream): stream.isCongested
+    }
+  }
+
+  /// Whether what the client sends is being handed over right now; it will be followed by `Exchange.contentPaused`.
+  var isInsideReceived: Bool {
+    switch self {
+    case .http1(let connection): connection.isInsideReceived
+    case .http2(let stream): stream.connection.isInsideReceived
+    }
+  }
+
+  /// Asks for `Exchange.clientDrained` once the client has taken what is waiting.
+  func oweDrained() {
+    switch self {
+    case .http1(let connection): connection.oweDrained()
+    case .http2: break  // A stream always says when it has drained.
+    }
+  }
+
+  /// The head of a backend's response, final or interim.
+  func respond(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
+    switch self {
+    case .http1(let connection): connection.respond(head, bytes, to: exchange)
+    case .http2(let stream): stream.respond(head, bytes, to: exchange)
+    }
+  }
+
+  func respondContent(_ bytes: UnsafeBufferPointer<UInt8>) {
+    switch self {
+    case .http1(let connection): connection.respondContent(bytes)
+    case .http2(let stream): stream.respondContent(bytes)
+    }
+  }
+
+  func respondTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isFirst: Bool) {
+    switch self {
+    case .http1(let connection): connection.respondTrailer(name, value, isFirst: isFirst)
+    case .http2(let stream): stream.respondTrailer(name, value)
+    }
+  }
+
+  func respondEnd(hadTrailers: Bool) {
+    switch self {
+    case .http1(let connection): connection.respondEnd(hadTrailers: hadTrailers)
+    case .http2(let stream): stream.respondEnd()
+    }
+  }
+
+  /// The gateway's own answer, whole.
+  func respondError(_ error: GatewayError, to exchange: Exchange) {
+    switch self {
+    case .http1(let connection): connection.respondError(error, to: exchange)
+    case .http2(let stream): stream.respondError(error, to: exchange)
+    }
+  }
+
+  /// A 200 with content that the gateway itself has.
+  func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
+    switch self {
+    case .http1(let connection): connection.respondOwn(content, type: type, to: exchange)
+    case .http2(let stream): stream.respondOwn(content, type: type, to: exchange)
+    }
+  }
+
+  /// The response is whole and the exchange over.
+  func responseCompleted() {
+    switch self {
+    case .http1(let connection): connection.responseCompleted()
+    case .http2(let stream): stream.responseCompleted()
+    }
+  }
+
+  /// Writes what has been produced.
+  func finishTurn() {
+    switch self {
+    case .http1(let connection): connection.finishTurn()
+    case .http2(let stream): stream.connection.finishTurn()
+    }
+  }
+
+  /// The exchange can take content again.
+  func resumeContent() {
+    switch self {
+    case .http1(let connection): connection.resumeContent()
+    case .http2(let stream): stream.resumeContent()
+    }
+  }
+
+  /// Bounds the time until the response is complete, in ms; 0 for no bound.
+  func armExchange(_ milliseconds: Int) {
+    switch self {
+    case .http1(let connection): connection.armExchange(milliseconds)
+    case .http2(let stream): stream.armExchange(milliseconds)
+    }
+  }
+
+  /// Cuts the client off in the middle of a response, so that it cannot take a part for the whole.
+  func abort() {
+    switch self {
+    case .http1(let connection): connection.abort()
+    case .http2(let stream): stream.abort()
+    }
+  }
+}
