@@ -203,7 +203,7 @@ struct UpstreamConnectionTests {
     defer { bench.end() }
     script("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
     let pool = try bench.pool()
-    let client = bench.client(pool) { client in client.onBody = { client.connection?.cancel() } }
+    let client = bench.client(pool) { client in client.onBody = { [unowned client] in client.connection?.cancel() } }
     bench.turn { pool.openConnections == 0 && client.body == "hello" }
     bench.settle()
     #expect(client.failures == 0)
@@ -217,7 +217,7 @@ struct UpstreamConnectionTests {
     let content = head.contains("chunked") ? "6\r\nhello \r\n6\r\nworld!\r\n0\r\n\r\n" : "hello world!"
     script(head + content)
     let pool = try bench.pool()
-    let client = bench.client(pool) { client in client.onBody = { client.connection?.pauseReading() } }
+    let client = bench.client(pool) { client in client.onBody = { [unowned client] in client.connection?.pauseReading() } }
     bench.turn { !client.body.isEmpty }
     bench.settle()
     if head.contains("chunked") {
