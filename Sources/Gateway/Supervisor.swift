@@ -83,10 +83,14 @@ package final class Supervisor {
       for warning in built.warnings { print("warning: \(warning)") }
       let configuration = built.configuration
       print(
-        "ok: \(configuration.listeners.count) listeners, \(configuration.identityProviders.count) identity providers, "
-          + "\(configuration.backends.count) backends, \(configuration.routes.count) routes")
+        "ok: \(count(configuration.listeners, "listener")), \(count(configuration.identityProviders, "identity provider")), "
+          + "\(count(configuration.backends, "backend")), \(count(configuration.routes, "route"))")
       return .done
     }
+  }
+
+  private static func count<Element>(_ list: [Element], _ name: String) -> String {
+    "\(list.count) \(name)\(list.count == 1 ? "" : "s")"
   }
 
   /// `gatehouse run`: serves in the foreground until a signal ends it.
@@ -333,6 +337,8 @@ package final class Supervisor {
         // A unix-domain socket has one queue: all workers accept from it.
         let isUnix = if case .unix = listener.address { true } else { false }
         guard let address = listener.address.resolve() else { throw Errno(EADDRNOTAVAIL) }
+        // SO_REUSEPORT would share an address with another gateway without a word; a socket without it is refused instead.
+        if !isUnix { _ = close(try Listener.open(address, reusePort: false)) }
         var shared: Int32 = -1
         for index in changes.indices {
           let descriptor: Int32

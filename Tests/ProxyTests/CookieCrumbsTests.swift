@@ -3,14 +3,15 @@ import Proxy
 import Testing
 
 struct CookieCrumbsTests {
-  @Test(arguments: [
-    ("", []), (";", []), (" ; ;\t; ", []), ("a=1", ["a=1|a|1"]), ("a=1; b=2", ["a=1|a|1", "b=2|b|2"]),
-    ("a=1;b=2;;c=3;", ["a=1|a|1", "b=2|b|2", "c=3|c|3"]), ("  a=1 \t;\tb=2 ", ["a=1|a|1", "b=2|b|2"]),
-    ("a", ["a|a|"]), ("a=", ["a=|a|"]), ("=1", ["=1||1"]), ("=", ["=||"]), ("a==", ["a==|a|="]),
-    ("a=\"1\"", ["a=\"1\"|a|1"]), ("a=\"", ["a=\"|a|\""]), ("a=\"\"", ["a=\"\"|a|"]), ("a=\"1", ["a=\"1|a|\"1"]),
-    // A quoted semicolon is no exception: RFC 6265 has none.
-    ("a=\"1;2\"", ["a=\"1|a|\"1", "2\"|2\"|"]),
-  ] as [(String, [String])])
+  @Test(
+    arguments: [
+      ("", []), (";", []), (" ; ;\t; ", []), ("a=1", ["a=1|a|1"]), ("a=1; b=2", ["a=1|a|1", "b=2|b|2"]),
+      ("a=1;b=2;;c=3;", ["a=1|a|1", "b=2|b|2", "c=3|c|3"]), ("  a=1 \t;\tb=2 ", ["a=1|a|1", "b=2|b|2"]),
+      ("a", ["a|a|"]), ("a=", ["a=|a|"]), ("=1", ["=1||1"]), ("=", ["=||"]), ("a==", ["a==|a|="]),
+      ("a=\"1\"", ["a=\"1\"|a|1"]), ("a=\"", ["a=\"|a|\""]), ("a=\"\"", ["a=\"\"|a|"]), ("a=\"1", ["a=\"1|a|\"1"]),
+      // A quoted semicolon is no exception: RFC 6265 has none.
+      ("a=\"1;2\"", ["a=\"1|a|\"1", "2\"|2\"|"]),
+    ] as [(String, [String])])
   func `A field is read pair by pair`(text: String, pairs: [String]) {
     // Something before and behind, which is not the field's.
     let bytes = HeldBytes("x=0;" + text + ";y=9")

@@ -72,7 +72,9 @@ struct ExchangeStateTests {
     }
   }
 
-  @Test(arguments: Point.allCases, Event.allCases) func `Every event at every point has its one outcome`(point: Point, event: Event) {
+  @Test(arguments: Point.allCases, Event.allCases) func `Every event at every point has its one outcome`(
+    point: Point, event: Event
+  ) {
     var state = state(point)
     let wasOver = state.isOver
     let action = apply(event, to: &state)

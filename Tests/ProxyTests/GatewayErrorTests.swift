@@ -35,7 +35,8 @@ struct GatewayErrorTests {
     #expect(Set(codes) == Set(Self.contract.flatMap(\.codes)))
   }
 
-  @Test(arguments: GatewayError.allCases) func `Titles are sentences that fit into JSON and a quoted string`(error: GatewayError) {
+  @Test(arguments: GatewayError.allCases) func `Titles are sentences that fit into JSON and a quoted string`(error: GatewayError)
+  {
     let title = error.title.description
     #expect(title.hasSuffix("."))
     #expect(title.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
@@ -74,7 +75,8 @@ struct GatewayErrorTests {
     let answers = UpstreamFailure.Kind.allCases.map { GatewayError($0).code.description }
     #expect(
       answers == [
-        "upstream_connect", "upstream_tls", "upstream_identity", "upstream_protocol", "upstream_reset", "upstream_timeout", "overloaded",
+        "upstream_connect", "upstream_tls", "upstream_identity", "upstream_protocol", "upstream_reset", "upstream_timeout",
+        "overloaded",
       ])
   }
 }

@@ -67,7 +67,10 @@ struct RequestFieldsTests {
 
   @Test func `Ordinary fields are copied, with one space behind the colon`() throws {
     let sent = try get(["Accept: */*", "X-A:b", "x-Mixed:  \t c  ", "Accept: text/html", "Empty:", "Origin: https://a.example"])
-    #expect(Set(sent).isSuperset(of: ["Accept: */*", "X-A: b", "x-Mixed: c", "Accept: text/html", "Empty: ", "Origin: https://a.example"]))
+    #expect(
+      Set(sent).isSuperset(of: [
+        "Accept: */*", "X-A: b", "x-Mixed: c", "Accept: text/html", "Empty: ", "Origin: https://a.example",
+      ]))
     #expect(sent.count == Self.own.count + 6)
   }
 
@@ -102,10 +105,11 @@ struct RequestFieldsTests {
     }
   }
 
-  @Test(arguments: [
-    ("a=1; t=secret; b=2", "Cookie: a=1; b=2"), ("t=secret; b=2", "Cookie: b=2"), ("a=1; t=secret", "Cookie: a=1"),
-    ("t=secret", nil), ("t=\"secret\"; t=other;", nil), ("a=1;T=2", "Cookie: a=1; T=2"), ("tt=1", "Cookie: tt=1"),
-  ] as [(String, String?)])
+  @Test(
+    arguments: [
+      ("a=1; t=secret; b=2", "Cookie: a=1; b=2"), ("t=secret; b=2", "Cookie: b=2"), ("a=1; t=secret", "Cookie: a=1"),
+      ("t=secret", nil), ("t=\"secret\"; t=other;", nil), ("a=1;T=2", "Cookie: a=1; T=2"), ("tt=1", "Cookie: tt=1"),
+    ] as [(String, String?)])
   func `The cookie that carries the token is taken out`(cookie: String, left: String?) throws {
     let sent = try get(["Cookie: " + cookie]) { $0.sources = [.bearer, .cookie(name: Array("t".utf8))] }
     #expect(sent.filter { $0.hasPrefix("Cookie") } == (left.map { [$0] } ?? []))
@@ -154,13 +158,16 @@ struct RequestFieldsTests {
 
   @Test func `What a trusted proxy says of earlier hops is continued`() throws {
     let sent = try get([
-      "X-Forwarded-For: 203.0.113.7, 10.0.0.1", "X_Forwarded_For: 10.0.0.2", "X-Forwarded-Proto: http", "X-Forwarded-Host: www.example.com",
+      "X-Forwarded-For: 203.0.113.7, 10.0.0.1", "X_Forwarded_For: 10.0.0.2", "X-Forwarded-Proto: http",
+      "X-Forwarded-Host: www.example.com",
       "Forwarded: for=203.0.113.7", "Via: 1.0 old", "Via: 1.1 newer",
     ]) { $0.trustsPeer = true }
     #expect(
       sent[2...6] == [
-        "X-Forwarded-For: 203.0.113.7, 10.0.0.1, 10.0.0.2, 192.0.2.1", "X-Forwarded-Proto: http", "X-Forwarded-Host: www.example.com",
-        "Forwarded: for=203.0.113.7, for=192.0.2.1;host=\"api.example.com\";proto=https", "Via: 1.0 old, 1.1 newer, 1.1 gatehouse",
+        "X-Forwarded-For: 203.0.113.7, 10.0.0.1, 10.0.0.2, 192.0.2.1", "X-Forwarded-Proto: http",
+        "X-Forwarded-Host: www.example.com",
+        "Forwarded: for=203.0.113.7, for=192.0.2.1;host=\"api.example.com\";proto=https",
+        "Via: 1.0 old, 1.1 newer, 1.1 gatehouse",
       ])
   }
 

@@ -41,8 +41,8 @@ struct ResponseFieldsTests {
 
   @Test func `Hop-by-hop fields and nominated ones end here`() throws {
     let sent = try lines(
-      "HTTP/1.1 200 OK\r\nConnection: keep-alive, X-A\r\nKeep-Alive: timeout=5\r\nX-A: 1\r\nx_a: 1\r\nX-B: 2\r\nTrailer: X\r\nUpgrade: h2c\r\n"
-        + "Proxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
+      "HTTP/1.1 200 OK\r\nConnection: keep-alive, X-A\r\nKeep-Alive: timeout=5\r\nX-A: 1\r\nx_a: 1\r\nX-B: 2\r\n"
+        + "Trailer: X\r\nUpgrade: h2c\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
     #expect(sent == ["HTTP/1.1 200 OK", "X-B: 2", "Content-Length: 0", Self.date])
   }
 
@@ -52,7 +52,8 @@ struct ResponseFieldsTests {
     #expect(try lines(chunked, .untilClose, .close) == ["HTTP/1.1 200 OK", Self.date, "Connection: close"])
     let length = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
     #expect(try lines(length, .chunked) == ["HTTP/1.1 200 OK", Self.date, "Transfer-Encoding: chunked"])
-    #expect(try lines("HTTP/1.1 205 Reset Content\r\n\r\n", .empty) == ["HTTP/1.1 205 Reset Content", Self.date, "Content-Length: 0"])
+    #expect(
+      try lines("HTTP/1.1 205 Reset Content\r\n\r\n", .empty) == ["HTTP/1.1 205 Reset Content", Self.date, "Content-Length: 0"])
   }
 
   @Test func `304 keeps the length a GET would have had, and 204 has none`() throws {
@@ -68,7 +69,9 @@ struct ResponseFieldsTests {
   }
 
   @Test func `An interim response passes without framing and without a date`() throws {
-    let text = try TestHead.withResponse("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: X-A\r\nX-A: 1\r\nContent-Length: 3\r\n\r\n") {
+    let text = try TestHead.withResponse(
+      "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: X-A\r\nX-A: 1\r\nContent-Length: 3\r\n\r\n"
+    ) {
       head, bytes in
       var out = ByteQueue()
       ResponseFields.writeInterim(head, bytes.buffer, to: &out)

@@ -3,7 +3,10 @@ import Proxy
 import Testing
 
 struct TokenSourceTests {
-  enum Outcome: Equatable { case found(String), missing, ambiguous }
+  enum Outcome: Equatable {
+    case found(String)
+    case missing, ambiguous
+  }
 
   private static let field = TokenSource.field(name: Array("x-access-token".utf8), scheme: nil)
   private static let scheme = TokenSource.field(name: Array("x-auth".utf8), scheme: Array("token".utf8))
@@ -19,58 +22,73 @@ struct TokenSourceTests {
     }
   }
 
-  @Test(arguments: [
-    (["Authorization: Bearer abc"], .found("abc")), (["authorization: bearer abc"], .found("abc")),
-    (["AUTHORIZATION: BEARER   abc"], .found("abc")), (["Authorization: Bearer a b"], .found("a b")),
-    // Empty, and so malformed: not the same as no token.
-    (["Authorization: Bearer"], .found("")), (["Authorization: Bearer "], .found("")),
-    ([], .missing), (["Authorization:"], .missing), (["Authorization: Basic abc"], .missing), (["Authorization: Bearerabc"], .missing),
-    (["Authorization: Bear abc"], .missing), (["Authorization: Bearer\tabc"], .missing), (["Cookie: access_token=abc"], .missing),
-    (["Authorization: Bearer abc", "Authorization: Bearer abc"], .ambiguous),
-    (["Authorization: Bearer abc", "authorization: Basic x"], .ambiguous), (["Authorization: Basic x", "Authorization: Bearer abc"], .ambiguous),
-    (["Authorization:", "Authorization: Bearer abc"], .ambiguous),
-  ] as [([String], Outcome)])
+  @Test(
+    arguments: [
+      (["Authorization: Bearer abc"], .found("abc")), (["authorization: bearer abc"], .found("abc")),
+      (["AUTHORIZATION: BEARER   abc"], .found("abc")), (["Authorization: Bearer a b"], .found("a b")),
+      // Empty, and so malformed: not the same as no token.
+      (["Authorization: Bearer"], .found("")), (["Authorization: Bearer "], .found("")),
+      ([], .missing), (["Authorization:"], .missing), (["Authorization: Basic abc"], .missing),
+      (["Authorization: Bearerabc"], .missing),
+      (["Authorization: Bear abc"], .missing), (["Authorization: Bearer\tabc"], .missing),
+      (["Cookie: access_token=abc"], .missing),
+      (["Authorization: Bearer abc", "Authorization: Bearer abc"], .ambiguous),
+      (["Authorization: Bearer abc", "authorization: Basic x"], .ambiguous),
+      (["Authorization: Basic x", "Authorization: Bearer abc"], .ambiguous),
+      (["Authorization:", "Authorization: Bearer abc"], .ambiguous),
+    ] as [([String], Outcome)])
   func `The bearer token stands in the one Authorization field`(fields: [String], outcome: Outcome) throws {
     #expect(try search([.bearer], fields) == outcome)
   }
 
-  @Test(arguments: [
-    (["X-Access-Token: abc"], .found("abc")), (["x_access_token: abc"], .found("abc")), (["X-Access_Token: abc"], .found("abc")),
-    (["X-Access-Token:"], .found("")), (["X-Access-Tokens: abc"], .missing), (["X-Access-Toke: abc"], .missing),
-    (["X-Access-Token: abc", "X-Access-Token: abc"], .ambiguous), (["X-Access-Token: abc", "x_access_token: abc"], .ambiguous),
-  ] as [([String], Outcome)])
+  @Test(
+    arguments: [
+      (["X-Access-Token: abc"], .found("abc")), (["x_access_token: abc"], .found("abc")),
+      (["X-Access_Token: abc"], .found("abc")),
+      (["X-Access-Token:"], .found("")), (["X-Access-Tokens: abc"], .missing), (["X-Access-Toke: abc"], .missing),
+      (["X-Access-Token: abc", "X-Access-Token: abc"], .ambiguous), (["X-Access-Token: abc", "x_access_token: abc"], .ambiguous),
+    ] as [([String], Outcome)])
   func `A field of its own holds the token, in any spelling of its name`(fields: [String], outcome: Outcome) throws {
     #expect(try search([Self.field], fields) == outcome)
   }
 
-  @Test(arguments: [
-    ("X-Auth: Token abc", .found("abc")), ("X_AUTH: TOKEN  abc", .found("abc")), ("X-Auth: abc", .missing), ("X-Auth: Tokenabc", .missing),
-    ("X-Auth: Token", .found("")), ("X-Auth: tok", .missing),
-  ] as [(String, Outcome)])
+  @Test(
+    arguments: [
+      ("X-Auth: Token abc", .found("abc")), ("X_AUTH: TOKEN  abc", .found("abc")), ("X-Auth: abc", .missing),
+      ("X-Auth: Tokenabc", .missing),
+      ("X-Auth: Token", .found("")), ("X-Auth: tok", .missing),
+    ] as [(String, Outcome)])
   func `A field with a scheme holds the token behind it`(field: String, outcome: Outcome) throws {
     #expect(try search([Self.scheme], [field]) == outcome)
   }
 
-  @Test(arguments: [
-    (["Cookie: access_token=abc"], .found("abc")), (["Cookie: a=1; access_token=abc; b=2"], .found("abc")),
-    (["Cookie: access_token=\"abc\""], .found("abc")), (["Cookie: access_token=a=b"], .found("a=b")), (["Cookie: access_token"], .found("")),
-    (["Cookie: Access_Token=abc"], .missing), (["Cookie: access-token=abc"], .missing), (["Cookie: xaccess_token=abc"], .missing),
-    (["Cookie: access_token=abc; access_token=abc"], .found("abc")), (["Cookie: access_token=abc; access_token=def"], .ambiguous),
-    (["Cookie: access_token=abc", "Cookie: access_token=def"], .ambiguous), (["Cookie: a=1", "Cookie: access_token=abc"], .found("abc")),
-  ] as [([String], Outcome)])
+  @Test(
+    arguments: [
+      (["Cookie: access_token=abc"], .found("abc")), (["Cookie: a=1; access_token=abc; b=2"], .found("abc")),
+      (["Cookie: access_token=\"abc\""], .found("abc")), (["Cookie: access_token=a=b"], .found("a=b")),
+      (["Cookie: access_token"], .found("")),
+      (["Cookie: Access_Token=abc"], .missing), (["Cookie: access-token=abc"], .missing),
+      (["Cookie: xaccess_token=abc"], .missing),
+      (["Cookie: access_token=abc; access_token=abc"], .found("abc")),
+      (["Cookie: access_token=abc; access_token=def"], .ambiguous),
+      (["Cookie: access_token=abc", "Cookie: access_token=def"], .ambiguous),
+      (["Cookie: a=1", "Cookie: access_token=abc"], .found("abc")),
+    ] as [([String], Outcome)])
   func `A cookie holds the token, and two that differ are ambiguous`(fields: [String], outcome: Outcome) throws {
     #expect(try search([Self.cookie], fields) == outcome)
   }
 
-  @Test(arguments: [
-    (["Authorization: Bearer abc", "Cookie: access_token=abc"], .found("abc")),
-    (["Authorization: Bearer abc", "Cookie: access_token=def"], .ambiguous),
-    (["Authorization: Bearer abc", "Cookie: access_token=abcd"], .ambiguous), (["Authorization: Bearer abc", "Cookie: access_token="], .ambiguous),
-    (["Authorization: Basic x", "Cookie: access_token=abc"], .found("abc")), (["Cookie: access_token=abc"], .found("abc")),
-    (["Authorization: Bearer abc"], .found("abc")), (["Cookie: other=1"], .missing),
-    (["Authorization: Bearer a", "Authorization: Bearer a", "Cookie: access_token=a"], .ambiguous),
-    (["Cookie: access_token=a; access_token=b", "Authorization: Bearer a"], .ambiguous),
-  ] as [([String], Outcome)])
+  @Test(
+    arguments: [
+      (["Authorization: Bearer abc", "Cookie: access_token=abc"], .found("abc")),
+      (["Authorization: Bearer abc", "Cookie: access_token=def"], .ambiguous),
+      (["Authorization: Bearer abc", "Cookie: access_token=abcd"], .ambiguous),
+      (["Authorization: Bearer abc", "Cookie: access_token="], .ambiguous),
+      (["Authorization: Basic x", "Cookie: access_token=abc"], .found("abc")), (["Cookie: access_token=abc"], .found("abc")),
+      (["Authorization: Bearer abc"], .found("abc")), (["Cookie: other=1"], .missing),
+      (["Authorization: Bearer a", "Authorization: Bearer a", "Cookie: access_token=a"], .ambiguous),
+      (["Cookie: access_token=a; access_token=b", "Authorization: Bearer a"], .ambiguous),
+    ] as [([String], Outcome)])
   func `The same token in two places is one; two that differ are ambiguous, whichever is looked for first`(
     fields: [String], outcome: Outcome
   ) throws {

@@ -71,7 +71,8 @@ struct ConnectionTableTests {
   }
 
   @Test func `A slot's token gives the slot back`() {
-    for id in [SlotID(index: 0, generation: 1), SlotID(index: .max, generation: .max), SlotID(index: 7, generation: 0x8000_0000)] {
+    for id in [SlotID(index: 0, generation: 1), SlotID(index: .max, generation: .max), SlotID(index: 7, generation: 0x8000_0000)]
+    {
       #expect(SlotID(token: id.token) == id)
     }
   }

@@ -49,6 +49,10 @@ struct Wire {
   func close() {
     channel.close()
     _ = CLinux.close(far)
+    // Tests have channels point at each other.
+    channel.onReady = { _ in }
+    channel.onDeadline = {}
+    channel.onClosing = {}
   }
 }
 

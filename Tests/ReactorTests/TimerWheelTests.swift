@@ -19,7 +19,8 @@ struct TimerWheelTests {
     #expect(wheel.deadline(of: 7) == 0)
   }
 
-  @Test(arguments: [0, 1, 15, 16, 17, 999] as [UInt64], [1, 15, 16, 17, 100, 1_000, 65_535, 65_536, 65_537, 200_000] as [UInt64])
+  @Test(
+    arguments: [0, 1, 15, 16, 17, 999] as [UInt64], [1, 15, 16, 17, 100, 1_000, 65_535, 65_536, 65_537, 200_000] as [UInt64])
   func `A deadline fires neither early nor more than a tick late`(start: UInt64, after: UInt64) {
     var wheel = TimerWheel(now: start)
     let deadline = start + after

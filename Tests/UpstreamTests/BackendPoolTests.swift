@@ -229,7 +229,11 @@ struct BackendPoolTests {
     defer { bench.end() }
     let pool = try bench.pool()
     _ = bench.finished(pool)
-    pool.adopt(try bench.backend { $0.pendingLimit = 0; $0.connectionLimit = 1 })
+    pool.adopt(
+      try bench.backend {
+        $0.pendingLimit = 0
+        $0.connectionLimit = 1
+      })
     #expect(bench.finished(pool).wasReused)
     hold(bench.backends[0])
     _ = bench.client(pool)
@@ -241,7 +245,8 @@ struct BackendPoolTests {
     let two = try #require(SocketAddress(literal: "127.0.0.2", port: 1))
     let endpoint = Endpoint(name: "e", host: "e", port: 1, metricID: 0, addresses: [one])
     endpoint.update([one, two])
-    #expect((0..<4).map { endpoint.address(attempt: $0)?.description } == ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.1:1", "127.0.0.2:1"])
+    #expect(
+      (0..<4).map { endpoint.address(attempt: $0)?.description } == ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.1:1", "127.0.0.2:1"])
     endpoint.update([])
     #expect(endpoint.address(attempt: 1)?.description == "127.0.0.2:1")
   }

@@ -34,7 +34,8 @@ final class TestBackend: Listener {
 
   override func accepted(_ descriptor: Int32, from peer: PeerAddress) {
     let connection = TestBackendConnection(
-      loop: loop, descriptor: descriptor, tls: TLSConnection(accepting: tls, fd: descriptor), phase: .handshaking, buffers: buffers)
+      loop: loop, descriptor: descriptor, tls: TLSConnection(accepting: tls, fd: descriptor), phase: .handshaking,
+      buffers: buffers)
     connection.backend = self
     try? connection.register(isMute ? [] : .read)
     connections.append(connection)
@@ -75,7 +76,8 @@ final class TestBackendConnection: SecureChannel {
   func takeHead() -> String? {
     let rest = Array(text.utf8.dropFirst(taken))
     let mark = Array("\r\n\r\n".utf8)
-    guard rest.count >= mark.count, let end = (0...(rest.count - mark.count)).first(where: { rest[$0..<($0 + mark.count)].elementsEqual(mark) })
+    guard rest.count >= mark.count,
+      let end = (0...(rest.count - mark.count)).first(where: { rest[$0..<($0 + mark.count)].elementsEqual(mark) })
     else { return nil }
     taken += end + mark.count
     return String(decoding: rest[..<(end + mark.count)], as: UTF8.self)

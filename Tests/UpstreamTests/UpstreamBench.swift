@@ -25,6 +25,7 @@ final class UpstreamBench {
   func end() {
     loop.stop()
     loop.run()
+    clients = []
   }
 
   func turn(until condition: () -> Bool) {

@@ -40,7 +40,8 @@ struct UpstreamConnectionTests {
   func `A chunked response hands on data and trailers, and its connection is kept`(bytewise: Bool) throws {
     defer { bench.end() }
     script(
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nGrpc-Status: 0\r\nX-Sum: 12\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + "5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nGrpc-Status: 0\r\nX-Sum: 12\r\n\r\n",
       bytewise: bytewise)
     let pool = try bench.pool()
     let client = bench.finished(pool)
@@ -53,7 +54,8 @@ struct UpstreamConnectionTests {
   @Test(arguments: [false, true]) func `Interim responses come before the final one`(bytewise: Bool) throws {
     defer { bench.end() }
     script(
-      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok",
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        + "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok",
       bytewise: bytewise)
     let pool = try bench.pool()
     let client = bench.finished(pool)
@@ -99,7 +101,9 @@ struct UpstreamConnectionTests {
     #expect(pool.openConnections == 0)
   }
 
-  @Test(arguments: ["HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"])
+  @Test(arguments: [
+    "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+  ])
   func `A response that breaks off is a reset, goodbye or not`(response: String) throws {
     for saysGoodbye in [false, true] {
       let bench = try UpstreamBench()
@@ -199,7 +203,7 @@ struct UpstreamConnectionTests {
     defer { bench.end() }
     script("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
     let pool = try bench.pool()
-    let client = bench.client(pool) { client in client.onBody = { client.connection?.cancel() } }
+    let client = bench.client(pool) { client in client.onBody = { [unowned client] in client.connection?.cancel() } }
     bench.turn { pool.openConnections == 0 && client.body == "hello" }
     bench.settle()
     #expect(client.failures == 0)
@@ -213,7 +217,7 @@ struct UpstreamConnectionTests {
     let content = head.contains("chunked") ? "6\r\nhello \r\n6\r\nworld!\r\n0\r\n\r\n" : "hello world!"
     script(head + content)
     let pool = try bench.pool()
-    let client = bench.client(pool) { client in client.onBody = { client.connection?.pauseReading() } }
+    let client = bench.client(pool) { client in client.onBody = { [unowned client] in client.connection?.pauseReading() } }
     bench.turn { !client.body.isEmpty }
     bench.settle()
     if head.contains("chunked") {
