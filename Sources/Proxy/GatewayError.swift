@@ -72,7 +72,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   /// Whether where the next request begins is in doubt, so that the connection must end with the answer.
   package var endsConnection: Bool {
     switch self {
-    case .badRequest, .badHost, .badFraming, .versionNotSupported, .requestTimeout, .uriTooLong, .headersTooLarge: true
+    case .badRequest, .badPath, .badHost, .badFraming, .versionNotSupported, .requestTimeout, .uriTooLong, .headersTooLarge: true
     default: false
     }
   }

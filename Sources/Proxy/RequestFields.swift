@@ -167,7 +167,7 @@ package struct RequestFields {
       out.append("\"")
     }
     out.append(";proto=https\r\nVia: ")
-    continueList(.via, head, bytes, to: &out)
+    if own.trustsPeer { continueList(.via, head, bytes, to: &out) }
     out.append(head.minorVersion == 1 ? "1.1 gatehouse\r\n" : "1.0 gatehouse\r\n")
   }
 

@@ -50,7 +50,7 @@ package final class BackendPool {
   package func acquire(for client: UpstreamClient) {
     let endpoint = choose()
     if let connection = idle[endpoint].popLast() { return hand(connection, to: client) }
-    if open < backend.connectionLimit { return connect(client, first: endpoint) }
+    if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
     // At the bound, any idle connection is better than waiting.
     if let other = idle.indices.first(where: { !idle[$0].isEmpty }), let connection = idle[other].popLast() {
       return hand(connection, to: client)
@@ -108,15 +108,16 @@ package final class BackendPool {
   }
 
   /// Connects to `first`, or to the next endpoint that can be tried at all.
-  private func connect(_ client: UpstreamClient, first: Int) {
+  private func connect(_ client: UpstreamClient, first: Int, tries: Int) {
     var tried = 0
     attempts &+= 1
-    while tried < backend.endpoints.count {
+    while tried < tries {
       let index = (first &+ tried) % backend.endpoints.count
       tried &+= 1
       guard let address = backend.endpoints[index].address(attempt: attempts) else { continue }
       do {
-        let connection = try UpstreamConnection.open(to: address, pool: self, endpointIndex: index, client: client)
+        let connection = try UpstreamConnection.open(
+          to: address, pool: self, endpointIndex: index, client: client, triesLeft: tries - tried)
         open &+= 1
         counts.open &+= 1
         active[index] &+= 1
@@ -137,6 +138,11 @@ package final class BackendPool {
 
   func connectFailed(_ endpoint: Int) {
     restUntil[endpoint] = loop.now &+ Self.rest
+  }
+
+  /// No TCP connection to an endpoint: not a byte has left, so the next one may be asked in its place.
+  func tryNext(_ client: UpstreamClient, after endpoint: Int, tries: Int) {
+    connect(client, first: (endpoint &+ 1) % backend.endpoints.count, tries: tries)
   }
 
   /// A connection is free: for the first in line, or for the pool.
@@ -160,6 +166,8 @@ package final class BackendPool {
     }
     // The place that became free is for the first in line, in a retired pool too: who waits there came before it was retired.
     // When connecting fails on the spot, the place is free for the next.
-    while !waiting.isEmpty, open < backend.connectionLimit { connect(waiting.removeFirst(), first: choose()) }
+    while !waiting.isEmpty, open < backend.connectionLimit {
+      connect(waiting.removeFirst(), first: choose(), tries: backend.endpoints.count)
+    }
   }
 }

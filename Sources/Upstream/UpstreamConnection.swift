@@ -31,6 +31,8 @@ public final class UpstreamConnection: SecureChannel {
   package let pool: BackendPool
   package var backend: Backend { pool.backend }
   package let endpointIndex: Int
+  /// Other endpoints that may be tried when TCP does not connect to this one.
+  private let triesLeft: Int
   /// Who is served; the client holds the connection, not the other way round.
   package unowned(unsafe) var client: UpstreamClient?
   package var responseHead: ResponseHead
@@ -53,10 +55,12 @@ public final class UpstreamConnection: SecureChannel {
   private static let restAfter = 5_000
 
   private init(
-    pool: BackendPool, endpointIndex: Int, client: UpstreamClient, descriptor: Int32, tls: consuming TLSConnection, phase: Phase
+    pool: BackendPool, endpointIndex: Int, client: UpstreamClient, triesLeft: Int, descriptor: Int32,
+    tls: consuming TLSConnection, phase: Phase
   ) {
     self.pool = pool
     self.endpointIndex = endpointIndex
+    self.triesLeft = triesLeft
     self.client = client
     responseHead = ResponseHead(fieldCapacity: Self.limits.headerCount)
     parser = ResponseParser(limits: Self.limits)
@@ -65,7 +69,7 @@ public final class UpstreamConnection: SecureChannel {
 
   /// Starts connecting. - Throws: what `socket` or `connect` said, before any connection object exists.
   static func open(
-    to address: SocketAddress, pool: BackendPool, endpointIndex: Int, client: UpstreamClient
+    to address: SocketAddress, pool: BackendPool, endpointIndex: Int, client: UpstreamClient, triesLeft: Int
   ) throws(Errno) -> UpstreamConnection {
     var descriptor = FileDescriptor(owning: Int32(try Syscall.require { Int(socket(address.family, gh_SOCK_STREAM, 0)) }))
     if address.family != AF_UNIX {
@@ -83,7 +87,8 @@ public final class UpstreamConnection: SecureChannel {
     }
     let tls = TLSConnection(connecting: pool.backend.tls, fd: raw)
     let connection = UpstreamConnection(
-      pool: pool, endpointIndex: endpointIndex, client: client, descriptor: descriptor.take(), tls: tls, phase: phase)
+      pool: pool, endpointIndex: endpointIndex, client: client, triesLeft: triesLeft, descriptor: descriptor.take(), tls: tls,
+      phase: phase)
     try connection.register(.write)
     connection.setDeadline(pool.backend.connectTimeout)
     return connection
@@ -351,7 +356,11 @@ public final class UpstreamConnection: SecureChannel {
     self.client = nil
     if failure.kind == .connect { pool.connectFailed(endpointIndex) }
     close()
-    client?.upstreamFailed(failure)
+    if failure.kind == .connect, triesLeft > 0, let client {
+      pool.tryNext(client, after: endpointIndex, tries: triesLeft)
+    } else {
+      client?.upstreamFailed(failure)
+    }
   }
 
   /// Says goodbye and closes.

@@ -7,7 +7,7 @@ from harness import configuration as conf
 from harness.answers import problem
 from harness.backend import Backend
 from harness.rawclient import Truncated
-from harness.waiting import eventually
+from harness.waiting import eventually, free_port
 
 GARBAGE = {
     "no status line": b"hello\r\n\r\n",
@@ -52,6 +52,14 @@ def test_a_backend_that_goes_away_in_the_head(gateway, backend):
         connection.close()
     backend.on("/public/half-head", script)
     problem(gateway.ask("POST", "/public/half-head", body=b"x"), 502, ("upstream_reset", "upstream_protocol"))
+
+
+def test_an_endpoint_that_refuses_connections_is_passed_over(make_gateway, pki, backend):
+    several = conf.backend(pki, backend.port)
+    several["endpoints"] = [f"127.0.0.1:{free_port()}", f"127.0.0.1:{backend.port}"]
+    gateway = make_gateway(backends=[several])
+    for _ in range(6):
+        assert gateway.ask("POST", "/public/any", body=b"x").status == 200
 
 
 class TestTimeouts:

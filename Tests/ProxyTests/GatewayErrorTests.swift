@@ -46,7 +46,7 @@ struct GatewayErrorTests {
     let ending = GatewayError.allCases.filter(\.endsConnection)
     #expect(
       Set(ending) == [
-        .badRequest, .badHost, .badFraming, .versionNotSupported, .requestTimeout, .uriTooLong, .headersTooLarge,
+        .badRequest, .badPath, .badHost, .badFraming, .versionNotSupported, .requestTimeout, .uriTooLong, .headersTooLarge,
       ])
   }
 

@@ -171,6 +171,11 @@ struct RequestFieldsTests {
       ])
   }
 
+  @Test func `What anybody else says of earlier hops is not`() throws {
+    let sent = try get(["X-Forwarded-For: 203.0.113.7", "Forwarded: for=203.0.113.7", "Via: 1.0 old", "X_Forwarded_Host: evil"])
+    #expect(sent == Self.own)
+  }
+
   @Test func `An IPv6 peer is quoted and bracketed where RFC 7239 asks for it`() throws {
     let sent = try get([]) {
       $0.peer = "2001:db8::1"

@@ -88,23 +88,23 @@ struct ListenerTests {
       var last: Int32 = -1
       while case let next = dup(0), next >= 0 { last = next }
       _ = close(last)
-      loop.turn(atMost: 1_000)
-      #expect(listener.connections.count == 1)
-      #expect(listener.shortages == [Errno(EMFILE)])
+      Self.turn(loop) { !listener.shortages.isEmpty }
+      #expect(listener.shortages.first == Errno(EMFILE))
+      #expect(listener.accepted < 3)
       // It rests: a level-triggered listener would be ready in every turn.
       #expect(listener.interest == [])
-      // The pause passes, the shortage does not; nobody is told a second time.
-      Self.turn(loop) { listener.interest == .read }
-      loop.turn(atMost: 1_000)
-      #expect(listener.interest == [])
-      #expect(listener.accepted == 1)
-      #expect(listener.shortages.count == 1)
-      // A descriptor comes free, and the next client is taken; the last waits.
-      listener.closeConnections()
-      Self.turn(loop) { listener.shortages.count == 2 }
-      #expect(listener.accepted == 2)
-      listener.closeConnections()
-      Self.turn(loop) { listener.accepted == 3 }
+      // The pause passes, the shortage does not. It is told again only if it had passed: when somebody was accepted.
+      for _ in 0..<2 {
+        Self.turn(loop) { listener.interest == .read }
+        loop.turn(atMost: 1_000)
+      }
+      #expect(listener.shortages.count <= listener.accepted + 1)
+      #expect(listener.accepted < 3)
+      // Descriptors come free, and those who waited are taken.
+      Self.turn(loop) {
+        listener.closeConnections()
+        return listener.accepted == 3
+      }
       #expect(listener.accepted == 3)
       listener.end()
       for client in clients { _ = close(client) }

@@ -151,7 +151,7 @@ struct BackendPoolTests {
     #expect(next.map(\.endpointIndex) == [0, 0])
   }
 
-  @Test func `An endpoint that refused a connection rests while others can be had`() throws {
+  @Test func `An endpoint that refuses is passed over, and the request goes to the next`() throws {
     let bench = try UpstreamBench()
     defer { bench.end() }
     let closed = try UpstreamFailureTests.closedEndpoint()
@@ -160,8 +160,20 @@ struct BackendPoolTests {
       $0.extraEndpoints = [closed]
     }
     let clients = (0..<6).map { _ in bench.finished(pool) }
-    #expect(clients.count(where: { $0.failure?.kind == .connect }) == 1)
-    #expect(clients.count(where: { $0.body == "ok" }) == 5)
+    #expect(clients.allSatisfy { $0.body == "ok" })
+  }
+
+  @Test func `When no endpoint can be reached the request fails once`() throws {
+    let bench = try UpstreamBench()
+    defer { bench.end() }
+    let closed = [try UpstreamFailureTests.closedEndpoint(), try UpstreamFailureTests.closedEndpoint()]
+    let pool = try bench.pool {
+      $0.extraEndpoints = closed
+      $0.withoutBackends = true
+    }
+    let client = bench.finished(pool)
+    #expect(client.failure?.kind == .connect && client.failure?.requestUnsent == true)
+    #expect(pool.openConnections == 0)
   }
 
   @Test func `An endpoint whose name does not resolve is passed over`() throws {
