@@ -1,12 +1,11 @@
 import Bytes
-import HTTP
 
 /// Which fields a trailer section may hold (RFC 9110 section 6.5.1).
 ///
 /// A receiver that merges trailers into the header section would act on them after the gateway has decided, so whatever
 /// takes part in framing, routing, authentication or the reading of the content is refused.
-enum TrailerPolicy {
-  static func allows(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool {
+package enum TrailerPolicy {
+  package static func allows(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool {
     // Every name that the gateway knows is one that it reads, removes or sets.
     guard field.id == .other else { return false }
     let name = bytes.extracting(field.name.bounds)

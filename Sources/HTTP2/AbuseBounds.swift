@@ -1,0 +1,61 @@
+/// Counts what a peer does against `AbuseLimits`. Past a bound the connection closes with ENHANCE_YOUR_CALM.
+///
+/// What nghttp2 bounds itself is not counted here: CONTINUATION frames of one field section (8), entries of one SETTINGS frame
+/// (32), acknowledgements that wait to be sent.
+package struct AbuseBounds: Sendable {
+  package enum Event: Sendable {
+    case resetReceived, resetProvoked, settings, ping, emptyData, priority, windowUpdate
+  }
+
+  private static let bytesForTwoUpdates = 1024
+
+  private let limits: AbuseLimits
+  private var resets: TokenBucket
+  private var provokedResets: TokenBucket
+  private var settings: TokenBucket
+  private var pings: TokenBucket
+  private var emptyData: TokenBucket
+  private var priorities: TokenBucket
+  private var windowUpdates: TokenBucket
+  /// Bytes of DATA sent for which no WINDOW_UPDATE has been granted yet.
+  private var bytesSent = 0
+
+  package init(_ limits: AbuseLimits) {
+    self.limits = limits
+    resets = TokenBucket(limits.resets)
+    provokedResets = TokenBucket(limits.provokedResets)
+    settings = TokenBucket(limits.settings)
+    pings = TokenBucket(limits.pings)
+    emptyData = TokenBucket(limits.emptyData)
+    priorities = TokenBucket(limits.priorities)
+    windowUpdates = TokenBucket(limits.windowUpdates)
+  }
+
+  /// - Parameter now: milliseconds of a monotonic clock.
+  /// - Returns: false when that was one too many.
+  package mutating func allow(_ event: Event, now: UInt64) -> Bool {
+    switch event {
+    case .resetReceived: return resets.take(limits.resets, now: now)
+    case .resetProvoked: return provokedResets.take(limits.provokedResets, now: now)
+    case .settings: return settings.take(limits.settings, now: now)
+    case .ping: return pings.take(limits.pings, now: now)
+    case .emptyData: return emptyData.take(limits.emptyData, now: now)
+    case .priority: return priorities.take(limits.priorities, now: now)
+    case .windowUpdate: return windowUpdates.take(limits.windowUpdates, now: now)
+    }
+  }
+
+  package mutating func streamOpened() {
+    priorities.give(2, limits.priorities)
+    windowUpdates.give(2, limits.windowUpdates)
+  }
+
+  /// A DATA frame with so many bytes was sent. One byte at a time earns next to nothing: that is the tiny-window attack.
+  package mutating func dataSent(_ count: Int) {
+    pings.give(1, limits.pings)
+    bytesSent &+= count
+    guard bytesSent >= AbuseBounds.bytesForTwoUpdates else { return }
+    windowUpdates.give(UInt32(truncatingIfNeeded: bytesSent / AbuseBounds.bytesForTwoUpdates * 2), limits.windowUpdates)
+    bytesSent %= AbuseBounds.bytesForTwoUpdates
+  }
+}

@@ -1,0 +1,14 @@
+/// The value of `content-length` (RFC 9110 section 8.6).
+enum ContentLength {
+  /// One or more digits, up to 2^63 - 1, so that it fits the signed numbers of whoever reads it next.
+  static func read(_ value: UnsafeBufferPointer<UInt8>) -> UInt64? {
+    guard !value.isEmpty else { return nil }
+    var result: UInt64 = 0
+    for index in value.indices {
+      let digit = value[index] &- 0x30
+      guard digit < 10, result <= (UInt64(Int64.max) &- UInt64(digit)) / 10 else { return nil }
+      result = result &* 10 &+ UInt64(digit)
+    }
+    return result
+  }
+}

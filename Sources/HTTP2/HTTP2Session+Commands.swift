@@ -1,0 +1,195 @@
+import Bytes
+import CNghttp2
+import HTTP
+
+/// What the owner tells the session to do. A stream that is closed or being reset takes no commands: they do nothing and say false.
+/// Nothing is sent before the next `pull`.
+extension HTTP2Session {
+  private static var noFlags: UInt8 { 0 }
+  private static var endStreamFlag: UInt8 { 1 }
+
+  // MARK: Server
+
+  /// The final response's head. `write` gives `:status` first; it must not touch the session.
+  @discardableResult
+  package func respond(_ stream: HTTP2Stream, endStream: Bool, _ write: (inout FieldSink) -> Void) -> Bool {
+    guard role == .server, stream.isOpen, !stream.hasResponded else { return false }
+    stream.hasResponded = true
+    if endStream { stream.outputEnded = true }
+    pool.sink.removeAll()
+    write(&pool.sink)
+    let fields = pool.sink.nameValues()
+    var provider = nghttp2_data_provider()
+    provider.source.ptr = Unmanaged.passUnretained(stream).toOpaque()
+    provider.read_callback = SessionCallbacks.readData
+    let result =
+      endStream
+      ? nghttp2_submit_response(handle, stream.id, fields.baseAddress, fields.count, nil)
+      : nghttp2_submit_response(handle, stream.id, fields.baseAddress, fields.count, &provider)
+    if result != 0 { refuse(stream, .internalError) }
+    return result == 0
+  }
+
+  /// An interim response (RFC 9110 section 15.2). `write` gives `:status` first.
+  @discardableResult
+  package func interim(_ stream: HTTP2Stream, _ write: (inout FieldSink) -> Void) -> Bool {
+    guard role == .server, stream.isOpen, !stream.hasResponded else { return false }
+    pool.sink.removeAll()
+    write(&pool.sink)
+    let fields = pool.sink.nameValues()
+    return nghttp2_submit_headers(handle, HTTP2Session.noFlags, stream.id, nil, fields.baseAddress, fields.count, nil) == 0
+  }
+
+  // MARK: Client
+
+  /// Whether `request` would give a stream.
+  package var canOpenStream: Bool {
+    guard role == .client, failure == nil, !goAwayReceived, !goAwaySent, live.count < allowedStreams else { return false }
+    return nghttp2_session_check_request_allowed(handle) != 0
+  }
+
+  /// Streams that may be alive at once: by the peer's word, if it has been heard, and by our limit.
+  package var allowedStreams: Int {
+    min(Int(nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)), limits.streams)
+  }
+
+  /// Sends a request. `write` gives the pseudo-headers first (RFC 9113 section 8.3.1).
+  ///
+  /// - Parameter method: the one that `write` gives; it decides whether the response has content.
+  /// - Returns: nil when no stream can be opened: too many, or the connection is closing.
+  package func request(
+    method: HTTPMethod, endStream: Bool, context: AnyObject?, _ write: (inout FieldSink) -> Void
+  ) -> HTTP2Stream? {
+    guard canOpenStream else { return nil }
+    let stream = pool.take()
+    stream.context = context
+    stream.isHeadRequest = method == .head
+    stream.hasResponded = true
+    stream.outputEnded = endStream
+    pool.sink.removeAll()
+    write(&pool.sink)
+    let fields = pool.sink.nameValues()
+    let pointer = Unmanaged.passUnretained(stream).toOpaque()
+    var provider = nghttp2_data_provider()
+    provider.source.ptr = pointer
+    provider.read_callback = SessionCallbacks.readData
+    let id =
+      endStream
+      ? nghttp2_submit_request(handle, nil, fields.baseAddress, fields.count, nil, pointer)
+      : nghttp2_submit_request(handle, nil, fields.baseAddress, fields.count, &provider, pointer)
+    guard id > 0 else {
+      stream.state = .closed
+      pool.give(stream)
+      return nil
+    }
+    adopt(stream, id: id)
+    return stream
+  }
+
+  // MARK: Both
+
+  /// Content, copied. Look at `stream.pendingOutput` to know when to stop; `outputDrained` says when to go on.
+  @discardableResult
+  package func send(_ stream: HTTP2Stream, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard stream.isOpen, stream.hasResponded, !stream.outputEnded else { return false }
+    guard !bytes.isEmpty else { return true }
+    stream.output.borrow(from: pool.buffers)
+    stream.output.append(bytes)
+    if stream.output.count > limits.lowWater { stream.owesDrained = true }
+    resume(stream)
+    return true
+  }
+
+  /// The message is whole.
+  @discardableResult
+  package func end(_ stream: HTTP2Stream) -> Bool {
+    guard stream.isOpen, stream.hasResponded, !stream.outputEnded else { return false }
+    stream.outputEnded = true
+    resume(stream)
+    return true
+  }
+
+  /// Trailer fields (RFC 9110 section 6.5); the message is whole with them.
+  @discardableResult
+  package func trailers(_ stream: HTTP2Stream, _ write: (inout FieldSink) -> Void) -> Bool {
+    guard stream.isOpen, stream.hasResponded, !stream.outputEnded else { return false }
+    write(&stream.trailers)
+    return end(stream)
+  }
+
+  /// Adds one trailer field; `end` sends them.
+  @discardableResult
+  package func trailer(
+    _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+  ) -> Bool {
+    guard stream.isOpen, stream.hasResponded, !stream.outputEnded else { return false }
+    stream.trailers.field(name, value)
+    return true
+  }
+
+  private func resume(_ stream: HTTP2Stream) {
+    guard stream.isDeferred else { return }
+    stream.isDeferred = false
+    nghttp2_session_resume_data(handle, stream.id)
+  }
+
+  /// Ends the stream at once; what waits to be sent is dropped. `streamClosed` follows, `streamReset` does not.
+  @discardableResult
+  package func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) -> Bool {
+    guard stream.isOpen else { return false }
+    stream.isResetByOwner = true
+    submitReset(stream, code)
+    return true
+  }
+
+  /// Ends a stream for a fault of the peer: its owner is told.
+  func refuse(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+    guard stream.isOpen else { return }
+    submitReset(stream, code)
+  }
+
+  func submitReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+    stream.isResetting = true
+    let rest = stream.unconsumed
+    stream.unconsumed = 0
+    if rest > 0 { nghttp2_session_consume_connection(handle, rest) }
+    nghttp2_submit_rst_stream(handle, HTTP2Session.noFlags, stream.id, code.rawValue)
+  }
+
+  /// So many bytes of content have gone where they go: the peer may send as many more.
+  package func consume(_ stream: HTTP2Stream, _ count: Int) {
+    guard stream.state == .open else { return }
+    let count = min(count, stream.unconsumed)
+    guard count > 0 else { return }
+    stream.unconsumed -= count
+    nghttp2_session_consume(handle, stream.id, count)
+  }
+
+  /// What came of the stream's content and what still comes is of no interest: it is taken and forgotten.
+  package func discardContent(_ stream: HTTP2Stream) {
+    guard stream.isOpen else { return }
+    stream.discardsContent = true
+    consume(stream, stream.unconsumed)
+  }
+
+  // MARK: Connection
+
+  /// Announces the end without refusing anything yet (RFC 9113 section 6.8); `goAway` follows a round trip later. Server only.
+  package func shutdownNotice() {
+    guard role == .server, failure == nil, !goAwaySent else { return }
+    nghttp2_submit_shutdown_notice(handle)
+  }
+
+  /// No new streams; those that are alive go on. The connection is finished when the last of them has ended.
+  package func goAway(_ code: HTTP2ErrorCode = .noError) {
+    guard failure == nil, !goAwaySent else { return }
+    goAwaySent = true
+    let last = nghttp2_session_get_last_proc_stream_id(handle)
+    nghttp2_submit_goaway(handle, HTTP2Session.noFlags, last, code.rawValue, nil, 0)
+  }
+
+  /// Asks for a sign of life; `PING` with ACK tells nobody, but it is traffic.
+  package func ping() {
+    nghttp2_submit_ping(handle, HTTP2Session.noFlags, nil)
+  }
+}

@@ -1,0 +1,165 @@
+import Bytes
+import CNghttp2
+import HTTP
+
+/// What nghttp2 reports while it reads. Non-zero results end the reading.
+extension HTTP2Session {
+  /// Ends the connection behind this callback.
+  private func stop(_ code: HTTP2ErrorCode) -> Int32 {
+    violation = violation ?? code
+    return SessionCallbacks.stop
+  }
+
+  /// Counted here, before nghttp2 looks at the frame, so that those it ignores or refuses count too.
+  func frameBegan(_ header: nghttp2_frame_hd) -> Int32 {
+    let event: AbuseBounds.Event
+    switch header.type {
+    case FrameType.headers, FrameType.continuation, FrameType.data, FrameType.goAway: return 0
+    case FrameType.resetStream: event = .resetReceived
+    case FrameType.settings:
+      guard header.flags & FrameType.acknowledgement == 0 else { return 0 }
+      event = .settings
+    case FrameType.ping: event = .ping
+    case FrameType.windowUpdate: event = .windowUpdate
+    default: event = .priority
+    }
+    return bounds.allow(event, now: now) ? 0 : stop(.enhanceYourCalm)
+  }
+
+  func headersBegan(_ headers: nghttp2_headers, _ known: HTTP2Stream?) -> Int32 {
+    switch role {
+    case .server:
+      if headers.cat == NGHTTP2_HCAT_REQUEST {
+        openRequest(headers.hd.stream_id)
+      } else if let known {
+        known.readsTrailers = true
+        known.beginSection()
+      }
+    case .client:
+      guard let known else { return 0 }
+      if known.hasFinalHead {
+        known.readsTrailers = true
+        known.beginSection()
+      } else {
+        known.beginResponseHead()
+      }
+    }
+    return 0
+  }
+
+  private func openRequest(_ id: Int32) {
+    let stream = pool.take()
+    adopt(stream, id: id)
+    stream.beginRequestHead()
+    bounds.streamOpened()
+    nghttp2_session_set_stream_user_data(handle, id, Unmanaged.passUnretained(stream).toOpaque())
+    // Every stream gets its turn, whatever it thinks of its importance.
+    var priority = nghttp2_extpri(urgency: UInt32(NGHTTP2_EXTPRI_DEFAULT_URGENCY), inc: 1)
+    nghttp2_session_change_extpri_stream_priority(handle, id, &priority, 1)
+  }
+
+  func fieldReceived(
+    _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+  ) -> Int32 {
+    let reception: HTTP2Stream.Reception
+    if stream.readsTrailers {
+      reception = receiveTrailer(stream, name, value)
+    } else if role == .server {
+      reception = stream.addRequestField(name, value, limits)
+    } else {
+      reception = stream.addResponseField(name, value, limits)
+    }
+    return reception == .abusive ? tooManyFields(stream) : 0
+  }
+
+  /// A client that goes on and on loses its connection; a backend, which others use too, its stream.
+  private func tooManyFields(_ stream: HTTP2Stream) -> Int32 {
+    if role == .server { return stop(.enhanceYourCalm) }
+    refuse(stream, .enhanceYourCalm)
+    return 0
+  }
+
+  /// nghttp2 would leave the field out and go on: two readings of one head.
+  func invalidFieldReceived(_ stream: HTTP2Stream, _ name: Int, _ value: Int) -> Int32 {
+    if stream.countField(name, value, limits) == .abusive { return tooManyFields(stream) }
+    if stream.readsTrailers {
+      refuse(stream, .protocolError)
+    } else {
+      stream.refuseHead(.badRequest)
+    }
+    return 0
+  }
+
+  private func receiveTrailer(
+    _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+  ) -> HTTP2Stream.Reception {
+    let reception = stream.countField(name.count, value.count, limits)
+    guard reception != .abusive, stream.isOpen else { return reception }
+    guard reception == .kept, stream.fieldsSeen <= limits.headerCount else {
+      refuse(stream, .enhanceYourCalm)
+      return .refused
+    }
+    let field = HeaderField(
+      name: ByteRange(offset: 0, count: name.count), value: .empty, id: FieldName(recognising: name.span))
+    guard TrailerPolicy.allows(field, in: name.span) else {
+      // A client may smuggle; a backend only says more than others will hear (RFC 9110 section 6.5.1).
+      if role == .server { refuse(stream, .protocolError) }
+      return .refused
+    }
+    if !stream.discardsContent { owner.trailer(stream, name, value) }
+    return .kept
+  }
+
+  func frameReceived(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?) -> Int32 {
+    let header = frame.pointee.hd
+    switch header.type {
+    case FrameType.headers:
+      if let stream { fieldsReceived(stream, endStream: header.flags & FrameType.endStream != 0) }
+    case FrameType.data:
+      let isEnd = header.flags & FrameType.endStream != 0
+      // Padding is no content.
+      if !isEnd, header.length <= frame.pointee.data.padlen, !bounds.allow(.emptyData, now: now) { return stop(.enhanceYourCalm) }
+      if isEnd, let stream { messageEnded(stream) }
+    case FrameType.goAway:
+      goAwayReceived = true
+      let goAway = frame.pointee.goaway
+      owner.goAway(lastStream: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code))
+    default: break
+    }
+    return 0
+  }
+
+  private func fieldsReceived(_ stream: HTTP2Stream, endStream: Bool) {
+    if stream.readsTrailers { return messageEnded(stream) }
+    guard stream.isOpen else { return }
+    if endStream { stream.remoteEnded = true }
+    switch role {
+    case .server:
+      stream.finishRequestHead(endStream: endStream, limits)
+      owner.requestHead(stream, endStream: endStream)
+    case .client:
+      stream.finishResponseHead(endStream: endStream)
+      if stream.headRefusal != nil {
+        stream.remoteEnded = false
+        refuse(stream, .protocolError)
+      } else {
+        owner.responseHead(stream, endStream: endStream)
+      }
+    }
+  }
+
+  private func messageEnded(_ stream: HTTP2Stream) {
+    guard stream.isOpen, !stream.remoteEnded else { return }
+    stream.remoteEnded = true
+    if !stream.discardsContent { owner.messageEnded(stream) }
+  }
+
+  func contentReceived(_ stream: HTTP2Stream?, _ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let stream, stream.isOpen, !stream.discardsContent else {
+      nghttp2_session_consume(handle, id, bytes.count)
+      return
+    }
+    stream.unconsumed &+= bytes.count
+    owner.content(stream, bytes)
+  }
+}

@@ -1,0 +1,77 @@
+import Bytes
+import CNghttp2
+import HTTP
+
+/// What nghttp2 asks and reports while it writes.
+extension HTTP2Session {
+  private static let frameHeader = 9
+
+  /// How much of what waits goes into the next DATA frame.
+  func nextData(_ stream: HTTP2Stream, atMost length: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int {
+    let waiting = stream.output.count
+    if waiting == 0, !stream.outputEnded {
+      stream.isDeferred = true
+      return SessionCallbacks.deferred
+    }
+    let count = min(waiting, length)
+    flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+    if stream.outputEnded, count == waiting {
+      flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+      if !stream.trailers.isEmpty {
+        flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+        let fields = stream.trailers.nameValues()
+        nghttp2_submit_trailer(handle, stream.id, fields.baseAddress, fields.count)
+      }
+    }
+    return count
+  }
+
+  /// Writes a DATA frame that `nextData` has measured.
+  func writeData(_ stream: HTTP2Stream, _ header: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
+    guard let target else { return SessionCallbacks.stop }
+    // The budget is used: the frame stays with nghttp2 until the next `pull`.
+    guard target.pointee.count < targetLimit else { return SessionCallbacks.wouldBlock }
+    _ = target.pointee.reserve(HTTP2Session.frameHeader &+ count)
+    target.pointee.append(header, HTTP2Session.frameHeader)
+    if count > 0 {
+      target.pointee.append(stream.output.start, count)
+      stream.output.consume(count)
+      stream.stalledSince = nil
+      bounds.dataSent(count)
+      if stream.output.isEmpty { stream.output.giveBack(to: pool.buffers) }
+      if stream.owesDrained, stream.output.count <= limits.lowWater { noteDrained(stream) }
+    }
+    return 0
+  }
+
+  func frameSent(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?) {
+    let header = frame.pointee.hd
+    switch header.type {
+    case FrameType.data, FrameType.headers:
+      guard header.flags & FrameType.endStream != 0, let stream else { return }
+      stream.localEndSent = true
+      // The answer is complete, and nobody waits for the rest of the request (RFC 9113 section 8.1).
+      if role == .server, !stream.remoteEnded, !stream.isResetting {
+        stream.isResetByOwner = true
+        submitReset(stream, .noError)
+      }
+    case FrameType.resetStream:
+      guard stream?.isResetByOwner != true, !bounds.allow(.resetProvoked, now: now) else { return }
+      violation = violation ?? .enhanceYourCalm
+    case FrameType.goAway:
+      goAwayCode = HTTP2ErrorCode(rawValue: frame.pointee.goaway.error_code)
+    default: break
+    }
+  }
+
+  /// A HEADERS frame could not be sent: the stream would wait forever.
+  func frameNotSent(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?, _ error: Int32) {
+    guard frame.pointee.hd.type == FrameType.headers else { return }
+    if let stream {
+      refuse(stream, .internalError)
+    } else if role == .client, let unsent = live.first(where: { $0.id == frame.pointee.hd.stream_id }) {
+      // It never became a stream, for the peer or nghttp2: nothing was done with it.
+      markClosed(unsent, .refusedStream)
+    }
+  }
+}

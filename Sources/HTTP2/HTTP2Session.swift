@@ -1,0 +1,244 @@
+import Bytes
+import CNghttp2
+import HTTP
+
+/// One HTTP/2 connection (RFC 9113): bytes in, calls to its owner; commands, bytes out. No I/O.
+///
+/// Framing and HPACK are nghttp2's. What a head may say, who may do what how often, and when anything is freed is decided here.
+/// nghttp2's callbacks run inside `receive` and `pull`; nothing is freed there. The end of a stream, and output that drained, is
+/// told afterwards: at the end of `receive`, or by `settle`, so that `pull` may fill a buffer that the owner's calls touch.
+package final class HTTP2Session {
+  package enum Role: Sendable { case server, client }
+
+  package let role: Role
+  package let limits: HTTP2Limits
+  let pool: HTTP2StreamPool
+  /// Holds this session, so it is not held by it.
+  unowned(unsafe) let owner: HTTP2Owner
+  let handle: OpaquePointer
+
+  /// Streams that nghttp2 knows, or will once their HEADERS are sent; the order means nothing.
+  private(set) var live: [HTTP2Stream] = []
+  /// Closed by nghttp2, their owner not told yet.
+  private var closing: [HTTP2Stream] = []
+  private var drained: [HTTP2Stream] = []
+  private var isSettling = false
+
+  var bounds: AbuseBounds
+  /// Milliseconds, as given to the call under way.
+  var now: UInt64 = 0
+  /// Where DATA frames go, while `pull` runs.
+  var target: UnsafeMutablePointer<ByteQueue>?
+  var targetLimit = 0
+  /// Found in a callback, acted on behind it.
+  var violation: HTTP2ErrorCode?
+  private var isInsideReceive = false
+  private var isInsidePull = false
+
+  /// Why the connection is given up, if it is by us.
+  package private(set) var failure: HTTP2ErrorCode?
+  package internal(set) var goAwayReceived = false
+  package internal(set) var goAwaySent = false
+  /// The code of the last GOAWAY that was sent.
+  package internal(set) var goAwayCode: HTTP2ErrorCode?
+
+  /// - Parameters:
+  ///   - pool: made for the same role.
+  ///   - owner: must live as long as the session is used.
+  package init(server limits: HTTP2Limits, pool: HTTP2StreamPool, owner: HTTP2Owner) {
+    role = .server
+    self.limits = limits
+    self.pool = pool
+    self.owner = owner
+    bounds = AbuseBounds(limits.abuse)
+    handle = SessionOptions.makeSession(.server, limits)
+    begin()
+  }
+
+  package init(client limits: HTTP2Limits, pool: HTTP2StreamPool, owner: HTTP2Owner) {
+    role = .client
+    self.limits = limits
+    self.pool = pool
+    self.owner = owner
+    bounds = AbuseBounds(limits.abuse)
+    handle = SessionOptions.makeSession(.client, limits)
+    begin()
+  }
+
+  private func begin() {
+    nghttp2_session_set_user_data(handle, Unmanaged.passUnretained(self).toOpaque())
+    SessionOptions.submitSettings(handle, role, limits)
+  }
+
+  deinit { nghttp2_session_del(handle) }
+
+  // MARK: Bytes in
+
+  /// Reads what came from the peer, to the last byte. Interim results are told to the owner on the way.
+  ///
+  /// - Parameter now: milliseconds of a monotonic clock.
+  /// - Returns: after an error, the same again; further bytes are ignored.
+  package func receive(_ bytes: UnsafeBufferPointer<UInt8>, now: UInt64) -> HTTP2Result {
+    precondition(!isInsideReceive && !isInsidePull, "called from one of the owner's callbacks")
+    if let failure { return .protocolError(failure) }
+    self.now = now
+    guard let start = bytes.baseAddress, !bytes.isEmpty else { return .ok }
+    isInsideReceive = true
+    let result = withExtendedLifetime(owner) { nghttp2_session_mem_recv(handle, start, bytes.count) }
+    isInsideReceive = false
+    if let violation {
+      fail(violation)
+    } else if result < 0 {
+      fail(SessionOptions.code(for: result))
+    } else if nghttp2_session_get_outbound_queue_size(handle) > outboundFrames {
+      fail(.enhanceYourCalm)
+    }
+    settle()
+    if let failure { return .protocolError(failure) }
+    return .ok
+  }
+
+  /// Frames that may wait, DATA not counted: far more than streams and acknowledgements explain.
+  private var outboundFrames: Int { 2 * SessionOptions.acknowledgements + 8 * limits.streams }
+
+  /// Queues a GOAWAY behind which nothing is read.
+  private func fail(_ code: HTTP2ErrorCode) {
+    guard failure == nil else { return }
+    failure = code
+    nghttp2_session_terminate_session(handle, code.rawValue)
+  }
+
+  // MARK: Bytes out
+
+  /// Appends frames to `out` until there are none, or `atMost` bytes were appended; a frame is never cut, so it may be some more.
+  ///
+  /// Tells the owner nothing: call `settle` once `out` is no longer borrowed.
+  package func pull(into out: inout ByteQueue, atMost: Int, now: UInt64) {
+    guard !isInsideReceive, !isInsidePull else { return }
+    self.now = now
+    isInsidePull = true
+    withUnsafeMutablePointer(to: &out) { queue in
+      target = queue
+      targetLimit = queue.pointee.count &+ max(1, atMost)
+      fill(queue)
+      if let violation, failure == nil {
+        fail(violation)
+        fill(queue)
+      }
+      target = nil
+    }
+    isInsidePull = false
+  }
+
+  private func fill(_ queue: UnsafeMutablePointer<ByteQueue>) {
+    while queue.pointee.count < targetLimit {
+      var frame: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(handle, &frame)
+      guard count >= 0 else {
+        // Out of memory: nothing sensible can be sent any more.
+        if failure == nil { failure = .internalError }
+        return
+      }
+      guard count > 0, let frame else { return }
+      queue.pointee.append(frame, count)
+    }
+  }
+
+  /// Whether `pull` would append something.
+  package var wantsWrite: Bool { nghttp2_session_want_write(handle) != 0 }
+
+  /// Nothing more is to be read or written: close the connection. So after a GOAWAY for a fault, and after one in peace
+  /// once the last stream has ended.
+  package var isFinished: Bool {
+    nghttp2_session_want_write(handle) == 0 && (failure != nil || nghttp2_session_want_read(handle) == 0)
+  }
+
+  // MARK: Streams
+
+  package var streamCount: Int { live.count }
+
+  /// Since when, in ms, the longest stalled stream has had bytes to send and no window to send them in; nil when none is.
+  ///
+  /// Ask every so often, from a timer: a stall begins when it is first seen.
+  package func oldestStall(now: UInt64) -> UInt64? {
+    var oldest: UInt64?
+    let connection = nghttp2_session_get_remote_window_size(handle)
+    for stream in live where !stream.output.isEmpty {
+      guard connection <= 0 || nghttp2_session_get_stream_remote_window_size(handle, stream.id) <= 0 else {
+        stream.stalledSince = nil
+        continue
+      }
+      let since = stream.stalledSince ?? now
+      stream.stalledSince = since
+      oldest = min(oldest ?? since, since)
+    }
+    return oldest
+  }
+
+  func adopt(_ stream: HTTP2Stream, id: Int32) {
+    stream.id = id
+    stream.slot = live.count
+    live.append(stream)
+  }
+
+  /// nghttp2 has forgotten the stream, or never came to know it.
+  func markClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+    guard stream.state == .open else { return }
+    stream.state = .closed
+    stream.closeCode = code
+    let last = live.removeLast()
+    if last !== stream {
+      live[stream.slot] = last
+      last.slot = stream.slot
+    }
+    if stream.unconsumed > 0 {
+      // What the owner still holds it forgets with the stream; the other streams must not pay for it.
+      nghttp2_session_consume_connection(handle, stream.unconsumed)
+      stream.unconsumed = 0
+    }
+    closing.append(stream)
+  }
+
+  func noteDrained(_ stream: HTTP2Stream) {
+    stream.owesDrained = false
+    guard !stream.isInDrainedList else { return }
+    stream.isInDrainedList = true
+    drained.append(stream)
+  }
+
+  /// Tells the owner what `pull` left to tell: streams that ended, output that drained. The owner may give commands.
+  package func settle() {
+    guard !isSettling, !isInsideReceive, !isInsidePull else { return }
+    isSettling = true
+    while true {
+      if let stream = closing.popLast() {
+        tellClosed(stream)
+      } else if let stream = drained.popLast() {
+        stream.isInDrainedList = false
+        if stream.isOpen { owner.outputDrained(stream) }
+      } else {
+        break
+      }
+    }
+    isSettling = false
+  }
+
+  private func tellClosed(_ stream: consuming HTTP2Stream) {
+    let isComplete = role == .server ? stream.localEndSent : stream.remoteEnded
+    if !isComplete, !stream.isResetByOwner { owner.streamReset(stream, stream.closeCode) }
+    owner.streamClosed(stream)
+    if stream.isInDrainedList { drained.removeAll { $0 === stream } }
+    pool.give(stream)
+  }
+
+  /// The connection is gone: every stream is closed with `code`. Nothing is sent.
+  package func abandon(_ code: HTTP2ErrorCode = .cancel) {
+    guard !isInsideReceive, !isInsidePull else {
+      violation = violation ?? code
+      return
+    }
+    if failure == nil { failure = code }
+    while let stream = live.last { markClosed(stream, code) }
+    settle()
+  }
+}

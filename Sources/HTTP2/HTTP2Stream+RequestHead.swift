@@ -1,0 +1,192 @@
+import Bytes
+import HTTP
+
+extension HTTP2Stream {
+  /// What became of a field.
+  enum Reception { case kept, refused, abusive }
+
+  func beginRequestHead() {
+    beginSection()
+    head.reset()
+    headBytes.removeAll()
+    crumbs.removeAll()
+    scheme = .empty
+    pseudoPath = .empty
+    pseudoAuthority = .empty
+    hostField = .empty
+    hasContentLength = false
+    expectsContinue = false
+  }
+
+  /// Counts a field before anything is done about it.
+  func countField(_ name: Int, _ value: Int, _ limits: HTTP2Limits) -> Reception {
+    fieldsSeen &+= 1
+    sectionBytes &+= name &+ value &+ 32
+    if fieldsSeen > limits.headerCount &* HTTP2Limits.abusiveHead || sectionBytes > limits.headerBytes &* HTTP2Limits.abusiveHead {
+      return .abusive
+    }
+    return sectionBytes > limits.headerBytes ? .refused : .kept
+  }
+
+  /// Takes a field of a request's head. nghttp2 has seen to it that names are in lower case, that values hold no control byte and no
+  /// white space at either end, that pseudo-headers are known, come first and once, and that there are no connection-specific fields.
+  func addRequestField(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits) -> Reception {
+    switch countField(name.count, value.count, limits) {
+    case .abusive: return .abusive
+    case .refused:
+      refuseHead(.headersTooLarge)
+      return .refused
+    case .kept: break
+    }
+    guard headRefusal == nil else { return .refused }
+    if let first = name.first, first == UInt8(ascii: ":") {
+      addPseudoHeader(name.span, value)
+    } else {
+      addRegular(name, value, limits)
+    }
+    return headRefusal == nil ? .kept : .refused
+  }
+
+  /// The first fault is the one that is told.
+  func refuseHead(_ error: HTTP2HeadError) {
+    if headRefusal == nil { headRefusal = error }
+  }
+
+  private func addPseudoHeader(_ name: Span<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    let range = appendToHead(value)
+    // The names are told apart by nghttp2; the lengths 5, 7 and 10 are `:path`, `:method` or `:scheme`, and `:authority`.
+    if name.equals(":method") {
+      head.methodRange = range
+    } else if name.equals(":path") {
+      pseudoPath = range
+    } else if name.equals(":authority") {
+      pseudoAuthority = range
+    } else if name.equals(":scheme") {
+      scheme = range
+    } else {
+      refuseHead(.badRequest)
+    }
+  }
+
+  func appendToHead(_ bytes: UnsafeBufferPointer<UInt8>) -> ByteRange {
+    let start = headBytes.count
+    headBytes.append(bytes)
+    return ByteRange(offset: start, count: bytes.count)
+  }
+
+  private func addRegular(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits) {
+    let id = FieldName(recognising: name.span)
+    if id == .cookie {
+      if !crumbs.isEmpty { crumbs.append("; ") }
+      crumbs.append(value)
+      return
+    }
+    guard head.fields.count < limits.headerCount else { return refuseHead(.headersTooLarge) }
+    let field = HeaderField(name: appendToHead(name), value: appendToHead(value), id: id)
+    guard head.fields.append(field) else { return refuseHead(.headersTooLarge) }
+    switch id {
+    case .other: break
+    case .host:
+      guard hostField.isEmpty else { return refuseHead(.badHost) }
+      hostField = field.value
+    case .contentLength:
+      // nghttp2 refuses a second `content-length`, but `content_length` may be one to a backend that maps `_` to `-`.
+      guard !hasContentLength, name[7] == UInt8(ascii: "-"), let length = ContentLength.read(value) else {
+        return refuseHead(.badFraming)
+      }
+      hasContentLength = true
+      head.framing = .length(length)
+    case .transferEncoding:
+      refuseHead(.badFraming)
+    case .connection, .keepAlive, .proxyConnection, .upgrade:
+      refuseHead(.badRequest)
+    case .expect:
+      guard value.span.equalsIgnoringCase("100-continue") else { return refuseHead(.expectationFailed) }
+      expectsContinue = true
+    default: break
+    }
+  }
+
+  // MARK: End
+
+  /// The field section is whole. Afterwards the head is complete, or `headRefusal` is set.
+  func finishRequestHead(endStream: Bool, _ limits: HTTP2Limits) {
+    guard headRefusal == nil else { return finishRefused() }
+    if !crumbs.isEmpty { appendCookie(limits) }
+    let method = headBytes.readable.extracting(head.methodRange.bounds).span
+    guard TokenByte.isToken(method) else { return refuse(.badRequest) }
+    head.method = HTTPMethod(token: method)
+    if let error = readAuthority() ?? readTarget(limits) { return refuse(error) }
+    if !hasContentLength { head.framing = endStream ? .none : .stream }
+    var hasContent = !endStream
+    if case .length(let length) = head.framing, length == 0 { hasContent = false }
+    head.expectsContinue = expectsContinue && hasContent
+    head.length = headBytes.count
+  }
+
+  private func refuse(_ error: HTTP2HeadError) {
+    refuseHead(error)
+    finishRefused()
+  }
+
+  /// What is known serves the answer and the log: the method decides whether the answer has content.
+  private func finishRefused() {
+    head.method = HTTPMethod(token: headBytes.readable.extracting(head.methodRange.bounds).span)
+    head.length = headBytes.count
+    discardsContent = true
+  }
+
+  private func appendCookie(_ limits: HTTP2Limits) {
+    guard head.fields.count < limits.headerCount else { return refuseHead(.headersTooLarge) }
+    let start = headBytes.count
+    headBytes.append("cookie")
+    let value = appendToHead(crumbs.readable)
+    if !head.fields.append(HeaderField(name: ByteRange(offset: start, count: 6), value: value, id: .cookie)) {
+      refuseHead(.headersTooLarge)
+    }
+  }
+
+  private func readAuthority() -> HTTP2HeadError? {
+    guard headRefusal == nil else { return headRefusal }
+    let bytes = headBytes.readable
+    head.authority = pseudoAuthority.isEmpty ? hostField : pseudoAuthority
+    let authority = bytes.extracting(head.authority.bounds).span
+    guard Authority(authority) != nil else { return .badHost }
+    if !pseudoAuthority.isEmpty, !hostField.isEmpty,
+      !authority.equalsIgnoringCase(bytes.extracting(hostField.bounds).span)
+    {
+      return .badHost
+    }
+    return nil
+  }
+
+  /// `:scheme` and `:path` (RFC 9113 section 8.3.1).
+  private func readTarget(_ limits: HTTP2Limits) -> HTTP2HeadError? {
+    let bytes = headBytes.readable
+    if head.method == .connect {
+      // Without a port nobody knows where the tunnel should lead.
+      guard let authority = Authority(bytes.extracting(head.authority.bounds).span), authority.port != nil else { return .badRequest }
+      head.target = head.authority
+      return nil
+    }
+    let scheme = bytes.extracting(self.scheme.bounds).span
+    guard scheme.equalsIgnoringCase("https") || scheme.equalsIgnoringCase("http") else { return .badRequest }
+    guard pseudoPath.length <= limits.uriBytes else { return .uriTooLong }
+    let path = bytes.extracting(pseudoPath.bounds)
+    head.target = pseudoPath
+    head.path = pseudoPath
+    if path.count == 1, path[0] == UInt8(ascii: "*") { return head.method == .options ? nil : .badRequest }
+    guard let first = path.first, first == UInt8(ascii: "/") else { return .badRequest }
+    for index in path.indices {
+      let byte = path[index]
+      guard byte > 0x20, byte < 0x7f else { return .badRequest }
+      if byte == UInt8(ascii: "#") { return .badPath }
+      if byte == UInt8(ascii: "?"), !head.hasQuery {
+        head.hasQuery = true
+        head.path = ByteRange(offset: pseudoPath.start, count: index)
+        head.query = ByteRange(offset: pseudoPath.start &+ index &+ 1, count: path.count &- index &- 1)
+      }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,125 @@
+import Bytes
+import HTTP
+
+/// One request and its response. Commands to it are given to its session.
+///
+/// The object serves one stream after another, but only when nobody else holds it: whoever keeps it past `streamClosed` has a
+/// closed stream, never somebody else's.
+public final class HTTP2Stream {
+  enum State { case idle, open, closed }
+
+  package internal(set) var id: Int32 = 0
+  /// Server: the request's. Defined from `requestHead` on.
+  package internal(set) var head: RequestHead
+  /// Client: the latest response's. Defined from `responseHead` on.
+  package internal(set) var responseHead: ResponseHead
+  /// What the ranges of `head` or `responseHead` point into: names in lower case, cookie crumbs in one field (RFC 9113 section 8.2.3).
+  package internal(set) var headBytes = ByteQueue()
+  /// Why the head is refused, if it is.
+  package internal(set) var headRefusal: HTTP2HeadError?
+  /// Whoever serves this stream. Held until the stream is closed.
+  package var context: AnyObject?
+
+  /// Bytes of content handed over and not yet consumed.
+  package internal(set) var unconsumed = 0
+  /// Bytes that wait to be sent.
+  package var pendingOutput: Int { output.count }
+  /// Whether commands have an effect.
+  package var isOpen: Bool { state == .open && !isResetting }
+  /// The peer's message is whole.
+  package internal(set) var remoteEnded = false
+  /// Our message is whole: queued, not necessarily sent.
+  package internal(set) var outputEnded = false
+  /// A final head was given to be sent.
+  package internal(set) var hasResponded = false
+
+  var state = State.idle
+  /// Place in the session's list of live streams.
+  var slot = 0
+  /// RST_STREAM is queued: nothing is handed over any more.
+  var isResetting = false
+  /// The owner asked for it, so it is not the peer's doing.
+  var isResetByOwner = false
+  /// What comes is consumed and forgotten.
+  var discardsContent = false
+  /// Our END_STREAM has been sent.
+  var localEndSent = false
+  var closeCode = HTTP2ErrorCode.noError
+
+  // Sending.
+  var output = ByteQueue()
+  var trailers = FieldSink()
+  /// nghttp2 asked for data and there was none: it has to be told when there is some.
+  var isDeferred = false
+  /// The owner is owed `outputDrained`.
+  var owesDrained = false
+  var isInDrainedList = false
+  /// Since when nothing of what waits could be sent, in ms; nil until somebody looks.
+  var stalledSince: UInt64?
+
+  // Receiving a field section.
+  /// Pseudo-header values (RFC 9113 section 8.3).
+  var scheme = ByteRange.empty
+  var pseudoPath = ByteRange.empty
+  var pseudoAuthority = ByteRange.empty
+  var hostField = ByteRange.empty
+  var hasContentLength = false
+  var expectsContinue = false
+  var crumbs = ByteQueue()
+  var fieldsSeen = 0
+  var sectionBytes = 0
+  var readsTrailers = false
+  /// Client: a final head was received.
+  var hasFinalHead = false
+  /// Client: the request was HEAD, so its response has no content.
+  var isHeadRequest = false
+
+  init(requestFields: Int, responseFields: Int) {
+    head = RequestHead(fieldCapacity: requestFields)
+    responseHead = ResponseHead(fieldCapacity: responseFields)
+  }
+
+  /// Gives back the memory of the head before the stream ends. `head` and `responseHead` are undefined from here on.
+  package func releaseHead() {
+    headBytes.release()
+    crumbs.release()
+    head.reset()
+    responseHead.reset()
+  }
+
+  /// Makes it ready for another stream.
+  func recycle() {
+    id = 0
+    head.reset()
+    responseHead.reset()
+    headRefusal = nil
+    context = nil
+    unconsumed = 0
+    remoteEnded = false
+    outputEnded = false
+    hasResponded = false
+    state = .idle
+    isResetting = false
+    isResetByOwner = false
+    discardsContent = false
+    localEndSent = false
+    closeCode = .noError
+    trailers.release()
+    isDeferred = false
+    owesDrained = false
+    isInDrainedList = false
+    stalledSince = nil
+    readsTrailers = false
+    hasFinalHead = false
+    isHeadRequest = false
+    if headBytes.allocated > HTTP2StreamPool.keptHeadBytes { headBytes.release() } else { headBytes.removeAll() }
+    crumbs.release()
+    beginSection()
+  }
+
+  /// A field section begins: head or trailers.
+  func beginSection() {
+    fieldsSeen = 0
+    sectionBytes = 0
+  }
+}
