@@ -1,13 +1,13 @@
+import Bytes
 import Foundation
 import Reactor
-import Synchronization
 import Upstream
 
 /// Resolves the names of endpoints again and again, on a thread of its own, since resolving blocks.
 ///
 /// A name that does not resolve keeps its last addresses; one that never did is tried more often.
 package final class NameRefresher: Sendable {
-  private let endpoints = Mutex<[Endpoint]>([])
+  private let endpoints = Locked<[Endpoint]>([])
   /// Seconds between two looks at a name, with and without addresses.
   private static let period = 30
   private static let retry = 2

@@ -3,8 +3,8 @@ import Foundation
 import Proxy
 import Reactor
 import Routing
-import Telemetry
 import TLS
+import Telemetry
 import Tokens
 import Upstream
 
@@ -63,7 +63,9 @@ package final class SnapshotBuilder {
       BuiltSnapshot(
         proxy: proxy, configuration: configuration, listeners: listeners, files: loaded.files, sha256: loaded.sha256,
         certificates: certificates,
-        namedEndpoints: backends.flatMap(\.endpoints).filter { SocketAddress(literal: $0.host, port: 0) == nil && !$0.host.isEmpty },
+        namedEndpoints: backends.flatMap(\.endpoints).filter {
+          SocketAddress(literal: $0.host, port: 0) == nil && !$0.host.isEmpty
+        },
         warnings: warnings))
   }
 
@@ -73,7 +75,10 @@ package final class SnapshotBuilder {
 
   private func read(_ file: Located<String>, _ what: String) -> [UInt8]? {
     guard let data = FileManager.default.contents(atPath: file.value) else {
-      refuse(file.location, "\(what) \(file.value) cannot be read: \(FileManager.default.fileExists(atPath: file.value) ? "permission denied" : "no such file")")
+      refuse(
+        file.location,
+        "\(what) \(file.value) cannot be read: \(FileManager.default.fileExists(atPath: file.value) ? "permission denied" : "no such file")"
+      )
       return nil
     }
     return [UInt8](data)
@@ -131,9 +136,13 @@ package final class SnapshotBuilder {
       headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes,
       connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
       handshakeTimeout: settings.timeouts.handshake, headerTimeout: settings.timeouts.header, idleTimeout: settings.timeouts.idle,
-      bodyTimeout: settings.timeouts.body, trusted: settings.trustedProxies.map { network in
+      bodyTimeout: settings.timeouts.body,
+      trusted: settings.trustedProxies.map { network in
         let halves = network.bytes.withUnsafeBytes { raw in
-          (UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self)), UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+          (
+            UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self)),
+            UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+          )
         }
         return (halves.0, halves.1, network.prefixLength)
       }, servesKeys: settings.servesJWKS)
@@ -262,7 +271,8 @@ package final class SnapshotBuilder {
     }
     return Route(
       name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .route),
-      providers: ProviderSet(settings.providers).rawValue, tokenSources: sources, removedSources: removed, rule: settings.authorization,
+      providers: ProviderSet(settings.providers).rawValue, tokenSources: sources, removedSources: removed,
+      rule: settings.authorization,
       requiredScopes: Self.scopes(settings.authorization), backends: settings.backends.map { ($0.backend, $0.weight) },
       stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,
       bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken)

@@ -20,27 +20,27 @@ package final class Supervisor {
     case badConfiguration = 2
   }
 
-  private let path: String
-  private var logger: Logger
-  private let registry: MetricsRegistry
-  private let loop: EventLoop
-  private let reports: Mailbox<Worker.Report>
-  private let names = NameRefresher()
-  private var builder: SnapshotBuilder
-  private var workers: [Worker] = []
-  private var current: BuiltSnapshot
-  private var status = GatewayStatus()
-  private var accessLog: AccessLogFile
-  private var adminListener: AdminListener?
+  let path: String
+  var logger: Logger
+  let registry: MetricsRegistry
+  let loop: EventLoop
+  let reports: Mailbox<Worker.Report>
+  let names = NameRefresher()
+  var builder: SnapshotBuilder
+  var workers: [Worker] = []
+  var current: BuiltSnapshot
+  var status = GatewayStatus()
+  var accessLog: AccessLogFile
+  var adminListener: AdminListener?
   /// Workers that have yet to install the snapshot on its way, and what becomes current when they have.
-  private var pendingInstalls = 0
-  private var arriving: BuiltSnapshot?
-  private var reloadRequested = false
-  private var undrained: Set<Int> = []
-  private var exit: Exit?
-  private let onReady: () -> Void
+  var pendingInstalls = 0
+  var arriving: BuiltSnapshot?
+  var reloadRequested = false
+  var undrained: Set<Int> = []
+  var exit: Exit?
+  let onReady: () -> Void
 
-  private static let signals = [SIGHUP, SIGTERM, SIGINT, SIGUSR1]
+  static let signals = [SIGHUP, SIGTERM, SIGINT, SIGUSR1]
   /// Bytes for verified tokens, all workers together.
   private static let tokenCacheBytes = 64 << 20
 
@@ -66,7 +66,7 @@ package final class Supervisor {
   }
 
   /// One worker a core, unless the configuration says otherwise.
-  private static func workerCount(_ settings: ProcessSettings) -> Int {
+  static func workerCount(_ settings: ProcessSettings) -> Int {
     settings.workers > 0 ? settings.workers : Int(gh_available_processors())
   }
 
@@ -170,7 +170,7 @@ package final class Supervisor {
     notReady = Set(workers.map(\.number))
   }
 
-  private var notReady: Set<Int> = []
+  var notReady: Set<Int> = []
 
   private func heard(_ report: Worker.Report) {
     switch report {
@@ -199,7 +199,7 @@ package final class Supervisor {
   }
 
   /// Makes `built` what the process says of itself.
-  private func publish(_ built: BuiltSnapshot) {
+  func publish(_ built: BuiltSnapshot) {
     current = built
     status.generation = built.proxy.generation
     status.sha256 = built.sha256
@@ -210,199 +210,5 @@ package final class Supervisor {
     registry.setGeneration(built.proxy.generation)
     registry.setCertificates(built.certificates)
     names.watch(built.namedEndpoints)
-  }
-
-  // MARK: Signals
-
-  private func caught(_ signal: Int32) {
-    switch signal {
-    case SIGHUP: reload()
-    case SIGUSR1:
-      do throws(Errno) {
-        try accessLog.reopen()
-      } catch {
-        logger.error("the access log cannot be opened again: \(error)")
-      }
-    default: drain(signal)
-    }
-  }
-
-  /// SIGHUP: read, validate, compile, publish. On any error what is in force stays in force.
-  private func reload() {
-    guard !status.isDraining else { return }
-    guard arriving == nil else {
-      // Workers are still taking the last one over; look again when they are done.
-      reloadRequested = true
-      return
-    }
-    let generation = current.proxy.generation + 1
-    switch builder.build(path: path, generation: generation) {
-    case .rejected(let diagnostics): refuseReload(diagnostics)
-    case .built(let built):
-      do throws(ListenFailure) {
-        let changes = try openListeners(built, instead: current, workers: workers.count)
-        for warning in built.warnings { logger.warning("\(warning)") }
-        warnOfWhatNeedsARestart(built)
-        arriving = built
-        pendingInstalls = workers.count
-        for (worker, listeners) in zip(workers, changes) { worker.post(.install(built.proxy, listeners: listeners)) }
-      } catch {
-        refuseReload([error.diagnostic])
-      }
-    }
-  }
-
-  private func refuseReload(_ diagnostics: [Diagnostic]) {
-    registry.countReload(.failure)
-    status.lastRefusal = (.now, diagnostics.map(\.description))
-    for diagnostic in diagnostics { logger.error("\(diagnostic)") }
-    logger.error("reload refused: configuration \(current.proxy.generation) stays in force")
-  }
-
-  private func completeReload(_ built: BuiltSnapshot) {
-    arriving = nil
-    if built.configuration.accessLog != current.configuration.accessLog {
-      do throws(Errno) {
-        try accessLog.reopen(built.configuration.accessLog)
-      } catch {
-        logger.error("the access log cannot be opened: \(error)")
-      }
-    }
-    logger.logLevel = Logger.Level(rawValue: built.configuration.process.logLevel) ?? logger.logLevel
-    publish(built)
-    registry.countReload(.success)
-    logger.notice("configuration \(built.proxy.generation) is in force (sha256 \(built.sha256))")
-    if reloadRequested {
-      reloadRequested = false
-      reload()
-    } else {
-      ColdPages.release()
-    }
-  }
-
-  private func warnOfWhatNeedsARestart(_ built: BuiltSnapshot) {
-    if Self.workerCount(built.configuration.process) != workers.count {
-      logger.warning("process.workers has changed: it takes effect with a restart")
-    }
-    if built.configuration.admin?.address != current.configuration.admin?.address {
-      logger.warning("admin.address has changed: it takes effect with a restart")
-    }
-  }
-
-  /// SIGTERM, SIGINT: stop accepting, let what is in flight finish, exit. A second one does not wait.
-  private func drain(_ signal: Int32) {
-    guard !status.isDraining else {
-      exit = .done
-      return
-    }
-    status.isDraining = true
-    let limit = current.configuration.process.drain
-    logger.notice("draining for at most \(limit / 1000) s")
-    undrained = Set(workers.map(\.number))
-    for worker in workers { worker.post(.drain) }
-    do throws(Errno) {
-      try Alarm(loop: loop, after: limit) { [unowned self] in
-        logger.warning("the drain time is over; clients that are still connected are cut off")
-        exit = .done
-      }
-    } catch {
-      exit = .done
-    }
-  }
-
-  // MARK: Listeners
-
-  /// An address that cannot be had, and where it is written.
-  struct ListenFailure: Error {
-    let diagnostic: Diagnostic
-    init(_ diagnostic: Diagnostic) { self.diagnostic = diagnostic }
-  }
-
-  /// What each worker has to change to listen as `next` says. Opens what is new; touches nothing that is there.
-  private func openListeners(
-    _ next: BuiltSnapshot, instead old: BuiltSnapshot?, workers count: Int
-  ) throws(ListenFailure) -> [ListenerChanges] {
-    var changes = Array(repeating: ListenerChanges(), count: count)
-    let before = Dictionary(uniqueKeysWithValues: (old?.listeners ?? []).map { ($0.context.name, $0.address) })
-    for name in before.keys where !next.listeners.contains(where: { $0.context.name == name && $0.address == before[name] }) {
-      for index in changes.indices { changes[index].closed.append(name) }
-    }
-    var opened: [Int32] = []
-    for listener in next.listeners {
-      if before[listener.context.name] == listener.address {
-        for index in changes.indices { changes[index].updated.append(listener.context) }
-        continue
-      }
-      do throws(Errno) {
-        // A unix-domain socket has one queue: all workers accept from it.
-        let isUnix = if case .unix = listener.address { true } else { false }
-        guard let address = listener.address.resolve() else { throw Errno(EADDRNOTAVAIL) }
-        // SO_REUSEPORT would share an address with another gateway without a word; a socket without it is refused instead.
-        if !isUnix { _ = close(try Listener.open(address, reusePort: false)) }
-        var shared: Int32 = -1
-        for index in changes.indices {
-          let descriptor: Int32
-          if isUnix, shared >= 0 {
-            descriptor = Int32(try Syscall.require { Int(gh_duplicate(shared)) })
-          } else {
-            descriptor = try Listener.open(address, reusePort: true)
-            shared = descriptor
-          }
-          opened.append(descriptor)
-          changes[index].opened.append((descriptor, listener.context))
-        }
-      } catch {
-        for descriptor in opened { _ = close(descriptor) }
-        throw ListenFailure(Diagnostic(listener.location, "cannot listen on \(listener.address.text): \(error)"))
-      }
-    }
-    return changes
-  }
-
-  private func openAdmin(_ built: BuiltSnapshot) throws(ListenFailure) {
-    guard let settings = built.configuration.admin else { return }
-    do throws(Errno) {
-      guard let address = settings.address.value.resolve() else { throw Errno(EADDRNOTAVAIL) }
-      let descriptor = try Listener.open(address, reusePort: false)
-      let listener = AdminListener(loop: loop, descriptor: descriptor) { [unowned self] in answerAdmin($0) }
-      try listener.register(.read)
-      adminListener = listener
-    } catch {
-      throw ListenFailure(Diagnostic(settings.address.location, "cannot listen on \(settings.address.value.text): \(error)"))
-    }
-  }
-
-  private func answerAdmin(_ path: String) -> AdminResponse {
-    switch path {
-    case "/healthz": return AdminResponse(200, "ok\n")
-    case "/readyz":
-      guard notReady.isEmpty else { return AdminResponse(503, "starting\n") }
-      if let reason = status.unreadiness { return AdminResponse(503, reason + "\n") }
-      return AdminResponse(200, "ready\n")
-    case "/metrics": return AdminResponse(200, MetricsRegistry.contentType, registry.render())
-    case "/config": return AdminResponse(200, "application/json", status.json)
-    case "/.well-known/jwks.json": return AdminResponse(200, "application/jwk-set+json", current.proxy.publishedKeys)
-    default:
-      return AdminResponse(404, "not found; there are /healthz /readyz /metrics /config /.well-known/jwks.json\n")
-    }
-  }
-}
-
-/// One deadline on the control loop.
-final class Alarm: Channel {
-  private let ring: () -> Void
-
-  @discardableResult
-  init(loop: EventLoop, after milliseconds: Int, _ ring: @escaping () -> Void) throws(Errno) {
-    self.ring = ring
-    let descriptor = Int32(try Syscall.require { Int(eventfd(0, Int32(EFD_CLOEXEC))) })
-    super.init(loop: loop, descriptor: descriptor)
-    try register([])
-    setDeadline(max(1, milliseconds))
-  }
-
-  override func deadlineReached() {
-    ring()
-    close()
   }
 }

@@ -54,20 +54,26 @@ public final class DownstreamConnection: SecureChannel {
   var closesAfterResponse = false
   /// `100 Continue` is owed to the client.
   var owesContinue = false
-  private var lingered = 0
-  private var isAtRest = false
+  var lingered = 0
+  var isAtRest = false
+  /// `received` is on the stack, and will look at `input` once more if told so.
+  private(set) var isInsideReceived = false
+  var looksAgain = false
+  var lingers = false
+  /// The head or the framing was refused: there may be more on its way.
+  var endedInError = false
   /// When the exchange's own time is up, in ms of the loop's clock; 0 for no bound.
-  private var exchangeDeadline: UInt64 = 0
+  var exchangeDeadline: UInt64 = 0
 
   /// Bytes of further requests kept while one is being answered.
-  private static let pipelineLimit = 32 << 10
+  static let pipelineLimit = 32 << 10
   /// Content read and dropped after an early answer, to keep the connection.
-  private static let discardLimit: UInt64 = 64 << 10
+  static let discardLimit: UInt64 = 64 << 10
   /// Bytes and milliseconds of lingering.
-  private static let lingerLimit = 1 << 20
-  private static let lingerTime = 2_000
+  static let lingerLimit = 1 << 20
+  static let lingerTime = 2_000
   /// Milliseconds without a request after which OpenSSL's buffers are given back.
-  private static let restAfter = 5_000
+  static let restAfter = 5_000
 
   init(worker: WorkerContext, context: ListenerContext, descriptor: Int32, peer: PeerAddress, tls: consuming TLSConnection) {
     self.worker = worker
@@ -247,154 +253,7 @@ public final class DownstreamConnection: SecureChannel {
     exchange.begin()
   }
 
-  // MARK: Deadlines
-
-  func armIdle() {
-    exchangeDeadline = 0
-    setDeadline(min(Self.restAfter, context.idleTimeout))
-  }
-
-  /// Bounds the time until the response is complete.
-  func armExchange(_ milliseconds: Int) {
-    exchangeDeadline = milliseconds == 0 ? 0 : loop.now &+ UInt64(milliseconds)
-    arm(0)
-  }
-
-  /// Sets the deadline of the present wait, unless the exchange's own is nearer.
-  func arm(_ milliseconds: Int) {
-    guard exchangeDeadline > 0 else { return setDeadline(milliseconds) }
-    let left = max(1, Int(exchangeDeadline) - Int(loop.now))
-    setDeadline(milliseconds == 0 ? left : min(milliseconds, left))
-  }
-
-  public override func deadlineReached() {
-    switch state {
-    case .handshaking:
-      worker.handshakeEnded(.timedOut)
-      close()
-    case .idle:
-      if isAtRest || context.idleTimeout <= Self.restAfter { return endGracefully() }
-      isAtRest = true
-      releaseQueues()
-      tls.releaseBuffers()
-      setDeadline(context.idleTimeout - Self.restAfter)
-    case .readingHead:
-      closesAfterResponse = true
-      content = .none
-      state = .awaitingResponse
-      exchange?.keepHead(input.readable, complete: false)
-      input.removeAll()
-      exchange?.refuse(.requestTimeout)
-      finishTurn()
-    case .readingContent, .awaitingResponse:
-      deadlineInExchange()
-    case .discarding, .flushing, .lingering:
-      close()
-    }
-  }
-
-  private func deadlineInExchange() {
-    let exchangeIsOver = exchangeDeadline > 0 && loop.now >= exchangeDeadline
-    if !exchangeIsOver, !output.isEmpty {
-      // The client has taken nothing for as long as a client may.
-      return close()
-    }
-    if state == .readingContent, !exchangeIsOver {
-      guard isWaitingForClient else {
-        // Paused on the backend's behalf, whose own deadline bounds the wait.
-        return setDeadline(context.bodyTimeout)
-      }
-      closesAfterResponse = true
-      exchange?.interrupt(.requestTimeout)
-    } else {
-      exchange?.interrupt(.upstreamTimeout)
-    }
-    finishTurn()
-  }
-
-  /// Content is what is missing, not a place to put it.
-  private var isWaitingForClient: Bool { !isReadingPaused && (exchange?.takesContent ?? false) }
-
-  // MARK: Ends
-
-  /// The response is complete. Goes on with the next request, or ends.
-  func responseCompleted() {
-    exchangeDeadline = 0
-    exchange = nil
-    switch state {
-    case .readingContent:
-      if closesAfterResponse || !willDiscard { return startFlushing() }
-      state = .discarding
-      setDeadline(Self.lingerTime)
-      if isReadingPaused { resumeReading() }
-    case .awaitingResponse:
-      if closesAfterResponse { return startFlushing() }
-      nextRequest()
-    default:
-      break
-    }
-  }
-
-  /// Whether what is left of the request is worth reading for the sake of the connection.
-  var willDiscard: Bool {
-    if owesContinue { return false }
-    if case .length(let rest) = content { return rest <= Self.discardLimit }
-    return false
-  }
-
-  /// Ready for the next request, which may be in `input` already. Called from within `received` for an answer made on
-  /// the spot, and from a backend's event otherwise.
-  func nextRequest() {
-    state = .idle
-    armIdle()
-    if isReadingPaused {
-      resumeReading()
-    } else if !input.isEmpty {
-      received()
-    } else if input.isEmpty {
-      input.giveBack(to: buffers)
-    }
-  }
-
-  /// `received` is on the stack, and will look at `input` once more if told so.
-  private(set) var isInsideReceived = false
-  private var looksAgain = false
-
-  /// Ends the connection once what is in `output` has been written.
-  func startFlushing() {
-    state = .flushing
-    lingers = !input.isEmpty || content.isUnfinished || endedInError
-    setDeadline(context.bodyTimeout)
-  }
-
-  private var lingers = false
-  /// The head or the framing was refused: there may be more on its way.
-  var endedInError = false
-
-  private func endAfterFlush() {
-    guard lingers else { return endGracefully() }
-    tls.shutdown()
-    _ = CLinux.shutdown(descriptor.raw, Int32(SHUT_WR))
-    state = .lingering
-    setDeadline(Self.lingerTime)
-    if isReadingPaused { resumeReading() }
-  }
-
-  /// Says goodbye (close_notify) and closes.
-  func endGracefully() {
-    guard isOpen else { return }
-    if phase == .open { tls.shutdown() }
-    close()
-  }
-
-  /// Ends an idle connection, and makes a busy one end with its answer.
-  package func drain() {
-    switch state {
-    case .idle: endGracefully()
-    case .handshaking: close()
-    default: closesAfterResponse = true
-    }
-  }
+  public override func deadlineReached() { timeIsUp() }
 
   public override func closing() {
     worker.connectionClosed(peer)

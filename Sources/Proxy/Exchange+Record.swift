@@ -72,7 +72,9 @@ extension Exchange {
                     line.path = path
                     line.route = routeName
                     line.status = UInt16(truncatingIfNeeded: status)
-                    if let error { line.code = UnsafeBufferPointer(start: error.code.utf8Start, count: error.code.utf8CodeUnitCount) }
+                    if let error {
+                      line.code = UnsafeBufferPointer(start: error.code.utf8Start, count: error.code.utf8CodeUnitCount)
+                    }
                     line.issuer = issuer
                     line.subject = subject
                     line.backend = backendName

@@ -128,7 +128,9 @@ package struct RequestFields {
     while let crumb = crumbs.next(bytes) {
       if route.removedSources.contains(where: { source in
         if case .cookie(let name) = source { crumb.hasName(name, bytes) } else { false }
-      }) { continue }
+      }) {
+        continue
+      }
       out.append(isFirst ? "Cookie: " : "; ")
       out.append(UnsafeBufferPointer(rebasing: bytes[crumb.pair.start..<crumb.pair.end]))
       isFirst = false

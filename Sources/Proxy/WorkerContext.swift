@@ -2,8 +2,8 @@ import Bytes
 import CLinux
 import HTTP1
 import Reactor
-import Telemetry
 import TLS
+import Telemetry
 import Tokens
 import Transport
 import Upstream
@@ -63,7 +63,8 @@ package final class WorkerContext {
     let buffers = self.buffers
     let upstreamCounts = self.upstreamCounts
     self.snapshot = WorkerSnapshot(
-      proxy: snapshot, pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers, counts: upstreamCounts) },
+      proxy: snapshot,
+      pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers, counts: upstreamCounts) },
       minter: snapshot.minter)
     loop.endOfTurn = { [unowned self] in endTurn() }
   }

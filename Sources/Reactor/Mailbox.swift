@@ -1,11 +1,11 @@
+import Bytes
 import CLinux
-import Synchronization
 
 /// How other threads speak to a loop: messages in a locked list, an eventfd to wake it.
 ///
 /// Off the request path: snapshots, drain, new listeners. `post` may be called from any thread.
 package final class Mailbox<Message: Sendable>: Sendable {
-  private let messages = Mutex<[Message]>([])
+  private let messages = Locked<[Message]>([])
   private let wake: Int32
 
   package init() throws(Errno) {

@@ -1,6 +1,6 @@
+import Bytes
 import COpenSSL
 import Glibc
-import Synchronization
 
 /// The keys of session tickets (RFC 8446 section 4.6.1, RFC 5077), shared by all workers and by one snapshot after another,
 /// so that a client resumes on whichever worker and after whichever reload.
@@ -14,7 +14,7 @@ package final class TicketKeyRing: Sendable {
   package let kept: Int
   private let clock: @Sendable () -> Int64
   /// Newest first. The lock is taken once or twice a handshake, which costs ten thousand times as much.
-  private let keys: Mutex<[TicketKey]>
+  private let keys: Locked<[TicketKey]>
 
   /// - Parameters:
   ///   - period: seconds; at least 1.
@@ -26,7 +26,7 @@ package final class TicketKeyRing: Sendable {
     self.period = max(1, period)
     self.kept = max(2, kept)
     self.clock = clock
-    keys = Mutex([])
+    keys = Locked([])
   }
 
   /// Seconds for which a ticket is promised to work, whenever within its key's period it was sealed.

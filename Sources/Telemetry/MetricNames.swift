@@ -1,4 +1,4 @@
-import Synchronization
+import Bytes
 
 /// Names in metrics, as small numbers that workers can count by. A number once given keeps its name for as long as the process
 /// lives, so a route that a reload leaves in place goes on counting where it was.
@@ -15,7 +15,7 @@ package final class MetricNames: Sendable {
     var ids: [String: Int] = [:]
   }
 
-  private let tables = Mutex([Table](repeating: Table(), count: Space.allCases.count))
+  private let tables = Locked([Table](repeating: Table(), count: Space.allCases.count))
 
   package init() {}
 

@@ -1,5 +1,5 @@
+import Bytes
 import HTTP
-import Synchronization
 
 /// All metrics of the process: the workers' counters summed up, and what the control thread knows. Written out on demand.
 package final class MetricsRegistry: Sendable {
@@ -19,7 +19,7 @@ package final class MetricsRegistry: Sendable {
 
   package let names: MetricNames
   private let vocabulary: MetricVocabulary
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   package init(names: MetricNames = MetricNames(), vocabulary: MetricVocabulary) {
     self.names = names

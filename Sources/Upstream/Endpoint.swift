@@ -1,5 +1,5 @@
+import Bytes
 import Reactor
-import Synchronization
 
 /// One address of a backend, as written by the operator and as resolved by the control thread.
 package final class Endpoint: Sendable {
@@ -9,7 +9,7 @@ package final class Endpoint: Sendable {
   package let port: UInt16
   /// The endpoint's id in the metrics, stable across reloads.
   package let metricID: Int
-  private let resolved: Mutex<[SocketAddress]>
+  private let resolved: Locked<[SocketAddress]>
 
   /// - Parameter addresses: what the name resolved to; a unix-domain endpoint has its one address for good.
   package init(name: String, host: String, port: UInt16, metricID: Int, addresses: [SocketAddress]) {
@@ -17,7 +17,7 @@ package final class Endpoint: Sendable {
     self.host = host
     self.port = port
     self.metricID = metricID
-    resolved = Mutex(addresses)
+    resolved = Locked(addresses)
   }
 
   /// The address for attempt number `attempt`; nil when the name does not resolve. Locks: for connecting, never for

@@ -20,14 +20,14 @@ public final class UpstreamConnection: SecureChannel {
   }
 
   /// How the content being read ends.
-  private enum Body {
+  enum Body {
     case none
     case length(UInt64)
     case chunked
     case untilClose
   }
 
-  package private(set) var state = State.opening
+  package internal(set) var state = State.opening
   package let pool: BackendPool
   package var backend: Backend { pool.backend }
   package let endpointIndex: Int
@@ -36,16 +36,16 @@ public final class UpstreamConnection: SecureChannel {
   /// Who is served; the client holds the connection, not the other way round.
   package unowned(unsafe) var client: UpstreamClient?
   package var responseHead: ResponseHead
-  private var parser: ResponseParser
-  private var decoder = ChunkedDecoder()
-  private var body = Body.none
-  private var requestMethod = HTTPMethod.get
+  var parser: ResponseParser
+  var decoder = ChunkedDecoder()
+  var body = Body.none
+  var requestMethod = HTTPMethod.get
   /// Requests carried to their end.
   package private(set) var carried = 0
-  private var requestWritten = false
-  private var requestComplete = false
+  var requestWritten = false
+  var requestComplete = false
   private var responseStarted = false
-  private var keepsOpen = true
+  var keepsOpen = true
   /// When a pooled connection was put there, for the pool's order and the idle bound.
   private var isAtRest = false
 
@@ -138,7 +138,7 @@ public final class UpstreamConnection: SecureChannel {
   }
 
   /// Puts an idle connection to its rest in the pool.
-  private func park() {
+  func park() {
     carried &+= 1
     releaseQueues()
     setDeadline(min(Self.restAfter, backend.idleTimeout))
@@ -187,127 +187,6 @@ public final class UpstreamConnection: SecureChannel {
     client?.upstreamPaused()
   }
 
-  /// Parses what there is of a head. True when the state has moved on.
-  private func readHead() -> Bool {
-    let bytes = input.readable
-    switch parser.parse(bytes.span, into: &responseHead, requestMethod: requestMethod) {
-    case .needMore:
-      return false
-    case .failed:
-      fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
-      return false
-    case .complete:
-      let head = UnsafeBufferPointer(rebasing: bytes[..<responseHead.length])
-      let interim = responseHead.isInterim
-      if !interim {
-        state = .readingBody
-        keepsOpen = responseHead.isPersistent
-        switch responseHead.framing {
-        case .none, .stream: body = .none
-        case .length(let count): body = count == 0 ? .none : .length(count)
-        case .chunked:
-          body = .chunked
-          decoder = ChunkedDecoder()
-        case .untilClose:
-          body = .untilClose
-          keepsOpen = false
-        }
-        setDeadline(backend.idleTimeout)
-      }
-      let length = responseHead.length
-      client?.upstreamHead(self, bytes: head)
-      guard isOpen, client != nil else { return false }
-      input.consume(length)
-      if interim {
-        responseHead.reset()
-        parser.reset()
-      } else if case .none = body {
-        complete()
-        return false
-      }
-      return true
-    }
-  }
-
-  /// Hands content on. True when something was consumed and the response goes on.
-  private func readBody() -> Bool {
-    let bytes = input.readable
-    switch body {
-    case .none:
-      complete()
-      return false
-    case .length(let remaining):
-      let count = bytes.count < remaining ? bytes.count : Int(remaining)
-      client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[..<count]))
-      guard isOpen, client != nil else { return false }
-      input.consume(count)
-      setDeadline(backend.idleTimeout)
-      if UInt64(count) == remaining {
-        body = .none
-        complete()
-        return false
-      }
-      body = .length(remaining &- UInt64(count))
-      return true
-    case .untilClose:
-      client?.upstreamBody(bytes)
-      guard isOpen, client != nil else { return false }
-      input.consume(bytes.count)
-      setDeadline(backend.idleTimeout)
-      return true
-    case .chunked:
-      return readChunks(bytes)
-    }
-  }
-
-  private func readChunks(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-    var consumed = 0
-    while true {
-      switch decoder.next(bytes.span, consumed: &consumed) {
-      case .needMore:
-        input.consume(consumed)
-        setDeadline(backend.idleTimeout)
-        return false
-      case .data(let range):
-        client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[range.start..<range.end]))
-      case .trailer(let name, let value):
-        client?.upstreamTrailer(
-          name: UnsafeBufferPointer(rebasing: bytes[name.start..<name.end]),
-          value: UnsafeBufferPointer(rebasing: bytes[value.start..<value.end]))
-      case .end:
-        input.consume(consumed)
-        body = .none
-        complete()
-        return false
-      case .failed:
-        fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
-        return false
-      }
-      guard isOpen, client != nil else { return false }
-      if isReadingPaused {
-        input.consume(consumed)
-        return false
-      }
-    }
-  }
-
-  /// The response is whole. Back to the pool, unless the request is not, or anything is left over.
-  private func complete() {
-    guard let client else { return shutDown() }
-    self.client = nil
-    let reusable = keepsOpen && requestComplete && input.isEmpty && output.isEmpty && !pool.isRetired
-    if reusable {
-      state = .idle
-      // Bytes beyond the response would be nobody's: looking for them closes the connection.
-      if isReadingPaused { resumeReading() }
-      if isOpen { park() }
-    } else {
-      shutDown()
-    }
-    // Last, so that a next request that is already waiting finds the connection in the pool.
-    client.upstreamEnded()
-  }
-
   public override func drained() {
     client?.upstreamDrained()
   }
@@ -351,7 +230,7 @@ public final class UpstreamConnection: SecureChannel {
   }
 
   /// Closes and tells the client, if there is one, which then has no connection any more.
-  private func fail(_ failure: UpstreamFailure) {
+  func fail(_ failure: UpstreamFailure) {
     let client = self.client
     self.client = nil
     if failure.kind == .connect { pool.connectFailed(endpointIndex) }

@@ -1,7 +1,7 @@
+import Bytes
 import CLinux
 import Foundation
 import Reactor
-import Synchronization
 import Testing
 
 struct MailboxTests {
@@ -44,7 +44,7 @@ struct MailboxTests {
     let senders = 4
     let each = 2_000
     let mailbox = try Mailbox<Message>()
-    let received = Mutex<[[Int]]>(Array(repeating: [], count: senders))
+    let received = Locked<[[Int]]>(Array(repeating: [], count: senders))
     let ended = DispatchSemaphore(value: 0)
     let thread = Thread {
       defer { ended.signal() }

@@ -1,0 +1,35 @@
+import CLinux
+import Configuration
+import Reactor
+import Telemetry
+
+/// The admin listener and what it answers.
+extension Supervisor {
+  func openAdmin(_ built: BuiltSnapshot) throws(ListenFailure) {
+    guard let settings = built.configuration.admin else { return }
+    do throws(Errno) {
+      guard let address = settings.address.value.resolve() else { throw Errno(EADDRNOTAVAIL) }
+      let descriptor = try Listener.open(address, reusePort: false)
+      let listener = AdminListener(loop: loop, descriptor: descriptor) { [unowned self] in answerAdmin($0) }
+      try listener.register(.read)
+      adminListener = listener
+    } catch {
+      throw ListenFailure(Diagnostic(settings.address.location, "cannot listen on \(settings.address.value.text): \(error)"))
+    }
+  }
+
+  func answerAdmin(_ path: String) -> AdminResponse {
+    switch path {
+    case "/healthz": return AdminResponse(200, "ok\n")
+    case "/readyz":
+      guard notReady.isEmpty else { return AdminResponse(503, "starting\n") }
+      if let reason = status.unreadiness { return AdminResponse(503, reason + "\n") }
+      return AdminResponse(200, "ready\n")
+    case "/metrics": return AdminResponse(200, MetricsRegistry.contentType, registry.render())
+    case "/config": return AdminResponse(200, "application/json", status.json)
+    case "/.well-known/jwks.json": return AdminResponse(200, "application/jwk-set+json", current.proxy.publishedKeys)
+    default:
+      return AdminResponse(404, "not found; there are /healthz /readyz /metrics /config /.well-known/jwks.json\n")
+    }
+  }
+}

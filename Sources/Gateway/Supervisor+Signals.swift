@@ -1,0 +1,104 @@
+import CLinux
+import Configuration
+import Foundation
+import Logging
+import Reactor
+
+/// What signals ask for: reload, reopen, drain.
+extension Supervisor {
+  func caught(_ signal: Int32) {
+    switch signal {
+    case SIGHUP: reload()
+    case SIGUSR1:
+      do throws(Errno) {
+        try accessLog.reopen()
+      } catch {
+        logger.error("the access log cannot be opened again: \(error)")
+      }
+    default: drain(signal)
+    }
+  }
+
+  /// SIGHUP: read, validate, compile, publish. On any error what is in force stays in force.
+  func reload() {
+    guard !status.isDraining else { return }
+    guard arriving == nil else {
+      // Workers are still taking the last one over; look again when they are done.
+      reloadRequested = true
+      return
+    }
+    let generation = current.proxy.generation + 1
+    switch builder.build(path: path, generation: generation) {
+    case .rejected(let diagnostics): refuseReload(diagnostics)
+    case .built(let built):
+      do throws(ListenFailure) {
+        let changes = try openListeners(built, instead: current, workers: workers.count)
+        for warning in built.warnings { logger.warning("\(warning)") }
+        warnOfWhatNeedsARestart(built)
+        arriving = built
+        pendingInstalls = workers.count
+        for (worker, listeners) in zip(workers, changes) { worker.post(.install(built.proxy, listeners: listeners)) }
+      } catch {
+        refuseReload([error.diagnostic])
+      }
+    }
+  }
+
+  func refuseReload(_ diagnostics: [Diagnostic]) {
+    registry.countReload(.failure)
+    status.lastRefusal = (.now, diagnostics.map(\.description))
+    for diagnostic in diagnostics { logger.error("\(diagnostic)") }
+    logger.error("reload refused: configuration \(current.proxy.generation) stays in force")
+  }
+
+  func completeReload(_ built: BuiltSnapshot) {
+    arriving = nil
+    if built.configuration.accessLog != current.configuration.accessLog {
+      do throws(Errno) {
+        try accessLog.reopen(built.configuration.accessLog)
+      } catch {
+        logger.error("the access log cannot be opened: \(error)")
+      }
+    }
+    logger.logLevel = Logger.Level(rawValue: built.configuration.process.logLevel) ?? logger.logLevel
+    publish(built)
+    registry.countReload(.success)
+    logger.notice("configuration \(built.proxy.generation) is in force (sha256 \(built.sha256))")
+    if reloadRequested {
+      reloadRequested = false
+      reload()
+    } else {
+      ColdPages.release()
+    }
+  }
+
+  func warnOfWhatNeedsARestart(_ built: BuiltSnapshot) {
+    if Self.workerCount(built.configuration.process) != workers.count {
+      logger.warning("process.workers has changed: it takes effect with a restart")
+    }
+    if built.configuration.admin?.address != current.configuration.admin?.address {
+      logger.warning("admin.address has changed: it takes effect with a restart")
+    }
+  }
+
+  /// SIGTERM, SIGINT: stop accepting, let what is in flight finish, exit. A second one does not wait.
+  func drain(_ signal: Int32) {
+    guard !status.isDraining else {
+      exit = .done
+      return
+    }
+    status.isDraining = true
+    let limit = current.configuration.process.drain
+    logger.notice("draining for at most \(limit / 1000) s")
+    undrained = Set(workers.map(\.number))
+    for worker in workers { worker.post(.drain) }
+    do throws(Errno) {
+      try Alarm(loop: loop, after: limit) { [unowned self] in
+        logger.warning("the drain time is over; clients that are still connected are cut off")
+        exit = .done
+      }
+    } catch {
+      exit = .done
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import Bytes
+import Reactor
+
+/// How long each state may last, and what happens when it has lasted longer.
+extension DownstreamConnection {
+  func armIdle() {
+    exchangeDeadline = 0
+    setDeadline(min(Self.restAfter, context.idleTimeout))
+  }
+
+  /// Bounds the time until the response is complete.
+  func armExchange(_ milliseconds: Int) {
+    exchangeDeadline = milliseconds == 0 ? 0 : loop.now &+ UInt64(milliseconds)
+    arm(0)
+  }
+
+  /// Sets the deadline of the present wait, unless the exchange's own is nearer.
+  func arm(_ milliseconds: Int) {
+    guard exchangeDeadline > 0 else { return setDeadline(milliseconds) }
+    let left = max(1, Int(exchangeDeadline) - Int(loop.now))
+    setDeadline(milliseconds == 0 ? left : min(milliseconds, left))
+  }
+
+  /// The deadline of the present state has passed.
+  func timeIsUp() {
+    switch state {
+    case .handshaking:
+      worker.handshakeEnded(.timedOut)
+      close()
+    case .idle:
+      if isAtRest || context.idleTimeout <= Self.restAfter { return endGracefully() }
+      isAtRest = true
+      releaseQueues()
+      tls.releaseBuffers()
+      setDeadline(context.idleTimeout - Self.restAfter)
+    case .readingHead:
+      closesAfterResponse = true
+      content = .none
+      state = .awaitingResponse
+      exchange?.keepHead(input.readable, complete: false)
+      input.removeAll()
+      exchange?.refuse(.requestTimeout)
+      finishTurn()
+    case .readingContent, .awaitingResponse:
+      deadlineInExchange()
+    case .discarding, .flushing, .lingering:
+      close()
+    }
+  }
+
+  func deadlineInExchange() {
+    let exchangeIsOver = exchangeDeadline > 0 && loop.now >= exchangeDeadline
+    if !exchangeIsOver, !output.isEmpty {
+      // The client has taken nothing for as long as a client may.
+      return close()
+    }
+    if state == .readingContent, !exchangeIsOver {
+      guard isWaitingForClient else {
+        // Paused on the backend's behalf, whose own deadline bounds the wait.
+        return setDeadline(context.bodyTimeout)
+      }
+      closesAfterResponse = true
+      exchange?.interrupt(.requestTimeout)
+    } else {
+      exchange?.interrupt(.upstreamTimeout)
+    }
+    finishTurn()
+  }
+
+  /// Content is what is missing, not a place to put it.
+  var isWaitingForClient: Bool { !isReadingPaused && (exchange?.takesContent ?? false) }
+}

@@ -1,0 +1,127 @@
+import Bytes
+import HTTP
+import HTTP1
+
+/// The response on its way in: its head, its content, its end.
+extension UpstreamConnection {
+  /// Parses what there is of a head. True when the state has moved on.
+  func readHead() -> Bool {
+    let bytes = input.readable
+    switch parser.parse(bytes.span, into: &responseHead, requestMethod: requestMethod) {
+    case .needMore:
+      return false
+    case .failed:
+      fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
+      return false
+    case .complete:
+      let head = UnsafeBufferPointer(rebasing: bytes[..<responseHead.length])
+      let interim = responseHead.isInterim
+      if !interim {
+        state = .readingBody
+        keepsOpen = responseHead.isPersistent
+        switch responseHead.framing {
+        case .none, .stream: body = .none
+        case .length(let count): body = count == 0 ? .none : .length(count)
+        case .chunked:
+          body = .chunked
+          decoder = ChunkedDecoder()
+        case .untilClose:
+          body = .untilClose
+          keepsOpen = false
+        }
+        setDeadline(backend.idleTimeout)
+      }
+      let length = responseHead.length
+      client?.upstreamHead(self, bytes: head)
+      guard isOpen, client != nil else { return false }
+      input.consume(length)
+      if interim {
+        responseHead.reset()
+        parser.reset()
+      } else if case .none = body {
+        complete()
+        return false
+      }
+      return true
+    }
+  }
+
+  /// Hands content on. True when something was consumed and the response goes on.
+  func readBody() -> Bool {
+    let bytes = input.readable
+    switch body {
+    case .none:
+      complete()
+      return false
+    case .length(let remaining):
+      let count = bytes.count < remaining ? bytes.count : Int(remaining)
+      client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[..<count]))
+      guard isOpen, client != nil else { return false }
+      input.consume(count)
+      setDeadline(backend.idleTimeout)
+      if UInt64(count) == remaining {
+        body = .none
+        complete()
+        return false
+      }
+      body = .length(remaining &- UInt64(count))
+      return true
+    case .untilClose:
+      client?.upstreamBody(bytes)
+      guard isOpen, client != nil else { return false }
+      input.consume(bytes.count)
+      setDeadline(backend.idleTimeout)
+      return true
+    case .chunked:
+      return readChunks(bytes)
+    }
+  }
+
+  func readChunks(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    var consumed = 0
+    while true {
+      switch decoder.next(bytes.span, consumed: &consumed) {
+      case .needMore:
+        input.consume(consumed)
+        setDeadline(backend.idleTimeout)
+        return false
+      case .data(let range):
+        client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[range.start..<range.end]))
+      case .trailer(let name, let value):
+        client?.upstreamTrailer(
+          name: UnsafeBufferPointer(rebasing: bytes[name.start..<name.end]),
+          value: UnsafeBufferPointer(rebasing: bytes[value.start..<value.end]))
+      case .end:
+        input.consume(consumed)
+        body = .none
+        complete()
+        return false
+      case .failed:
+        fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
+        return false
+      }
+      guard isOpen, client != nil else { return false }
+      if isReadingPaused {
+        input.consume(consumed)
+        return false
+      }
+    }
+  }
+
+  /// The response is whole. Back to the pool, unless the request is not, or anything is left over.
+  func complete() {
+    guard let client else { return shutDown() }
+    self.client = nil
+    let reusable = keepsOpen && requestComplete && input.isEmpty && output.isEmpty && !pool.isRetired
+    if reusable {
+      state = .idle
+      // Bytes beyond the response would be nobody's: looking for them closes the connection.
+      if isReadingPaused { resumeReading() }
+      if isOpen { park() }
+    } else {
+      shutDown()
+    }
+    // Last, so that a next request that is already waiting finds the connection in the pool.
+    client.upstreamEnded()
+  }
+}
