@@ -37,7 +37,7 @@ let package = Package(
     .target(name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .target(
       name: "Proxy",
-      dependencies: ["Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "JSON", "CLinux"]),
+      dependencies: ["Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "JSON", "CLinux"]),
 
     // The process.
     .target(

@@ -67,6 +67,8 @@ package struct ListenerLimits: Sendable, Equatable {
   package var headerBytes = 32 << 10
   package var headerCount = 100
   package var uriBytes = 8 << 10
+  /// Streams of one HTTP/2 connection.
+  package var streams = 100
   package init() {}
 }
 

@@ -52,13 +52,14 @@ enum ListenerDecoder {
 
   private static func limits(_ cursor: Cursor) -> ListenerLimits {
     var limits = ListenerLimits()
-    let known = ["connections", "connections_per_client", "header_bytes", "header_count", "uri_bytes"]
-    guard let values = cursor.mapping(known, later: ["streams"]) else { return limits }
+    let known = ["connections", "connections_per_client", "header_bytes", "header_count", "uri_bytes", "streams"]
+    guard let values = cursor.mapping(known) else { return limits }
     if let value = values["connections"]?.integer(1...1_000_000) { limits.connections = value }
     if let value = values["connections_per_client"]?.integer(0...1_000_000) { limits.connectionsPerClient = value }
     if let value = values["header_bytes"]?.size(1 << 10...1 << 20) { limits.headerBytes = value }
-    if let value = values["header_count"]?.integer(1...1000) { limits.headerCount = value }
+    if let value = values["header_count"]?.integer(1...256) { limits.headerCount = value }
     if let value = values["uri_bytes"]?.size(256...64 << 10) { limits.uriBytes = value }
+    if let value = values["streams"]?.integer(1...10_000) { limits.streams = value }
     if limits.uriBytes > limits.headerBytes {
       (values["uri_bytes"] ?? cursor).report("`uri_bytes` is more than `header_bytes`, which it is part of: write less")
     }

@@ -125,7 +125,7 @@ package final class SnapshotBuilder {
     do throws(TLSConfigurationError) {
       tls = try ServerTLSContext(
         certificates: chains, minimumVersion: settings.tls.minimumVersion == .tls13 ? .tls13 : .tls12,
-        protocols: [.http1_1], clientAuthentication: authentication, ticketKeys: tickets)
+        protocols: [.h2, .http1_1], clientAuthentication: authentication, ticketKeys: tickets)
     } catch {
       refuse(settings.name.location, error.message)
       return nil
@@ -133,7 +133,7 @@ package final class SnapshotBuilder {
     let limits = settings.limits
     let context = ListenerContext(
       name: settings.name.value, tls: tls, headerBytes: limits.headerBytes,
-      headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes,
+      headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes, streams: limits.streams,
       connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
       handshakeTimeout: settings.timeouts.handshake, headerTimeout: settings.timeouts.header, idleTimeout: settings.timeouts.idle,
       bodyTimeout: settings.timeouts.body,

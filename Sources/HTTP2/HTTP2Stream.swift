@@ -123,3 +123,12 @@ public final class HTTP2Stream {
     sectionBytes = 0
   }
 }
+
+extension HTTP2Stream {
+  /// Hands the request's head and its bytes over, for a head and a queue that are free: whoever serves the request keeps them
+  /// beyond this call without a copy. `head` and `headBytes` are undefined from here on.
+  package func takeHead(_ other: inout RequestHead, _ bytes: inout ByteQueue) {
+    swap(&head, &other)
+    swap(&headBytes, &bytes)
+  }
+}

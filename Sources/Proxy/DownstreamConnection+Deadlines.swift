@@ -24,6 +24,8 @@ extension DownstreamConnection {
   /// The deadline of the present state has passed.
   func timeIsUp() {
     switch state {
+    case .http2:
+      http2?.deadlineReached()
     case .handshaking:
       worker.handshakeEnded(.timedOut)
       close()

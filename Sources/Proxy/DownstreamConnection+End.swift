@@ -69,6 +69,7 @@ extension DownstreamConnection {
   package func drain() {
     switch state {
     case .idle: endGracefully()
+    case .http2: http2?.drain()
     case .handshaking: close()
     default: closesAfterResponse = true
     }

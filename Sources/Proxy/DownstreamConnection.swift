@@ -11,6 +11,8 @@ import Transport
 public final class DownstreamConnection: SecureChannel {
   package enum State {
     case handshaking
+    /// ALPN chose HTTP/2: `http2` reads and writes.
+    case http2
     /// Between requests, nothing of the next one read.
     case idle
     case readingHead
@@ -46,6 +48,8 @@ public final class DownstreamConnection: SecureChannel {
   var content = Content.none
   /// The request being served, from its first byte to the end of both halves.
   var exchange: Exchange?
+  /// The HTTP/2 side, when ALPN chose it; all else here is HTTP/1.1.
+  private(set) var http2: HTTP2Edge?
   /// The response is framed in chunks.
   var responseIsChunked = false
   /// HEAD, 204, 304: whatever the backend says, no content follows.
@@ -93,6 +97,16 @@ public final class DownstreamConnection: SecureChannel {
 
   public override func handshakeCompleted() {
     worker.handshakeEnded(tls.isResumed ? .resumed : .succeeded)
+    if tls.negotiatedProtocol == .h2 {
+      worker.becameHTTP2()
+      state = .http2
+      let edge = HTTP2Edge(self)
+      http2 = edge
+      // The server's SETTINGS need not wait for the client's (RFC 9113 section 3.4).
+      edge.write()
+      if isOpen { edge.rearm() }
+      return
+    }
     state = .idle
     armIdle()
   }
@@ -122,6 +136,9 @@ public final class DownstreamConnection: SecureChannel {
       switch state {
       case .handshaking:
         return
+      case .http2:
+        if !input.isEmpty { http2?.received() }
+        return finishTurn()
       case .idle:
         if input.isEmpty { return finishTurn() }
         // A client that reads no answers gets no further requests served.
@@ -155,6 +172,7 @@ public final class DownstreamConnection: SecureChannel {
   /// Writes what this turn has produced, in one piece.
   func finishTurn() {
     guard isOpen else { return }
+    if state == .http2 { return finishHTTP2Turn() }
     if !output.isEmpty { flush() }
     exchange?.contentPaused()
     guard isOpen else { return }
@@ -166,7 +184,13 @@ public final class DownstreamConnection: SecureChannel {
     }
   }
 
+  private func finishHTTP2Turn() {
+    http2?.contentPaused()
+    if isOpen { http2?.write() }
+  }
+
   public override func drained() {
+    if state == .http2 { http2?.write() }
     exchange?.clientDrained()
     guard isOpen else { return }
     if isReadingPaused, state == .idle { resumeReading() }
@@ -183,7 +207,7 @@ public final class DownstreamConnection: SecureChannel {
     case .flushing where !output.isEmpty:
       // It has sent all it wanted and may still be reading: the answer's deadline bounds the wait.
       pauseReading()
-    case .idle where clean:
+    case .http2 where clean, .idle where clean:
       // It said goodbye; RFC 8446 section 6.1 has us answer in kind.
       endGracefully()
     default:
@@ -256,7 +280,8 @@ public final class DownstreamConnection: SecureChannel {
   public override func deadlineReached() { timeIsUp() }
 
   public override func closing() {
-    worker.connectionClosed(peer)
+    worker.connectionClosed(peer, isHTTP2: http2 != nil)
+    http2?.connectionGone()
     let exchange = self.exchange
     self.exchange = nil
     if state == .readingHead { exchange?.discard() } else { exchange?.clientGone() }

@@ -29,7 +29,7 @@ public final class DownstreamListener: Listener {
     do {
       try connection.register(.read)
     } catch {
-      return worker.connectionClosed(peer)
+      return worker.connectionClosed(peer, isHTTP2: false)
     }
     connection.setDeadline(context.handshakeTimeout)
   }

@@ -42,11 +42,17 @@ extension Exchange {
             path: forwardedPath(route), query: slice(head.query), hasQuery: head.hasQuery, methodName: slice(head.methodRange),
             authority: slice(head.authority), tokenPrefix: prefix, token: token, requestID: requestID, traceparent: traceparent,
             forwardsTracestate: continuesTrace, peer: peer, peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer,
-            forwardsAccessToken: route.forwardsAccessToken, route: route, tokenFieldName: snapshot.proxy.tokenFieldName)
+            forwardsAccessToken: route.forwardsAccessToken, route: route, receivedProtocol: receivedProtocol,
+            tokenFieldName: snapshot.proxy.tokenFieldName)
           RequestFields.write(head, bytes, own, to: &upstream.output)
         }
       }
     }
+  }
+
+  private var receivedProtocol: StaticString {
+    if case .http2? = client { return "2.0" }
+    return head.minorVersion == 1 ? "1.1" : "1.0"
   }
 
   /// The canonical path without the route's `strip_prefix`, which ends where a segment does.

@@ -38,6 +38,11 @@ extension Exchange {
     return last
   }
 
+  private var protocolName: StaticString {
+    if case .http2? = client { return "HTTP/2" }
+    return head.minorVersion == 0 ? "HTTP/1.0" : "HTTP/1.1"
+  }
+
   private func writeLine(_ finished: UInt64) {
     let proxy = snapshot?.proxy
     let connection = client?.connection
@@ -65,7 +70,7 @@ extension Exchange {
                     line.traceID = UnsafeBufferPointer(start: identifiers + 36 + 3, count: TraceContext.traceIDLength)
                     line.clientIP = believed ?? peer
                     line.clientIdentity = identity
-                    line.httpProtocol = head.minorVersion == 0 ? "HTTP/1.0" : "HTTP/1.1"
+                    line.httpProtocol = protocolName
                     line.tls = connection?.tls.version ?? ""
                     line.method = slice(head.methodRange)
                     line.host = slice(head.authority)

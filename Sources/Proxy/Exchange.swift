@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import HTTP2
 import Reactor
 import Routing
 import Tokens
@@ -121,6 +122,15 @@ package final class Exchange: UpstreamClient {
       // A head that could not be read says nothing: not even what was recognised in it is trusted in a log.
       head.reset()
     }
+  }
+
+  /// Takes the head of an HTTP/2 request over, without a copy.
+  func adoptHead(of stream: HTTP2Stream) {
+    stream.takeHead(&head, &headBytes)
+    if stream.headRefusal != nil { head.reset() }
+    startedAt = Clock.monotonicNanoseconds()
+    startedReal = Clock.realNanoseconds()
+    worker.identify(self)
   }
 
   // MARK: What the backend's connection says (overrides must stand in the class; what they do stands by phase)

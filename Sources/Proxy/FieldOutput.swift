@@ -1,6 +1,7 @@
 import Bytes
 import HTTP
 import HTTP1
+import HTTP2
 
 /// Where the fields of a head go: text for HTTP/1.1, a list for HPACK for HTTP/2. What is written is decided once, in
 /// `ResponseFields` and `ErrorResponder`, whatever carries it.
@@ -37,6 +38,12 @@ extension FieldOutput where Self: ~Copyable {
   package mutating func copy(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>) {
     self.field(
       UnsafeBufferPointer(rebasing: bytes[field.name.bounds]), UnsafeBufferPointer(rebasing: bytes[field.value.bounds]))
+  }
+}
+
+extension FieldSink: FieldOutput {
+  package mutating func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    field(name, value, isSensitive: false)
   }
 }
 

@@ -1,4 +1,5 @@
 import HTTP1
+import HTTP2
 import Tokens
 import Upstream
 
@@ -86,6 +87,18 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .uriTooLong: self = .uriTooLong
     case .headersTooLarge: self = .headersTooLarge
     case .versionNotSupported: self = .versionNotSupported
+    case .expectationFailed: self = .expectationFailed
+    }
+  }
+
+  package init(_ error: HTTP2HeadError) {
+    switch error {
+    case .badRequest: self = .badRequest
+    case .badPath: self = .badPath
+    case .badHost: self = .badHost
+    case .badFraming: self = .badFraming
+    case .uriTooLong: self = .uriTooLong
+    case .headersTooLarge: self = .headersTooLarge
     case .expectationFailed: self = .expectationFailed
     }
   }

@@ -8,6 +8,8 @@ package final class ListenerContext: Sendable {
   package let headerBytes: Int
   package let headerCount: Int
   package let uriBytes: Int
+  /// Streams of one HTTP/2 connection.
+  package let streams: Int
   /// One worker's share of the connections; 0 for `perClient` is no bound.
   package let connectionLimit: Int
   package let perClientLimit: Int
@@ -22,7 +24,7 @@ package final class ListenerContext: Sendable {
   package let servesKeys: Bool
 
   package init(
-    name: String, tls: ServerTLSContext, headerBytes: Int, headerCount: Int, uriBytes: Int, connectionLimit: Int,
+    name: String, tls: ServerTLSContext, headerBytes: Int, headerCount: Int, uriBytes: Int, streams: Int, connectionLimit: Int,
     perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int, bodyTimeout: Int,
     trusted: [(high: UInt64, low: UInt64, prefixLength: Int)], servesKeys: Bool
   ) {
@@ -31,6 +33,7 @@ package final class ListenerContext: Sendable {
     self.headerBytes = headerBytes
     self.headerCount = headerCount
     self.uriBytes = uriBytes
+    self.streams = streams
     self.connectionLimit = connectionLimit
     self.perClientLimit = perClientLimit
     self.handshakeTimeout = handshakeTimeout

@@ -32,6 +32,8 @@ package struct RequestFields {
     package var forwardsAccessToken: Bool
     /// The route whose token sources say which fields carried the token.
     package var route: Route
+    /// The version of HTTP that the request came in, as `Via` has it (RFC 9110 section 7.6.3).
+    package var receivedProtocol: StaticString
     /// The internal token's field name, canonical.
     package var tokenFieldName: [UInt8]
   }
@@ -170,7 +172,8 @@ package struct RequestFields {
     }
     out.append(";proto=https\r\nVia: ")
     if own.trustsPeer { continueList(.via, head, bytes, to: &out) }
-    out.append(head.minorVersion == 1 ? "1.1 gatehouse\r\n" : "1.0 gatehouse\r\n")
+    out.append(own.receivedProtocol)
+    out.append(" gatehouse\r\n")
   }
 
   /// What the fields named `id` hold, in order, with a comma behind each.

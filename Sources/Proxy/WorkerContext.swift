@@ -1,6 +1,6 @@
 import Bytes
 import CLinux
-import HTTP1
+import HTTP2
 import Reactor
 import TLS
 import Telemetry
@@ -13,6 +13,8 @@ import Upstream
 package final class WorkerContext {
   package let loop: EventLoop
   package let buffers = BufferPool()
+  /// Streams of HTTP/2 connections from clients.
+  let serverStreams: HTTP2StreamPool
   package let metrics: WorkerMetrics
   package let verifier: AccessTokenVerifier
   package private(set) var snapshot: WorkerSnapshot
@@ -61,6 +63,7 @@ package final class WorkerContext {
     verifier = AccessTokenVerifier(providers: snapshot.providers, epoch: snapshot.generation, cacheBytes: tokenCacheBytes)
     pathScratch = .allocate(capacity: Self.maximumHead)
     let buffers = self.buffers
+    serverStreams = HTTP2StreamPool(server: Exchange.fieldCapacity, buffers: buffers)
     let upstreamCounts = self.upstreamCounts
     self.snapshot = WorkerSnapshot(
       proxy: snapshot,
@@ -164,9 +167,15 @@ package final class WorkerContext {
     return true
   }
 
-  func connectionClosed(_ peer: PeerAddress) {
-    connections &-= 1
+  /// A connection that was counted as HTTP/1.1 turned out to be HTTP/2.
+  func becameHTTP2() {
     metrics.connectionClosed(side: .edge, protocol: .http1)
+    metrics.connectionOpened(side: .edge, protocol: .http2)
+  }
+
+  func connectionClosed(_ peer: PeerAddress, isHTTP2: Bool) {
+    connections &-= 1
+    metrics.connectionClosed(side: .edge, protocol: isHTTP2 ? .http2 : .http1)
     guard !perClient.isEmpty else { return }
     var address = peer
     address.port = 0

@@ -1,0 +1,235 @@
+import Bytes
+import HTTP
+import HTTP2
+
+/// A stream of an HTTP/2 connection, as an exchange's client: content in as fast as the backend takes it, the answer out as
+/// fast as the client does.
+package final class HTTP2ClientStream {
+  private unowned(unsafe) let edge: HTTP2Edge
+  /// Nil once it is closed.
+  private var stream: HTTP2Stream?
+  private var exchange: Exchange?
+  /// Place in the edge's list.
+  var index = 0
+  /// When the present wait is over, in ms of the loop's clock; 0 for no bound.
+  private(set) var deadline: UInt64 = 0
+  private var exchangeDeadline: UInt64 = 0
+  /// Content that had nowhere to go yet; never more than the stream's window.
+  private var waiting = ByteQueue()
+  private var trailers: [(name: [UInt8], value: [UInt8])] = []
+  private var isEnded = false
+  private var isHandingOver = false
+  private var owesContinue = false
+
+  init(_ edge: HTTP2Edge, _ stream: HTTP2Stream) {
+    self.edge = edge
+    self.stream = stream
+  }
+
+  var connection: DownstreamConnection { edge.connection }
+  private var now: UInt64 { edge.connection.loop.now }
+
+  // MARK: The request
+
+  /// The head is complete: an exchange takes it over.
+  func begin() {
+    guard let stream else { return }
+    let exchange = connection.worker.takeExchange(for: .http2(self))
+    self.exchange = exchange
+    let refusal = stream.headRefusal
+    exchange.adoptHead(of: stream)
+    if let refusal { return exchange.refuse(GatewayError(refusal)) }
+    owesContinue = exchange.head.expectsContinue
+    if !stream.remoteEnded { armContent() }
+    exchange.begin()
+  }
+
+  func content(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let stream else { return }
+    guard let exchange, !exchange.state.isOver else { return edge.session.discardContent(stream) }
+    guard waiting.isEmpty, exchange.takesContent else {
+      waiting.borrow(from: connection.buffers)
+      waiting.append(bytes)
+      return
+    }
+    armContent()
+    exchange.requestContent(bytes)
+    edge.session.consume(stream, bytes.count)
+  }
+
+  func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    if waiting.isEmpty { exchange?.requestTrailer(name, value) } else { trailers.append((Array(name), Array(value))) }
+  }
+
+  func messageEnded() {
+    isEnded = true
+    if waiting.isEmpty { endRequest() }
+  }
+
+  private func endRequest() {
+    deadline = 0
+    for (name, value) in trailers {
+      name.withUnsafeBufferPointer { name in value.withUnsafeBufferPointer { exchange?.requestTrailer(name, $0) } }
+    }
+    trailers = []
+    exchange?.requestEnded()
+  }
+
+  /// The exchange takes content again.
+  func resumeContent() {
+    guard let stream, !isHandingOver else { return }
+    if owesContinue {
+      // The gate is open and the backend is there: only now is the client asked to send (RFC 9110 section 10.1.1).
+      owesContinue = false
+      edge.session.interim(stream) { $0.status(100) }
+    }
+    isHandingOver = true
+    while !waiting.isEmpty, let exchange, exchange.takesContent {
+      let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
+      exchange.requestContent(run)
+      waiting.consume(run.count)
+      edge.session.consume(stream, run.count)
+      exchange.contentPaused()
+    }
+    isHandingOver = false
+    if waiting.isEmpty {
+      waiting.giveBack(to: connection.buffers)
+      if isEnded, let exchange, exchange.state.request == .receiving { endRequest() } else { armContent() }
+    }
+    // New window for the client.
+    if !connection.isInsideReceived { connection.finishTurn() }
+  }
+
+  /// Nothing more comes in this event.
+  func contentPaused() { exchange?.contentPaused() }
+
+  // MARK: Deadlines
+
+  private func armContent() {
+    guard !isEnded else { return }
+    setDeadline(now &+ UInt64(connection.context.bodyTimeout))
+  }
+
+  func armExchange(_ milliseconds: Int) {
+    exchangeDeadline = milliseconds == 0 ? 0 : now &+ UInt64(milliseconds)
+    setDeadline(exchangeDeadline)
+  }
+
+  private func setDeadline(_ time: UInt64) {
+    deadline = exchangeDeadline > 0 && (time == 0 || exchangeDeadline < time) ? exchangeDeadline : time
+    if deadline > 0 { edge.wake(at: deadline) }
+  }
+
+  func timeIsUp() {
+    deadline = 0
+    guard let exchange else { return }
+    if exchangeDeadline > 0, now >= exchangeDeadline { return exchange.interrupt(.upstreamTimeout) }
+    if waiting.isEmpty, exchange.takesContent { return exchange.interrupt(.requestTimeout) }
+    // Paused on the backend's behalf, whose own deadline bounds the wait.
+    armContent()
+  }
+
+  // MARK: The response
+
+  /// Bytes that wait on the stream, above which the backend is paused.
+  var isCongested: Bool { (stream?.pendingOutput ?? 0) > DownstreamConnection.highWater }
+
+  func drained() { exchange?.clientDrained() }
+
+  func respond(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
+    guard let stream else { return }
+    if head.isInterim {
+      // This gateway has said `100 Continue` itself.
+      guard head.status != 100 else { return }
+      writing(head) { head in edge.session.interim(stream) { ResponseFields.writeInterim(head, bytes, to: &$0) } }
+      return
+    }
+    var isEmpty = exchange.head.method == .head || head.status == 204 || head.status == 304
+    var framing = ResponseFields.Framing.asGiven
+    if !isEmpty {
+      switch head.framing {
+      case .none: isEmpty = true
+      case .length(let count): isEmpty = count == 0
+      case .chunked, .untilClose, .stream: framing = .untilEnd
+      }
+    }
+    let now = connection.worker.seconds
+    writing(head) { head in
+      edge.session.respond(stream, endStream: isEmpty) {
+        ResponseFields.write(head, bytes, framing: framing, persistence: .implied, now: now, to: &$0)
+      }
+    }
+  }
+
+  /// A borrowed head cannot be captured by a closure that might keep it; these do not.
+  private func writing(_ head: borrowing ResponseHead, _ body: (borrowing ResponseHead) -> Void) { body(head) }
+
+  func respondContent(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let stream else { return }
+    edge.session.send(stream, bytes)
+  }
+
+  func respondTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    guard let stream else { return }
+    edge.session.trailer(stream, name, value)
+  }
+
+  func respondEnd() {
+    guard let stream else { return }
+    edge.session.end(stream)
+  }
+
+  func respondError(_ error: GatewayError, to exchange: Exchange) {
+    guard let stream else { return }
+    var problem = ByteQueue()
+    ErrorResponder.problem(error, exchange.requestID, to: &problem)
+    let count = problem.count
+    let now = connection.worker.seconds
+    let isHead = exchange.head.method == .head
+    edge.session.respond(stream, endStream: isHead) {
+      ErrorResponder.writeHead(error, exchange: exchange, contentLength: count, persistence: .implied, now: now, to: &$0)
+    }
+    finish(problem.readable, isHead)
+  }
+
+  func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
+    guard let stream else { return }
+    let now = connection.worker.seconds
+    let isHead = exchange.head.method == .head
+    edge.session.respond(stream, endStream: isHead) {
+      ErrorResponder.writeHead(ofType: type, contentLength: content.count, persistence: .implied, now: now, to: &$0)
+    }
+    content.withUnsafeBufferPointer { finish($0, isHead) }
+  }
+
+  private func finish(_ content: UnsafeBufferPointer<UInt8>, _ isHead: Bool) {
+    guard !isHead, let stream else { return }
+    edge.session.send(stream, content)
+    edge.session.end(stream)
+  }
+
+  /// The answer is complete. What the client may still send is of no interest.
+  func responseCompleted() {
+    exchange = nil
+    deadline = 0
+    exchangeDeadline = 0
+    waiting.removeAll()
+    waiting.giveBack(to: connection.buffers)
+    if let stream, !stream.remoteEnded { edge.session.discardContent(stream) }
+  }
+
+  func abort() {
+    exchange = nil
+    if let stream { edge.session.reset(stream, .internalError) }
+    if !connection.isInsideReceived { connection.finishTurn() }
+  }
+
+  /// The stream is over, by whoever's doing.
+  func lost() {
+    stream = nil
+    deadline = 0
+    let exchange = self.exchange
+    self.exchange = nil
+    exchange?.clientGone()
+  }
+}

@@ -1,0 +1,209 @@
+import Bytes
+import HTTP
+import HTTP2
+import Reactor
+import Transport
+
+/// The HTTP/2 side of a client's connection: feeds its session, starts an exchange for each request, writes what they answer.
+///
+/// The connection owns it and does the I/O. Streams share the connection's deadline: the nearest of theirs is set.
+final class HTTP2Edge: HTTP2Owner {
+  unowned(unsafe) let connection: DownstreamConnection
+  private var held: HTTP2Session?
+  /// Streams whose request has begun and which are not closed.
+  private var streams: [HTTP2ClientStream] = []
+  private var isWriting = false
+  private var writesAgain = false
+  private var idleSince: UInt64
+  private var isAtRest = false
+  /// When, in ms of the loop's clock, a second GOAWAY follows the first.
+  private var finalGoAwayAt: UInt64 = 0
+  /// What the connection's deadline is set to.
+  private var wakesAt = UInt64.max
+
+  /// Milliseconds between the two GOAWAYs of a drain: time for requests that are on their way (RFC 9113 section 6.8).
+  private static let notice: UInt64 = 200
+  /// Milliseconds after which a stalled connection is looked at again.
+  private static let look: UInt64 = 1_000
+  /// Milliseconds without a stream after which OpenSSL's buffers are given back.
+  private static let restAfter: UInt64 = 5_000
+
+  init(_ connection: DownstreamConnection) {
+    self.connection = connection
+    idleSince = connection.loop.now
+    super.init()
+    let context = connection.context
+    let limits = HTTP2Limits(
+      headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes, streams: context.streams)
+    held = HTTP2Session(server: limits, pool: connection.worker.serverStreams, owner: self)
+  }
+
+  var session: HTTP2Session { held.unsafelyUnwrapped }
+  private var now: UInt64 { connection.loop.now }
+
+  // MARK: The connection's events
+
+  /// Takes what has come.
+  func received() {
+    let result = session.receive(connection.input.readable, now: now)
+    guard connection.isOpen else { return }
+    connection.input.removeAll()
+    if case .protocolError = result { giveUp() }
+  }
+
+  /// What the session has to say is said, and then the connection ends.
+  private func giveUp() {
+    session.abandon()
+    guard connection.isOpen else { return }
+    write()
+    guard connection.isOpen else { return }
+    connection.endedInError = true
+    connection.startFlushing()
+  }
+
+  /// What came in this event has been handed to the exchanges: their backends get it in one piece each.
+  func contentPaused() {
+    for stream in streams { stream.contentPaused() }
+  }
+
+  /// Writes what has been produced: as much as the client takes, never more than the high-water mark ahead of it.
+  func write() {
+    guard !isWriting else {
+      writesAgain = true
+      return
+    }
+    isWriting = true
+    repeat {
+      writesAgain = false
+      let room = SecureChannel.highWater - connection.output.count
+      if room > 0 {
+        connection.output.borrow(from: connection.buffers)
+        session.pull(into: &connection.output, atMost: room, now: now)
+      }
+      if !connection.output.isEmpty { connection.flush() }
+      guard connection.isOpen else { return }
+      // The owner's calls may produce more, which goes out in another round.
+      session.settle()
+      guard connection.isOpen else { return }
+    } while (writesAgain || session.wantsWrite) && connection.output.isEmpty
+    isWriting = false
+    if session.isFinished, connection.output.isEmpty, connection.state == .http2 {
+      connection.endGracefully()
+    } else if !connection.output.isEmpty {
+      connection.oweDrained()
+    }
+  }
+
+  /// The connection is gone, and every stream with it.
+  func connectionGone() {
+    isWriting = true
+    session.abandon()
+    for stream in streams { stream.lost() }
+    streams = []
+  }
+
+  /// Two GOAWAYs: the first announces the end, the second ends it, and requests that were on their way are served.
+  func drain() {
+    guard finalGoAwayAt == 0 else { return }
+    session.shutdownNotice()
+    finalGoAwayAt = now &+ Self.notice
+    wake(at: finalGoAwayAt)
+    write()
+  }
+
+  // MARK: Deadlines
+
+  /// Sees to it that `deadlineReached` is called by `time`.
+  func wake(at time: UInt64) {
+    guard time < wakesAt else { return }
+    wakesAt = time
+    connection.setDeadline(max(1, Int(time) - Int(now)))
+  }
+
+  func deadlineReached() {
+    wakesAt = .max
+    if finalGoAwayAt > 0, now >= finalGoAwayAt { session.goAway() }
+    for stream in streams where stream.deadline > 0 && stream.deadline <= now { stream.timeIsUp() }
+    guard connection.isOpen else { return }
+    if let stalled = session.oldestStall(now: now), now &- stalled >= UInt64(connection.context.bodyTimeout) {
+      // A client that gives no window for as long as a body may pause is given up.
+      session.goAway(.enhanceYourCalm)
+      return giveUp()
+    }
+    if streams.isEmpty, idleIsOver() { return }
+    write()
+    guard connection.isOpen else { return }
+    rearm()
+  }
+
+  /// Puts an idle connection to rest, and later ends it. True when it has ended.
+  private func idleIsOver() -> Bool {
+    let idle = now &- idleSince
+    if idle >= UInt64(connection.context.idleTimeout) {
+      session.goAway()
+      write()
+      if connection.isOpen { connection.endGracefully() }
+      return true
+    }
+    if !isAtRest, idle >= Self.restAfter, connection.output.isEmpty {
+      isAtRest = true
+      connection.releaseQueues()
+      connection.tls.releaseBuffers()
+    }
+    return false
+  }
+
+  func rearm() {
+    if finalGoAwayAt > 0, !session.goAwaySent { wake(at: finalGoAwayAt) }
+    for stream in streams where stream.deadline > 0 { wake(at: stream.deadline) }
+    if streams.isEmpty {
+      let idleEnd = idleSince &+ UInt64(connection.context.idleTimeout)
+      wake(at: isAtRest ? idleEnd : min(idleSince &+ Self.restAfter, idleEnd))
+    } else {
+      wake(at: now &+ Self.look)
+    }
+  }
+
+  // MARK: HTTP2Owner
+
+  override func requestHead(_ stream: HTTP2Stream, endStream: Bool) {
+    isAtRest = false
+    let carrier = HTTP2ClientStream(self, stream)
+    stream.context = carrier
+    carrier.index = streams.count
+    streams.append(carrier)
+    carrier.begin()
+    wake(at: now &+ Self.look)
+  }
+
+  override func content(_ stream: HTTP2Stream, _ bytes: UnsafeBufferPointer<UInt8>) { carrier(stream)?.content(bytes) }
+
+  override func trailer(
+    _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+  ) { carrier(stream)?.trailer(name, value) }
+
+  override func messageEnded(_ stream: HTTP2Stream) { carrier(stream)?.messageEnded() }
+
+  override func outputDrained(_ stream: HTTP2Stream) { carrier(stream)?.drained() }
+
+  override func streamReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) { carrier(stream)?.lost() }
+
+  override func streamClosed(_ stream: HTTP2Stream) {
+    guard let carrier = carrier(stream) else { return }
+    carrier.lost()
+    let last = streams.removeLast()
+    if last !== carrier {
+      streams[carrier.index] = last
+      last.index = carrier.index
+    }
+    if streams.isEmpty {
+      idleSince = now
+      rearm()
+    }
+  }
+
+  private func carrier(_ stream: HTTP2Stream) -> HTTP2ClientStream? {
+    // Set in `requestHead` and nowhere else.
+    stream.context.map { unsafeDowncast($0, to: HTTP2ClientStream.self) }
+  }
+}
