@@ -25,7 +25,7 @@ enum SessionOptions {
     case .client: nghttp2_session_client_new2(&session, SessionCallbacks.shared, nil, option)
     }
     nghttp2_option_del(option)
-    guard let session else { fatalError("out of memory") }
+    guard let session else { preconditionFailure("out of memory") }
     return session
   }
 

@@ -50,7 +50,7 @@ package enum ResponseFields {
     if !hasDate { date(now, to: &out) }
     switch framing {
     case .asGiven, .untilEnd: break
-    case .empty: out.field("content-length", "0")
+    case .empty: out.field("Content-Length", "0")
     case .chunked: out.field("Transfer-Encoding", "chunked")
     }
     end(persistence, to: &out)

@@ -20,9 +20,9 @@ extension DiagnosticsTests {
         "r.yaml:3:14: a Unix socket does not serve here: write `HOST:PORT`",
       ]),
       Broken("tls: { certificates: [{ certificate: ../Certs/edge.crt, key: ../Certs/edge.key }] }",
-        with: "limits: { streams: 5 }", [
+        with: "limits: { streams: 0 }", [
         "r.yaml:2:5: `tls` is missing: write `{ certificates: [{ certificate: …, key: … }] }`",
-        "r.yaml:4:15: `streams` is not supported by this version yet: leave it out",
+        "r.yaml:4:24: `0` is no whole number from 1 to 10000",
       ]),
       Broken("[{ certificate: ../Certs/edge.crt, key: ../Certs/edge.key }]", with: "[]", [
         "r.yaml:4:26: the list is empty: write at least one, such as `[{ certificate: edge.crt, key: edge.key }]`",
@@ -47,7 +47,7 @@ extension DiagnosticsTests {
       Broken("    address: 0", with: "    limits: { connections: 0, header_bytes: 1KiB, header_count: 1001 }\n    address: 0", [
         "r.yaml:3:13: `uri_bytes` is more than `header_bytes`, which it is part of: write less",
         "r.yaml:3:28: `0` is no whole number from 1 to 1000000",
-        "r.yaml:3:65: `1001` is no whole number from 1 to 1000",
+        "r.yaml:3:65: `1001` is no whole number from 1 to 256",
       ]),
       Broken("    address: 0", with: "    timeouts: { handshake: 0s, header: 5, idle: 2d, body: ten }\n    address: 0", [
         "r.yaml:3:28: `0s` is out of range: write 1ms to 1h",

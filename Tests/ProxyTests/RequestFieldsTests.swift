@@ -32,7 +32,7 @@ struct RequestFieldsTests {
         traceparent: held[4].buffer, forwardsTracestate: options.forwardsTracestate, peer: held[5].buffer,
         peerIsIPv6: options.peerIsIPv6, trustsPeer: options.trustsPeer, forwardsAccessToken: options.forwardsAccessToken,
         route: Route.make(sources: options.sources, forwardsAccessToken: options.forwardsAccessToken),
-        tokenFieldName: Array(options.tokenField.lowercased().utf8))
+        receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0", tokenFieldName: Array(options.tokenField.lowercased().utf8))
       var out = ByteQueue()
       RequestFields.write(head, bytes.buffer, own, to: &out)
       return String(decoding: out.readable, as: UTF8.self)
