@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "Reactor", dependencies: ["Bytes", "CLinux"]),
     .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"]),
     .target(name: "Transport", dependencies: ["TLS", "Reactor", "Bytes", "CLinux"]),
-    .target(name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
+    .target(name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .target(
       name: "Proxy",
       dependencies: ["Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "JSON", "CLinux"]),

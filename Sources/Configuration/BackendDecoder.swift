@@ -5,7 +5,7 @@ enum BackendDecoder {
     guard let values = cursor.mapping(known, later: ["health", "retries"]) else { return nil }
     let name = values.required("name", "a name of your choice")?.name()
     let endpoints = values.required("endpoints", "`[HOST:PORT]`").map(endpoints)
-    _ = values["protocol"]?.word([("auto", true), ("http/1.1", true)], later: ["h2"])
+    let protocols = values["protocol"]?.word([("auto", ProtocolSettings.automatic), ("http/1.1", .http1), ("h2", .http2)])
     let tls = values.required("tls", "`{ ca: …, certificate: …, key: …, server_name: … }`").flatMap(tls)
     let balances: [(String, BalanceSettings)] = [("round_robin", .roundRobin), ("least_requests", .leastRequests)]
     let balance = values["balance"]?.word(balances, later: ["consistent_hash"])
@@ -14,6 +14,7 @@ enum BackendDecoder {
     guard let name, let tls else { return nil }
     var settings = BackendSettings(name: name, tls: tls)
     settings.endpoints = endpoints ?? []
+    settings.protocols = protocols ?? settings.protocols
     settings.balance = balance ?? settings.balance
     settings.timeouts = timeouts ?? settings.timeouts
     settings.limits = limits ?? settings.limits

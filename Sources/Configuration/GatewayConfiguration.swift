@@ -171,6 +171,9 @@ package struct InternalTokenSettings: Sendable {
   }
 }
 
+/// `protocol`: what the backend is offered by ALPN.
+package enum ProtocolSettings: Sendable, Equatable { case automatic, http1, http2 }
+
 package enum BalanceSettings: Sendable, Equatable { case roundRobin, leastRequests }
 
 package struct BackendTLSSettings: Sendable {
@@ -206,6 +209,7 @@ package struct BackendSettings: Sendable {
   package var endpoints: [Located<SocketAddressSettings>] = []
   package var tls: BackendTLSSettings
   package var balance = BalanceSettings.leastRequests
+  package var protocols = ProtocolSettings.automatic
   package var timeouts = BackendTimeouts()
   package var limits = BackendLimits()
   package init(name: Located<String>, tls: BackendTLSSettings) {

@@ -217,11 +217,18 @@ package final class SnapshotBuilder {
   private func backend(_ settings: BackendSettings, index: Int) -> Backend? {
     guard let chain = chain(settings.tls.certificate), let authorities = authorities(settings.tls.ca) else { return nil }
     let identities = settings.tls.identities.map(\.value)
+    let protocols: Backend.Protocols
+    let offered: [ApplicationProtocol]
+    switch settings.protocols {
+    case .automatic: (protocols, offered) = (.automatic, [.h2, .http1_1])
+    case .http1: (protocols, offered) = (.http1, [.http1_1])
+    case .http2: (protocols, offered) = (.http2, [.h2])
+    }
     let tls: ClientTLSContext
     do throws(TLSConfigurationError) {
       tls = try ClientTLSContext(
         certificate: chain, authorities: authorities, serverName: settings.tls.serverName?.value, identities: identities,
-        protocols: [.http1_1])
+        protocols: offered)
     } catch {
       refuse(settings.name.location, error.message)
       return nil
@@ -229,11 +236,11 @@ package final class SnapshotBuilder {
     let addresses = settings.endpoints.map { endpoint($0, of: settings.name.value) }
     let trust = [
       settings.name.value, settings.tls.serverName?.value ?? "", identities.joined(separator: ","),
-      addresses.map(\.name).joined(separator: ","),
+      addresses.map(\.name).joined(separator: ","), "\(protocols)",
     ].joined(separator: "\n")
     return Backend(
       name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .backend), endpoints: addresses,
-      tls: tls, balance: settings.balance == .roundRobin ? .roundRobin : .leastRequests,
+      tls: tls, balance: settings.balance == .roundRobin ? .roundRobin : .leastRequests, protocols: protocols,
       connectTimeout: settings.timeouts.connect, responseTimeout: settings.timeouts.response, idleTimeout: settings.timeouts.idle,
       connectionLimit: share(settings.limits.connections), pendingLimit: share(settings.limits.pending),
       poolKey: Array(trust.utf8) + [0] + authorities.fingerprint + chain.thumbprint)

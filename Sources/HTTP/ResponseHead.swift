@@ -1,7 +1,7 @@
 import Bytes
 
 /// The head of a response, as ranges into the bytes it was read from.
-package struct ResponseHead: ~Copyable {
+public struct ResponseHead: ~Copyable {
   package var status: UInt16 = 0
   package var reason: ByteRange = .empty
   package var minorVersion: UInt8 = 1

@@ -78,6 +78,19 @@ package struct FieldSink: ~Copyable {
     append(name: start..<middle, value: middle..<bytes.count, isSensitive: false)
   }
 
+  /// A field whose value `compose` appends piece by piece, and appends only.
+  ///
+  /// - Parameter name: lowered here.
+  package mutating func field(_ name: StaticString, compose: (inout ByteQueue) -> Void) {
+    let start = bytes.count
+    let room = bytes.reserve(name.utf8CodeUnitCount)
+    for index in 0..<name.utf8CodeUnitCount { room[index] = ASCII.lower(name.utf8Start[index]) }
+    bytes.produced(name.utf8CodeUnitCount)
+    let middle = bytes.count
+    compose(&bytes)
+    append(name: start..<middle, value: middle..<bytes.count, isSensitive: false)
+  }
+
   /// A field as it was parsed.
   ///
   /// - Parameter head: what `parsed` holds ranges of.

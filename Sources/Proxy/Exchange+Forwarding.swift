@@ -15,36 +15,46 @@ extension Exchange {
   }
 
   /// A connection is there: the head goes out, then whatever content has come.
-  func forward(over connection: UpstreamConnection) {
-    upstream = connection
+  func forward(over leg: UpstreamLeg) {
+    upstream = leg
     state.upstreamReady()
-    writeHead(connection)
-    connection.begin(method: head.method)
-    if state.request == .complete {
-      connection.requestEnded()
-      connection.flush()
+    let isComplete = state.request == .complete
+    writeHead(leg, isComplete: isComplete)
+    // Writing may have failed, and with it this exchange moved on.
+    guard leg.isSame(as: upstream) else { return }
+    if isComplete {
+      if case .http1(let connection) = leg { connection.requestEnded() }
+      leg.flush()
     } else {
       client?.armExchange(0)
       client?.resumeContent()
       // Content that is there already goes with the head, in one piece; a head alone goes now.
-      if connection === upstream, client?.isInsideReceived == false { connection.flush() }
+      if leg.isSame(as: upstream), client?.isInsideReceived == false { leg.flush() }
     }
   }
 
-  private func writeHead(_ upstream: UpstreamConnection) {
+  private func writeHead(_ leg: UpstreamLeg, isComplete: Bool) {
     guard let route, let snapshot, let connection = client?.connection else { return }
-    upstream.output.borrow(from: worker.buffers)
     let token = minted?.bytes ?? []
     snapshot.proxy.tokenFieldPrefix.withUnsafeBufferPointer { prefix in
       token.withUnsafeBufferPointer { token in
         connection.peerText.withUnsafeBufferPointer { peer in
           let own = RequestFields.Own(
             path: forwardedPath(route), query: slice(head.query), hasQuery: head.hasQuery, methodName: slice(head.methodRange),
-            authority: slice(head.authority), tokenPrefix: prefix, token: token, requestID: requestID, traceparent: traceparent,
-            forwardsTracestate: continuesTrace, peer: peer, peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer,
-            forwardsAccessToken: route.forwardsAccessToken, route: route, receivedProtocol: receivedProtocol,
-            tokenFieldName: snapshot.proxy.tokenFieldName)
-          RequestFields.write(head, bytes, own, to: &upstream.output)
+            authority: slice(head.authority), tokenName: UnsafeBufferPointer(rebasing: prefix.dropLast(2)), token: token,
+            requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace, peer: peer,
+            peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer, forwardsAccessToken: route.forwardsAccessToken,
+            route: route, receivedProtocol: receivedProtocol, tokenFieldName: snapshot.proxy.tokenFieldName)
+          switch leg {
+          case .http1(let upstream):
+            upstream.output.borrow(from: worker.buffers)
+            RequestFields.write(head, bytes, own, to: &upstream.output)
+            upstream.output.append("\r\n")
+            upstream.begin(method: head.method)
+          case .http2(let stream):
+            let bytes = self.bytes
+            stream.begin(method: head.method, endStream: isComplete) { RequestFields.write(head, bytes, own, to: &$0) }
+          }
         }
       }
     }
@@ -81,28 +91,17 @@ extension Exchange {
     guard let route, let upstream else { return }
     if bytesIn > route.bodyMaximum { return interrupt(.bodyTooLarge) }
     state.contentForwarded()
-    if case .length = head.framing {
-      upstream.send(content)
-    } else {
-      ChunkedEncoder.beginChunk(content.count, into: &upstream.output)
-      upstream.send(content)
-      // Sending may have failed, and with it this exchange ended.
-      guard let upstream = self.upstream else { return }
-      upstream.output.borrow(from: worker.buffers)
-      ChunkedEncoder.endChunk(into: &upstream.output)
-    }
-    guard let upstream = self.upstream else { return }
-    if upstream.isCongested { upstream.oweDrained() }
-    upstream.requestProgressed()
+    upstream.content(content, isChunked: isChunked)
   }
+
+  /// No length was promised: HTTP/1.1 needs chunks.
+  private var isChunked: Bool { if case .length = head.framing { false } else { true } }
 
   func requestTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
     guard let upstream, let snapshot else { return }
     if isReserved(name, snapshot) { return }
-    upstream.output.borrow(from: worker.buffers)
-    if !requestHasTrailers { ChunkedEncoder.beginTrailers(into: &upstream.output) }
+    upstream.trailer(name, value, isFirst: !requestHasTrailers)
     requestHasTrailers = true
-    HeadWriter.field(name, value, into: &upstream.output)
   }
 
   /// A trailer may no more look like the gateway's word than a header field may.
@@ -114,13 +113,7 @@ extension Exchange {
   func requestEnded() {
     state.requestEnded()
     guard let upstream else { return }
-    if case .length = head.framing {
-    } else {
-      upstream.output.borrow(from: worker.buffers)
-      if !requestHasTrailers { ChunkedEncoder.beginTrailers(into: &upstream.output) }
-      ChunkedEncoder.endTrailers(into: &upstream.output)
-    }
-    upstream.requestEnded()
+    upstream.requestEnded(isChunked: isChunked, hadTrailers: requestHasTrailers)
     startTimer()
     upstream.flush()
   }

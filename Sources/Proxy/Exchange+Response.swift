@@ -5,21 +5,21 @@ import Upstream
 
 /// The response on its way to the client.
 extension Exchange {
-  func responseHead(_ upstream: UpstreamConnection, _ bytes: UnsafeBufferPointer<UInt8>) {
+  func responseHead(_ upstream: UpstreamLeg, _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>) {
     guard let client else { return }
-    if upstream.responseHead.status == 101 {
+    if head.status == 101 {
       // Nobody asked for another protocol: `Upgrade` was not forwarded.
       return perform(state.upstreamFailed(UpstreamFailure(.protocol, requestUnsent: false, responseStarted: true)))
     }
-    if !upstream.responseHead.isInterim {
+    if !head.isInterim {
       state.responseBegan()
-      status = Int(upstream.responseHead.status)
+      status = Int(head.status)
       upstreamAnsweredAt = Clock.monotonicNanoseconds()
       answeringEndpoint = upstream.endpointIndex
-      upstreamIdentityName = upstream.tls.peerIdentity?.name ?? []
+      upstreamIdentityName = upstream.connection.tls.peerIdentity?.name ?? []
       if route?.timeout == 0 { client.armExchange(0) }
     }
-    client.respond(upstream.responseHead, bytes, to: self)
+    client.respond(head, bytes, to: self)
   }
 
   func responseContent(_ bytes: UnsafeBufferPointer<UInt8>) {

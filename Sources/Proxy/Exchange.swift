@@ -27,7 +27,7 @@ package final class Exchange: UpstreamClient {
   /// The client's side; nil once it is gone or the exchange is over.
   package internal(set) var client: ClientStream?
   /// The backend's side, while there is one, opening or open.
-  var upstream: UpstreamConnection?
+  var upstream: UpstreamLeg?
   /// What the request is served by, whatever is reloaded meanwhile.
   var snapshot: WorkerSnapshot?
   var state = ExchangeState()
@@ -135,14 +135,16 @@ package final class Exchange: UpstreamClient {
 
   // MARK: What the backend's connection says (overrides must stand in the class; what they do stands by phase)
 
-  package override func upstreamOpening(_ connection: UpstreamConnection) { upstream = connection }
-  package override func upstreamReady(_ connection: UpstreamConnection, reused: Bool) {
+  package override func upstreamOpening(_ leg: UpstreamLeg) { upstream = leg }
+  package override func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {
     if !reused { worker.upstreamConnected() }
-    forward(over: connection)
+    forward(over: leg)
   }
   package override func upstreamDrained() { client?.resumeContent() }
-  package override func upstreamHead(_ connection: UpstreamConnection, bytes: UnsafeBufferPointer<UInt8>) {
-    responseHead(connection, bytes)
+  package override func upstreamHead(
+    _ leg: UpstreamLeg, _ head: borrowing ResponseHead, bytes: UnsafeBufferPointer<UInt8>
+  ) {
+    responseHead(leg, head, bytes)
   }
   package override func upstreamBody(_ bytes: UnsafeBufferPointer<UInt8>) { responseContent(bytes) }
   package override func upstreamTrailer(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {

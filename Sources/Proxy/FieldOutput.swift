@@ -8,7 +8,17 @@ import HTTP2
 package protocol FieldOutput: ~Copyable {
   /// The status line, or `:status`. Comes first.
   mutating func status(_ code: UInt16)
+  /// The request line and `Host`, or the pseudo-headers of RFC 9113 section 8.3.1. Comes first.
+  mutating func request(
+    _ method: UnsafeBufferPointer<UInt8>, _ path: UnsafeBufferPointer<UInt8>, _ query: UnsafeBufferPointer<UInt8>?,
+    _ authority: UnsafeBufferPointer<UInt8>)
   mutating func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
+  /// A field whose value `compose` appends piece by piece.
+  mutating func field(_ name: StaticString, compose: (inout ByteQueue) -> Void)
+  /// A field that no table of the peer's compression may keep.
+  mutating func secret(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
+  /// Says that content follows whose length is not known, where the protocol has to be told.
+  mutating func chunked()
   /// A field as it was parsed.
   mutating func copy(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>)
 }
@@ -42,12 +52,61 @@ extension FieldOutput where Self: ~Copyable {
 }
 
 extension FieldSink: FieldOutput {
+  package mutating func request(
+    _ method: UnsafeBufferPointer<UInt8>, _ path: UnsafeBufferPointer<UInt8>, _ query: UnsafeBufferPointer<UInt8>?,
+    _ authority: UnsafeBufferPointer<UInt8>
+  ) {
+    field(":method", method, isSensitive: false)
+    field(":scheme", "https")
+    if !authority.isEmpty { field(":authority", authority, isSensitive: false) }
+    field(":path") { value in
+      value.append(path)
+      guard let query else { return }
+      value.append(0x3f)
+      value.append(query)
+    }
+  }
+
+  package mutating func secret(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    field(name, value, isSensitive: true)
+  }
+
+  /// DATA frames need no announcement.
+  package mutating func chunked() {}
+
   package mutating func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
     field(name, value, isSensitive: false)
   }
 }
 
 extension ByteQueue: FieldOutput {
+  package mutating func request(
+    _ method: UnsafeBufferPointer<UInt8>, _ path: UnsafeBufferPointer<UInt8>, _ query: UnsafeBufferPointer<UInt8>?,
+    _ authority: UnsafeBufferPointer<UInt8>
+  ) {
+    append(method)
+    append(0x20)
+    append(path)
+    if let query {
+      append(0x3f)
+      append(query)
+    }
+    append(" HTTP/1.1\r\nHost: ")
+    append(authority)
+    append("\r\n")
+  }
+
+  package mutating func field(_ name: StaticString, compose: (inout ByteQueue) -> Void) {
+    append(name)
+    append(": ")
+    compose(&self)
+    append("\r\n")
+  }
+
+  package mutating func secret(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) { field(name, value) }
+
+  package mutating func chunked() { append("Transfer-Encoding: chunked\r\n") }
+
   package mutating func status(_ code: UInt16) { HeadWriter.statusLine(code, into: &self) }
 
   package mutating func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {

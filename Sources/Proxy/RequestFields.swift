@@ -16,8 +16,8 @@ package struct RequestFields {
     package var hasQuery: Bool
     package var methodName: UnsafeBufferPointer<UInt8>
     package var authority: UnsafeBufferPointer<UInt8>
-    /// The internal token's field line up to the value, and the value; empty on a public route.
-    package var tokenPrefix: UnsafeBufferPointer<UInt8>
+    /// The internal token's field name and value; empty on a public route.
+    package var tokenName: UnsafeBufferPointer<UInt8>
     package var token: UnsafeBufferPointer<UInt8>
     /// UUIDv7 text (RFC 9562).
     package var requestID: UnsafeBufferPointer<UInt8>
@@ -38,41 +38,25 @@ package struct RequestFields {
     package var tokenFieldName: [UInt8]
   }
 
-  /// Writes the whole head into `out`.
-  package static func write(
-    _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout ByteQueue
+  /// Writes the whole head into `out`, but for the empty line that ends it in HTTP/1.1.
+  package static func write<Output: FieldOutput & ~Copyable>(
+    _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout Output
   ) {
-    out.append(own.methodName)
-    out.append(0x20)
-    out.append(own.path)
-    if own.hasQuery {
-      out.append(0x3f)
-      out.append(own.query)
-    }
-    out.append(" HTTP/1.1\r\nHost: ")
-    out.append(own.authority)
-    out.append("\r\n")
+    out.request(own.methodName, own.path, own.hasQuery ? own.query : nil, own.authority)
     copyFields(head, bytes, own, to: &out)
     switch head.framing {
     case .none, .untilClose: break
-    case .length(let count): HeadWriter.field("Content-Length", decimal: count, into: &out)
-    case .chunked, .stream: out.append("Transfer-Encoding: chunked\r\n")
+    case .length(let count): out.field("Content-Length", decimal: count)
+    case .chunked, .stream: out.chunked()
     }
     writeForwarding(head, bytes, own, to: &out)
-    out.append("X-Request-Id: ")
-    out.append(own.requestID)
-    out.append("\r\nTraceparent: ")
-    out.append(own.traceparent)
-    if !own.token.isEmpty {
-      out.append("\r\n")
-      out.append(own.tokenPrefix)
-      out.append(own.token)
-    }
-    out.append("\r\n\r\n")
+    out.field("X-Request-Id", own.requestID)
+    out.field("Traceparent", own.traceparent)
+    if !own.token.isEmpty { out.secret(own.tokenName, own.token) }
   }
 
-  private static func copyFields(
-    _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout ByteQueue
+  private static func copyFields<Output: FieldOutput & ~Copyable>(
+    _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout Output
   ) {
     var index = 0
     while index < head.fields.count {
@@ -122,58 +106,58 @@ package struct RequestFields {
   }
 
   /// A `Cookie` field without the cookies that carry tokens; no field at all when nothing is left.
-  private static func copyCookies(
-    _ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ route: Route, to out: inout ByteQueue
+  private static func copyCookies<Output: FieldOutput & ~Copyable>(
+    _ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ route: Route, to out: inout Output
   ) {
+    var value = ByteQueue()
     var crumbs = CookieCrumbs(field.value)
-    var isFirst = true
     while let crumb = crumbs.next(bytes) {
-      if route.removedSources.contains(where: { source in
+      let carriesToken = route.removedSources.contains { source in
         if case .cookie(let name) = source { crumb.hasName(name, bytes) } else { false }
-      }) {
-        continue
       }
-      out.append(isFirst ? "Cookie: " : "; ")
-      out.append(UnsafeBufferPointer(rebasing: bytes[crumb.pair.start..<crumb.pair.end]))
-      isFirst = false
+      if carriesToken { continue }
+      if !value.isEmpty { value.append("; ") }
+      value.append(UnsafeBufferPointer(rebasing: bytes[crumb.pair.bounds]))
     }
-    if !isFirst { out.append("\r\n") }
+    if !value.isEmpty { out.field("Cookie", value.readable) }
   }
 
   /// `X-Forwarded-*`, `Forwarded` (RFC 7239) and `Via`. What the peer said of these is continued only if it is trusted.
-  private static func writeForwarding(
-    _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout ByteQueue
+  private static func writeForwarding<Output: FieldOutput & ~Copyable>(
+    _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout Output
   ) {
-    out.append("X-Forwarded-For: ")
-    if own.trustsPeer { continueList(.xForwardedFor, head, bytes, to: &out) }
-    out.append(own.peer)
-    out.append("\r\nX-Forwarded-Proto: ")
+    out.field("X-Forwarded-For") { value in
+      if own.trustsPeer { continueList(.xForwardedFor, head, bytes, to: &value) }
+      value.append(own.peer)
+    }
     if own.trustsPeer, let index = head.fields.first(.xForwardedProto) {
-      out.append(UnsafeBufferPointer(rebasing: bytes[head.fields[index].value.start..<head.fields[index].value.end]))
+      out.field("X-Forwarded-Proto", UnsafeBufferPointer(rebasing: bytes[head.fields[index].value.bounds]))
     } else {
-      out.append("https")
+      out.field("X-Forwarded-Proto", "https")
     }
-    out.append("\r\nX-Forwarded-Host: ")
     if own.trustsPeer, let index = head.fields.first(.xForwardedHost) {
-      out.append(UnsafeBufferPointer(rebasing: bytes[head.fields[index].value.start..<head.fields[index].value.end]))
+      out.field("X-Forwarded-Host", UnsafeBufferPointer(rebasing: bytes[head.fields[index].value.bounds]))
     } else {
-      out.append(own.authority)
+      out.field("X-Forwarded-Host", own.authority)
     }
-    out.append("\r\nForwarded: ")
-    if own.trustsPeer { continueList(.forwarded, head, bytes, to: &out) }
-    out.append(own.peerIsIPv6 ? "for=\"[" : "for=")
-    out.append(own.peer)
-    if own.peerIsIPv6 { out.append("]\"") }
-    if !own.authority.isEmpty {
-      // Quoted, since a port's colon is no token character (RFC 7239 section 4).
-      out.append(";host=\"")
-      out.append(own.authority)
-      out.append("\"")
+    out.field("Forwarded") { value in
+      if own.trustsPeer { continueList(.forwarded, head, bytes, to: &value) }
+      value.append(own.peerIsIPv6 ? "for=\"[" : "for=")
+      value.append(own.peer)
+      if own.peerIsIPv6 { value.append("]\"") }
+      if !own.authority.isEmpty {
+        // Quoted, since a port's colon is no token character (RFC 7239 section 4).
+        value.append(";host=\"")
+        value.append(own.authority)
+        value.append("\"")
+      }
+      value.append(";proto=https")
     }
-    out.append(";proto=https\r\nVia: ")
-    if own.trustsPeer { continueList(.via, head, bytes, to: &out) }
-    out.append(own.receivedProtocol)
-    out.append(" gatehouse\r\n")
+    out.field("Via") { value in
+      if own.trustsPeer { continueList(.via, head, bytes, to: &value) }
+      value.append(own.receivedProtocol)
+      value.append(" gatehouse")
+    }
   }
 
   /// What the fields named `id` hold, in order, with a comma behind each.
@@ -184,7 +168,7 @@ package struct RequestFields {
     while let index = next {
       let value = head.fields[index].value
       if !value.isEmpty {
-        out.append(UnsafeBufferPointer(rebasing: bytes[value.start..<value.end]))
+        out.append(UnsafeBufferPointer(rebasing: bytes[value.bounds]))
         out.append(", ")
       }
       next = head.fields.first(id, from: index + 1)

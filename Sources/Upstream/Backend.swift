@@ -3,6 +3,9 @@ import TLS
 /// A named service as one snapshot knows it: its endpoints, how to speak TLS with it, how long to wait for it.
 /// Immutable, shared by all workers.
 package final class Backend: Sendable {
+  /// What ALPN offers.
+  package enum Protocols: Sendable { case automatic, http1, http2 }
+
   package enum Balance: Sendable { case roundRobin, leastRequests }
 
   package let name: String
@@ -15,6 +18,7 @@ package final class Backend: Sendable {
   package let endpoints: [Endpoint]
   package let tls: ClientTLSContext
   package let balance: Balance
+  package let protocols: Protocols
   /// Milliseconds for TCP and TLS together; until the response's head; for a pooled connection and between parts of a body.
   package let connectTimeout: Int
   package let responseTimeout: Int
@@ -27,7 +31,7 @@ package final class Backend: Sendable {
   package let poolKey: [UInt8]
 
   package init(
-    name: String, index: Int, metricID: Int, endpoints: [Endpoint], tls: ClientTLSContext, balance: Balance,
+    name: String, index: Int, metricID: Int, endpoints: [Endpoint], tls: ClientTLSContext, balance: Balance, protocols: Protocols,
     connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, connectionLimit: Int, pendingLimit: Int, poolKey: [UInt8]
   ) {
     self.name = name
@@ -37,6 +41,7 @@ package final class Backend: Sendable {
     self.endpoints = endpoints
     self.tls = tls
     self.balance = balance
+    self.protocols = protocols
     self.connectTimeout = connectTimeout
     self.responseTimeout = responseTimeout
     self.idleTimeout = idleTimeout

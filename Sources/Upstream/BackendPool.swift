@@ -1,4 +1,5 @@
 import Bytes
+import HTTP2
 import Reactor
 
 /// Connections to backends that one worker has open, all pools together.
@@ -19,6 +20,14 @@ package final class BackendPool {
   package private(set) var isRetired = false
 
   private var idle: [[UpstreamConnection]]
+  /// Connections that carry many requests at once (HTTP/2), per endpoint.
+  private var shared: [[UpstreamConnection]]
+  /// Whether the endpoint's last connection spoke HTTP/2, so that waiting for one that is being made is worth it.
+  private var sharesConnections: [Bool]
+  /// Connections being made, per endpoint.
+  private var opening: [Int]
+  /// Streams of HTTP/2 connections to this backend.
+  let streams: HTTP2StreamPool
   /// Requests being carried, per endpoint.
   private var active: [Int]
   /// Until when (ms of the loop's clock) an endpoint that refused a connection is passed over.
@@ -38,6 +47,10 @@ package final class BackendPool {
     self.backend = backend
     self.buffers = buffers
     idle = Array(repeating: [], count: backend.endpoints.count)
+    shared = Array(repeating: [], count: backend.endpoints.count)
+    sharesConnections = Array(repeating: false, count: backend.endpoints.count)
+    opening = Array(repeating: 0, count: backend.endpoints.count)
+    streams = HTTP2StreamPool(client: 128, buffers: buffers)
     active = Array(repeating: 0, count: backend.endpoints.count)
     restUntil = Array(repeating: 0, count: backend.endpoints.count)
     for index in idle.indices { idle[index].reserveCapacity(64) }
@@ -49,11 +62,16 @@ package final class BackendPool {
   /// Gets `client` a connection. Its `upstreamReady` or `upstreamFailed` is called, perhaps before this returns.
   package func acquire(for client: UpstreamClient) {
     let endpoint = choose()
+    if let connection = shared[endpoint].last(where: { $0.http2?.canOpen == true }) { return share(connection, with: client) }
+    if sharesConnections[endpoint], opening[endpoint] > 0, waiting.count < backend.pendingLimit { return waiting.append(client) }
     if let connection = idle[endpoint].popLast() { return hand(connection, to: client) }
     if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
     // At the bound, any idle connection is better than waiting.
     if let other = idle.indices.first(where: { !idle[$0].isEmpty }), let connection = idle[other].popLast() {
       return hand(connection, to: client)
+    }
+    for connections in shared {
+      if let connection = connections.last(where: { $0.http2?.canOpen == true }) { return share(connection, with: client) }
     }
     guard waiting.count < backend.pendingLimit else {
       return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
@@ -76,6 +94,8 @@ package final class BackendPool {
   package func retire() {
     isRetired = true
     for connection in idle.flatMap({ $0 }) { connection.shutDown() }
+    for connection in shared.flatMap({ $0 }) where connection.http2?.isEmpty == true { connection.shutDown() }
+    for index in shared.indices { shared[index] = [] }
   }
 
   // MARK: Balancing
@@ -104,7 +124,34 @@ package final class BackendPool {
   private func hand(_ connection: UpstreamConnection, to client: UpstreamClient) {
     active[connection.endpointIndex] &+= 1
     connection.activate(client)
-    client.upstreamReady(connection, reused: connection.carried > 0)
+    client.upstreamReady(.http1(connection), reused: connection.carried > 0)
+  }
+
+  private func share(_ connection: UpstreamConnection, with client: UpstreamClient) {
+    active[connection.endpointIndex] &+= 1
+    connection.carry(client, reused: true)
+  }
+
+  /// A connection turned out to speak HTTP/2; its first request is on its way, counted when it was opened.
+  func becameShared(_ connection: UpstreamConnection) {
+    sharesConnections[connection.endpointIndex] = true
+    shared[connection.endpointIndex].append(connection)
+    serveWaiting(on: connection)
+  }
+
+  /// The connection takes no further requests.
+  func noLongerShared(_ connection: UpstreamConnection) {
+    shared[connection.endpointIndex].removeAll { $0 === connection }
+  }
+
+  /// A request on a shared connection is over: there is room for another.
+  func streamEnded(_ connection: UpstreamConnection) {
+    active[connection.endpointIndex] &-= 1
+    if connection.isOpen { serveWaiting(on: connection) }
+  }
+
+  private func serveWaiting(on connection: UpstreamConnection) {
+    while !waiting.isEmpty, connection.isOpen, connection.http2?.canOpen == true { share(connection, with: waiting.removeFirst()) }
   }
 
   /// Connects to `first`, or to the next endpoint that can be tried at all.
@@ -121,7 +168,8 @@ package final class BackendPool {
         open &+= 1
         counts.open &+= 1
         active[index] &+= 1
-        client.upstreamOpening(connection)
+        opening[index] &+= 1
+        client.upstreamOpening(.http1(connection))
         return
       } catch {
         restUntil[index] = loop.now &+ Self.rest
@@ -134,6 +182,8 @@ package final class BackendPool {
 
   func opened(_ connection: UpstreamConnection) {
     restUntil[connection.endpointIndex] = 0
+    opening[connection.endpointIndex] &-= 1
+    connection.wasOpened = true
   }
 
   func connectFailed(_ endpoint: Int) {
@@ -155,11 +205,15 @@ package final class BackendPool {
     }
   }
 
-  func closed(_ connection: UpstreamConnection, wasIdle: Bool, wasOpening: Bool) {
+  func closed(_ connection: UpstreamConnection, wasIdle: Bool) {
     open &-= 1
     counts.open &-= 1
     let endpoint = connection.endpointIndex
-    if wasIdle, let index = idle[endpoint].firstIndex(where: { $0 === connection }) {
+    if !connection.wasOpened { opening[endpoint] &-= 1 }
+    if connection.http2 != nil {
+      // Its requests were counted one by one.
+      noLongerShared(connection)
+    } else if wasIdle, let index = idle[endpoint].firstIndex(where: { $0 === connection }) {
       idle[endpoint].remove(at: index)
     } else {
       active[endpoint] &-= 1

@@ -9,14 +9,14 @@ open class UpstreamClient {
   public init() {}
 
   /// A connection is being made; `upstreamReady` or `upstreamFailed` follows.
-  open func upstreamOpening(_ connection: UpstreamConnection) {}
+  open func upstreamOpening(_ leg: UpstreamLeg) {}
   /// A connection is there, its peer's identity checked. `reused`: it has carried a request before, so the backend may
   /// have closed it a moment ago.
-  open func upstreamReady(_ connection: UpstreamConnection, reused: Bool) {}
+  open func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {}
   /// No connection, or it broke. It is not this client's any more.
   open func upstreamFailed(_ failure: UpstreamFailure) {}
-  /// The head of a final or interim response, in `connection.responseHead`, its bytes in `bytes`.
-  open func upstreamHead(_ connection: UpstreamConnection, bytes: UnsafeBufferPointer<UInt8>) {}
+  /// The head of a final or interim response, its bytes in `bytes`.
+  open func upstreamHead(_ leg: UpstreamLeg, _ head: borrowing ResponseHead, bytes: UnsafeBufferPointer<UInt8>) {}
   /// A run of the response's content.
   open func upstreamBody(_ bytes: UnsafeBufferPointer<UInt8>) {}
   /// A trailer field (RFC 9110 section 6.5).

@@ -32,7 +32,7 @@ extension UpstreamConnection {
         setDeadline(backend.idleTimeout)
       }
       let length = responseHead.length
-      client?.upstreamHead(self, bytes: head)
+      client?.upstreamHead(.http1(self), responseHead, bytes: head)
       guard isOpen, client != nil else { return false }
       input.consume(length)
       if interim {

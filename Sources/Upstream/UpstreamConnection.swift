@@ -13,6 +13,8 @@ public final class UpstreamConnection: SecureChannel {
     case opening
     /// In the pool.
     case idle
+    /// ALPN chose HTTP/2: `http2` carries requests, many at once.
+    case shared
     /// Carrying `client`'s request, the response's head not yet complete.
     case awaitingHead
     /// Passing the response's content on.
@@ -42,7 +44,11 @@ public final class UpstreamConnection: SecureChannel {
   var requestMethod = HTTPMethod.get
   /// Requests carried to their end.
   package private(set) var carried = 0
+  /// The HTTP/2 side, when ALPN chose it; all else here is HTTP/1.1.
+  private(set) var http2: UpstreamSession?
   var requestWritten = false
+  /// The handshake succeeded; the pool's account of connections being made.
+  var wasOpened = false
   var requestComplete = false
   private var responseStarted = false
   var keepsOpen = true
@@ -149,10 +155,32 @@ public final class UpstreamConnection: SecureChannel {
 
   public override func handshakeCompleted() {
     guard let client else { return shutDown() }
-    state = .awaitingHead
     pool.opened(self)
+    if tls.negotiatedProtocol == .h2 { return becomeShared(client) }
+    guard backend.protocols != .http2 else {
+      return fail(UpstreamFailure(.protocol, requestUnsent: true))
+    }
+    state = .awaitingHead
     setDeadline(backend.responseTimeout)
-    client.upstreamReady(self, reused: false)
+    client.upstreamReady(.http1(self), reused: false)
+  }
+
+  /// The backend speaks HTTP/2: the connection is everybody's from here on.
+  private func becomeShared(_ first: UpstreamClient) {
+    client = nil
+    state = .shared
+    let session = UpstreamSession(self)
+    http2 = session
+    carry(first, reused: false)
+    if isOpen { pool.becameShared(self) }
+    if isOpen { session.write() }
+  }
+
+  /// A stream for `client`.
+  func carry(_ client: UpstreamClient, reused: Bool) {
+    guard let http2 else { return }
+    carried &+= 1
+    client.upstreamReady(.http2(http2.open(client)), reused: reused)
   }
 
   public override func handshakeFailed(_ failure: TransportFailure) {
@@ -168,6 +196,9 @@ public final class UpstreamConnection: SecureChannel {
     responseStarted = true
     while isOpen, !input.isEmpty {
       switch state {
+      case .shared:
+        http2?.received()
+        return
       case .opening, .idle:
         // Bytes nobody asked for: this connection cannot be trusted to carry another request.
         return shutDown()
@@ -188,6 +219,7 @@ public final class UpstreamConnection: SecureChannel {
   }
 
   public override func drained() {
+    http2?.write()
     client?.upstreamDrained()
   }
 
@@ -215,6 +247,8 @@ public final class UpstreamConnection: SecureChannel {
 
   public override func deadlineReached() {
     switch state {
+    case .shared:
+      http2?.deadlineReached()
     case .opening:
       fail(UpstreamFailure(.connect, requestUnsent: true, cause: .timeout))
     case .idle:
@@ -250,6 +284,7 @@ public final class UpstreamConnection: SecureChannel {
   }
 
   public override func closing() {
-    pool.closed(self, wasIdle: state == .idle, wasOpening: state == .opening)
+    http2?.connectionGone()
+    pool.closed(self, wasIdle: state == .idle)
   }
 }

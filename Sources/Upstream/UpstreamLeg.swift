@@ -1,0 +1,121 @@
+import Bytes
+import HTTP
+import HTTP1
+
+/// What carries a request to a backend: an HTTP/1.1 connection, or a stream of an HTTP/2 one.
+///
+/// A client speaks to its backend through this alone and need not know which it is, but for how a head is written.
+public enum UpstreamLeg {
+  case http1(UpstreamConnection)
+  case http2(UpstreamStream)
+
+  package var connection: UpstreamConnection {
+    switch self {
+    case .http1(let connection): connection
+    case .http2(let stream): stream.connection
+    }
+  }
+
+  package var endpointIndex: Int { connection.endpointIndex }
+
+  /// Whether the backend takes content slower than it comes.
+  package var isCongested: Bool {
+    switch self {
+    case .http1(let connection): connection.isCongested
+    case .http2(let stream): stream.isCongested
+    }
+  }
+
+  package func isSame(as other: UpstreamLeg?) -> Bool {
+    switch (self, other) {
+    case (.http1(let left), .http1(let right)?): left === right
+    case (.http2(let left), .http2(let right)?): left === right
+    default: false
+    }
+  }
+
+  /// A run of the request's content. `isChunked`: the head promised no length.
+  package func content(_ bytes: UnsafeBufferPointer<UInt8>, isChunked: Bool) {
+    switch self {
+    case .http1(let connection): connection.content(bytes, isChunked: isChunked)
+    case .http2(let stream): stream.content(bytes)
+    }
+  }
+
+  /// A trailer field of the request (RFC 9110 section 6.5).
+  package func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isFirst: Bool) {
+    switch self {
+    case .http1(let connection): connection.trailer(name, value, isFirst: isFirst)
+    case .http2(let stream): stream.trailer(name, value)
+    }
+  }
+
+  /// The request is complete.
+  package func requestEnded(isChunked: Bool, hadTrailers: Bool) {
+    switch self {
+    case .http1(let connection):
+      if isChunked { connection.endChunks(hadTrailers: hadTrailers) }
+      connection.requestEnded()
+    case .http2(let stream): stream.requestEnded()
+    }
+  }
+
+  /// Writes what is waiting.
+  package func flush() {
+    switch self {
+    case .http1(let connection): connection.flush()
+    case .http2(let stream): stream.flush()
+    }
+  }
+
+  package func pauseReading() {
+    switch self {
+    case .http1(let connection): connection.pauseReading()
+    case .http2(let stream): stream.pauseReading()
+    }
+  }
+
+  package func resumeReading() {
+    switch self {
+    case .http1(let connection): connection.resumeReading()
+    case .http2(let stream): stream.resumeReading()
+    }
+  }
+
+  /// The client has no more interest.
+  package func cancel() {
+    switch self {
+    case .http1(let connection): connection.cancel()
+    case .http2(let stream): stream.cancel()
+    }
+  }
+}
+
+extension UpstreamConnection {
+  func content(_ bytes: UnsafeBufferPointer<UInt8>, isChunked: Bool) {
+    if isChunked {
+      output.borrow(from: buffers)
+      ChunkedEncoder.beginChunk(bytes.count, into: &output)
+    }
+    send(bytes)
+    guard isOpen else { return }
+    if isChunked {
+      output.borrow(from: buffers)
+      ChunkedEncoder.endChunk(into: &output)
+    }
+    if isCongested { oweDrained() }
+    requestProgressed()
+  }
+
+  func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isFirst: Bool) {
+    output.borrow(from: buffers)
+    if isFirst { ChunkedEncoder.beginTrailers(into: &output) }
+    HeadWriter.field(name, value, into: &output)
+  }
+
+  func endChunks(hadTrailers: Bool) {
+    output.borrow(from: buffers)
+    if !hadTrailers { ChunkedEncoder.beginTrailers(into: &output) }
+    ChunkedEncoder.endTrailers(into: &output)
+  }
+}

@@ -1,0 +1,186 @@
+import Bytes
+import HTTP
+import HTTP2
+
+/// One request on an HTTP/2 connection to a backend.
+public final class UpstreamStream {
+  package unowned(unsafe) let connection: UpstreamConnection
+  private unowned(unsafe) let owner: UpstreamSession
+  /// Who is served; nil when nobody is any more.
+  package unowned(unsafe) var client: UpstreamClient?
+  private var stream: HTTP2Stream?
+  var index = 0
+  /// Response content that the client does not take yet; never more than the stream's window.
+  private var waiting = ByteQueue()
+  private var isPaused = false
+  private var isEnded = false
+  private var responseStarted = false
+  private var requestComplete = false
+  private var requestWritten = false
+  /// When the present wait is over, in ms of the loop's clock; 0 for no bound.
+  private(set) var deadline: UInt64 = 0
+  /// Something was handed over in this event.
+  var isTouched = false
+
+  init(_ owner: UpstreamSession, client: UpstreamClient) {
+    self.owner = owner
+    connection = owner.connection
+    self.client = client
+  }
+
+  private var backend: Backend { connection.backend }
+
+  // MARK: The request
+
+  /// Sends the head. `write` gives the pseudo-headers first.
+  package func begin(method: HTTPMethod, endStream: Bool, _ write: (inout FieldSink) -> Void) {
+    stream = owner.session.request(method: method, endStream: endStream, context: self, write)
+    requestWritten = stream != nil
+    requestComplete = endStream
+    if stream == nil {
+      fail(UpstreamFailure(.reset, requestUnsent: true, connectionReused: true))
+    } else if endStream {
+      arm(backend.responseTimeout)
+    }
+  }
+
+  var isCongested: Bool { (stream?.pendingOutput ?? 0) > UpstreamConnection.highWater }
+
+  func content(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let stream else { return }
+    owner.session.send(stream, bytes)
+    arm(stream.pendingOutput == 0 ? 0 : backend.idleTimeout)
+  }
+
+  func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    guard let stream else { return }
+    owner.session.trailer(stream, name, value)
+  }
+
+  func requestEnded() {
+    guard let stream, !requestComplete else { return }
+    requestComplete = true
+    owner.session.end(stream)
+    arm(responseStarted ? backend.idleTimeout : backend.responseTimeout)
+  }
+
+  func flush() { owner.write() }
+
+  func cancel() {
+    client = nil
+    deadline = 0
+    guard let stream else { return owner.forget(self) }
+    owner.session.reset(stream, .cancel)
+    owner.write()
+  }
+
+  // MARK: The response
+
+  func responseHead(endStream: Bool) {
+    guard let stream, let client else { return }
+    isTouched = true
+    let isInterim = stream.responseHead.isInterim
+    if !isInterim {
+      responseStarted = true
+      arm(backend.idleTimeout)
+    }
+    stream.headBytes.readable.withMemoryRebound(to: UInt8.self) { client.upstreamHead(.http2(self), stream.responseHead, bytes: $0) }
+    if endStream, !isInterim { ended() }
+  }
+
+  func content(received bytes: UnsafeBufferPointer<UInt8>) {
+    guard let stream else { return }
+    guard let client else { return owner.session.discardContent(stream) }
+    isTouched = true
+    arm(backend.idleTimeout)
+    guard !isPaused, waiting.isEmpty else {
+      waiting.borrow(from: connection.buffers)
+      waiting.append(bytes)
+      return
+    }
+    client.upstreamBody(bytes)
+    owner.session.consume(stream, bytes.count)
+  }
+
+  func trailer(received name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    // Behind content that waits a trailer would overtake it; the window that is held back makes that rare, and it is kept.
+    if waiting.isEmpty { client?.upstreamTrailer(name: name, value: value) } else { trailers.append((Array(name), Array(value))) }
+  }
+
+  private var trailers: [(name: [UInt8], value: [UInt8])] = []
+
+  func ended() {
+    isEnded = true
+    isTouched = true
+    if waiting.isEmpty { complete() }
+  }
+
+  private func complete() {
+    guard let client else { return }
+    for (name, value) in trailers {
+      name.withUnsafeBufferPointer { name in value.withUnsafeBufferPointer { client.upstreamTrailer(name: name, value: $0) } }
+    }
+    self.client = nil
+    deadline = 0
+    // The answer is whole and the request is not: what is left of it nobody reads (RFC 9113 section 8.1).
+    if !requestComplete, let stream { owner.session.reset(stream, .noError) }
+    client.upstreamEnded()
+  }
+
+  func pauseReading() { isPaused = true }
+
+  func resumeReading() {
+    guard isPaused else { return }
+    isPaused = false
+    while !waiting.isEmpty, !isPaused, let client, let stream {
+      let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
+      client.upstreamBody(run)
+      waiting.consume(run.count)
+      owner.session.consume(stream, run.count)
+    }
+    if waiting.isEmpty {
+      waiting.giveBack(to: connection.buffers)
+      if isEnded { complete() }
+    }
+    owner.write()
+  }
+
+  func drained() { client?.upstreamDrained() }
+
+  // MARK: Ends
+
+  private func arm(_ milliseconds: Int) {
+    deadline = milliseconds == 0 ? 0 : connection.loop.now &+ UInt64(milliseconds)
+    if deadline > 0 { owner.wake(at: deadline) }
+  }
+
+  func timeIsUp() {
+    fail(UpstreamFailure(.timeout, requestUnsent: false, responseStarted: responseStarted, cause: .timeout))
+    if let stream { owner.session.reset(stream, .cancel) }
+  }
+
+  /// The backend ended the stream before the response was whole.
+  func reset(_ code: HTTP2ErrorCode) {
+    // REFUSED_STREAM is the backend's word that it did nothing (RFC 9113 section 8.7).
+    let unsent = !requestWritten || code == .refusedStream
+    let kind: UpstreamFailure.Kind = code == .protocolError ? .protocol : .reset
+    fail(
+      UpstreamFailure(
+        kind, requestUnsent: unsent, connectionReused: unsent || connection.carried > 1, responseStarted: responseStarted,
+        cause: .closed))
+  }
+
+  func fail(_ failure: UpstreamFailure) {
+    deadline = 0
+    guard let client else { return }
+    self.client = nil
+    client.upstreamFailed(failure)
+  }
+
+  /// nghttp2 has forgotten the stream.
+  func closed() {
+    stream = nil
+    if isEnded, !waiting.isEmpty { return }
+    if client != nil { fail(UpstreamFailure(.reset, requestUnsent: !requestWritten, responseStarted: responseStarted, cause: .closed)) }
+  }
+}
