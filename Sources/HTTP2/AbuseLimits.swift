@@ -9,7 +9,8 @@ package struct AbuseLimits: Sendable {
   package var pings: TokenBucket.Rate
   /// DATA without content that does not end its stream.
   package var emptyData: TokenBucket.Rate
-  /// PRIORITY, PRIORITY_UPDATE and frames of unknown types. Each stream opened earns two.
+  /// PRIORITY. Each stream opened earns two. Frames of unknown types are skipped by nghttp2 before anybody could count them,
+  /// and cost no more than their bytes.
   package var priorities: TokenBucket.Rate
   /// WINDOW_UPDATE. Each KiB of DATA sent and each stream opened earns two.
   package var windowUpdates: TokenBucket.Rate

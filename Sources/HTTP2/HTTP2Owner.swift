@@ -26,7 +26,7 @@ open class HTTP2Owner {
   /// The stream is over before the exchange was: reset by the peer, by nghttp2 for a fault of the peer, or because the
   /// connection went. `refusedStream` promises that the request was not acted on. `streamClosed` follows.
   open func streamReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {}
-  /// The last call for this stream, however it ended. Commands to it do nothing from here on.
+  /// The last call for this stream, however it ended, and made for each of which there was a head or a request. Commands to it do nothing from here on.
   open func streamClosed(_ stream: HTTP2Stream) {}
   /// What was waiting to be sent on the stream has gone down to the low-water mark.
   open func outputDrained(_ stream: HTTP2Stream) {}

@@ -14,19 +14,20 @@ extension HTTP2Session {
   func frameBegan(_ header: nghttp2_frame_hd) -> Int32 {
     let event: AbuseBounds.Event
     switch header.type {
-    case FrameType.headers, FrameType.continuation, FrameType.data, FrameType.goAway: return 0
     case FrameType.resetStream: event = .resetReceived
     case FrameType.settings:
       guard header.flags & FrameType.acknowledgement == 0 else { return 0 }
       event = .settings
     case FrameType.ping: event = .ping
     case FrameType.windowUpdate: event = .windowUpdate
-    default: event = .priority
+    case FrameType.priority: event = .priority
+    default: return 0
     }
     return bounds.allow(event, now: now) ? 0 : stop(.enhanceYourCalm)
   }
 
   func headersBegan(_ headers: nghttp2_headers, _ known: HTTP2Stream?) -> Int32 {
+    guard !isAbandoned else { return SessionCallbacks.stop }
     switch role {
     case .server:
       if headers.cat == NGHTTP2_HCAT_REQUEST {
@@ -61,6 +62,7 @@ extension HTTP2Session {
   func fieldReceived(
     _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
   ) -> Int32 {
+    guard !isAbandoned else { return SessionCallbacks.stop }
     let reception: HTTP2Stream.Reception
     if stream.readsTrailers {
       reception = receiveTrailer(stream, name, value)
@@ -81,6 +83,7 @@ extension HTTP2Session {
 
   /// nghttp2 would leave the field out and go on: two readings of one head.
   func invalidFieldReceived(_ stream: HTTP2Stream, _ name: Int, _ value: Int) -> Int32 {
+    guard !isAbandoned else { return SessionCallbacks.stop }
     if stream.countField(name, value, limits) == .abusive { return tooManyFields(stream) }
     if stream.readsTrailers {
       refuse(stream, .protocolError)
@@ -111,6 +114,7 @@ extension HTTP2Session {
   }
 
   func frameReceived(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?) -> Int32 {
+    guard !isAbandoned else { return SessionCallbacks.stop }
     let header = frame.pointee.hd
     switch header.type {
     case FrameType.headers:
@@ -154,12 +158,14 @@ extension HTTP2Session {
     if !stream.discardsContent { owner.messageEnded(stream) }
   }
 
-  func contentReceived(_ stream: HTTP2Stream?, _ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
+  func contentReceived(_ stream: HTTP2Stream?, _ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
+    guard !isAbandoned else { return SessionCallbacks.stop }
     guard let stream, stream.isOpen, !stream.discardsContent else {
       nghttp2_session_consume(handle, id, bytes.count)
-      return
+      return 0
     }
     stream.unconsumed &+= bytes.count
     owner.content(stream, bytes)
+    return 0
   }
 }

@@ -8,6 +8,7 @@ extension HTTP2Session {
 
   /// How much of what waits goes into the next DATA frame.
   func nextData(_ stream: HTTP2Stream, atMost length: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int {
+    guard stream.state == .open else { return SessionCallbacks.deferred }
     let waiting = stream.output.count
     if waiting == 0, !stream.outputEnded {
       stream.isDeferred = true
@@ -29,6 +30,8 @@ extension HTTP2Session {
   /// Writes a DATA frame that `nextData` has measured.
   func writeData(_ stream: HTTP2Stream, _ header: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     guard let target else { return SessionCallbacks.stop }
+    // Given up since the frame was measured: its bytes are gone.
+    guard stream.state == .open else { return SessionCallbacks.resetStream }
     // The budget is used: the frame stays with nghttp2 until the next `pull`.
     guard target.pointee.count < targetLimit else { return SessionCallbacks.wouldBlock }
     _ = target.pointee.reserve(HTTP2Session.frameHeader &+ count)

@@ -22,6 +22,8 @@ package final class HTTP2Session {
   /// Closed by nghttp2, their owner not told yet.
   private var closing: [HTTP2Stream] = []
   private var drained: [HTTP2Stream] = []
+  /// Streams that were given up while nghttp2 still knows them: it has pointers to them as long as it lives.
+  private var givenUp: [HTTP2Stream] = []
   private var isSettling = false
 
   var bounds: AbuseBounds
@@ -37,6 +39,8 @@ package final class HTTP2Session {
 
   /// Why the connection is given up, if it is by us.
   package private(set) var failure: HTTP2ErrorCode?
+  /// `abandon` was called: the owner is told nothing any more.
+  package private(set) var isAbandoned = false
   package internal(set) var goAwayReceived = false
   package internal(set) var goAwaySent = false
   /// The code of the last GOAWAY that was sent.
@@ -86,7 +90,9 @@ package final class HTTP2Session {
     isInsideReceive = true
     let result = withExtendedLifetime(owner) { nghttp2_session_mem_recv(handle, start, bytes.count) }
     isInsideReceive = false
-    if let violation {
+    if isAbandoned {
+      // Whoever did so has said why.
+    } else if let violation {
       fail(violation)
     } else if result < 0 {
       fail(SessionOptions.code(for: result))
@@ -227,18 +233,25 @@ package final class HTTP2Session {
     let isComplete = role == .server ? stream.localEndSent : stream.remoteEnded
     if !isComplete, !stream.isResetByOwner { owner.streamReset(stream, stream.closeCode) }
     owner.streamClosed(stream)
-    if stream.isInDrainedList { drained.removeAll { $0 === stream } }
-    pool.give(stream)
+    if isAbandoned {
+      stream.output.removeAll()
+      stream.output.giveBack(to: pool.buffers)
+      stream.context = nil
+      givenUp.append(stream)
+    } else {
+      if stream.isInDrainedList { drained.removeAll { $0 === stream } }
+      pool.give(stream)
+    }
   }
 
-  /// The connection is gone: every stream is closed with `code`. Nothing is sent.
+  /// The connection is gone, or is to be: every stream is closed with `code`, and the owner told so before this returns,
+  /// wherever it is called from; afterwards it is told nothing. A GOAWAY that is queued can still be pulled, content not.
   package func abandon(_ code: HTTP2ErrorCode = .cancel) {
-    guard !isInsideReceive, !isInsidePull else {
-      violation = violation ?? code
-      return
-    }
+    guard !isAbandoned else { return }
+    isAbandoned = true
     if failure == nil { failure = code }
     while let stream = live.last { markClosed(stream, code) }
-    settle()
+    while let stream = closing.popLast() { tellClosed(stream) }
+    drained.removeAll()
   }
 }

@@ -24,6 +24,7 @@ enum SessionCallbacks {
   /// Ends `nghttp2_session_mem_recv`.
   static let stop = Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
   static let deferred = Int(NGHTTP2_ERR_DEFERRED.rawValue)
+  static let resetStream = Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
   static let wouldBlock = Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
 
   @inline(__always)
@@ -66,7 +67,6 @@ enum SessionCallbacks {
 
   private static let onData: nghttp2_on_data_chunk_recv_callback = { handle, _, id, bytes, count, user in
     session(user).contentReceived(stream(handle, id), id, UnsafeBufferPointer(start: bytes, count: count))
-    return 0
   }
 
   private static let onStreamClose: nghttp2_on_stream_close_callback = { handle, id, code, user in
