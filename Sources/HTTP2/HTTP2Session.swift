@@ -150,6 +150,9 @@ package final class HTTP2Session {
     }
   }
 
+  /// `receive` or `pull` is on the stack: nothing can be pulled now, and whoever called it will.
+  package var isBusy: Bool { isInsideReceive || isInsidePull }
+
   /// Whether `pull` would append something.
   package var wantsWrite: Bool { nghttp2_session_want_write(handle) != 0 }
 

@@ -68,24 +68,29 @@ final class HTTP2Edge: HTTP2Owner {
 
   /// Writes what has been produced: as much as the client takes, never more than the high-water mark ahead of it.
   func write() {
+    // From within `receive`: it is followed by a write of its own.
+    if session.isBusy { return }
     guard !isWriting else {
       writesAgain = true
       return
     }
     isWriting = true
+    var pulled = false
     repeat {
       writesAgain = false
+      pulled = false
       let room = SecureChannel.highWater - connection.output.count
       if room > 0 {
         connection.output.borrow(from: connection.buffers)
         session.pull(into: &connection.output, atMost: room, now: now)
+        pulled = !connection.output.isEmpty
       }
       if !connection.output.isEmpty { connection.flush() }
       guard connection.isOpen else { return }
       // The owner's calls may produce more, which goes out in another round.
       session.settle()
       guard connection.isOpen else { return }
-    } while (writesAgain || session.wantsWrite) && connection.output.isEmpty
+    } while (writesAgain || pulled && session.wantsWrite) && connection.output.isEmpty
     isWriting = false
     if session.isFinished, connection.output.isEmpty, connection.state == .http2 {
       connection.endGracefully()

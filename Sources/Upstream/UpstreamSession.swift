@@ -81,23 +81,28 @@ final class UpstreamSession: HTTP2Owner {
   }
 
   func write() {
+    // From within `receive`: it is followed by a write of its own.
+    if session.isBusy { return }
     guard !isWriting else {
       writesAgain = true
       return
     }
     isWriting = true
+    var pulled = false
     repeat {
       writesAgain = false
+      pulled = false
       let room = SecureChannel.highWater - connection.output.count
       if room > 0 {
         connection.output.borrow(from: connection.buffers)
         session.pull(into: &connection.output, atMost: room, now: now)
+        pulled = !connection.output.isEmpty
       }
       if !connection.output.isEmpty { connection.flush() }
       guard connection.isOpen else { return }
       session.settle()
       guard connection.isOpen else { return }
-    } while (writesAgain || session.wantsWrite) && connection.output.isEmpty
+    } while (writesAgain || pulled && session.wantsWrite) && connection.output.isEmpty
     isWriting = false
     if !connection.output.isEmpty {
       connection.oweDrained()
