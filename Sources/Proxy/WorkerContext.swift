@@ -40,6 +40,7 @@ package final class WorkerContext {
   private var connections = 0
   private let upstreamCounts = ConnectionCounts()
   private var countedUpstream = 0
+  private var countedShared = 0
   private var perClient: [PeerAddress: Int] = [:]
 
   /// Largest head that any listener may allow, in bytes.
@@ -116,17 +117,23 @@ package final class WorkerContext {
       finishedExchanges.removeAll(keepingCapacity: true)
     }
     if !log.queue.isEmpty { flushLog() }
-    while countedUpstream < upstreamCounts.open {
-      metrics.connectionOpened(side: .upstream, protocol: .http1)
-      countedUpstream += 1
-    }
-    while countedUpstream > upstreamCounts.open {
-      metrics.connectionClosed(side: .upstream, protocol: .http1)
-      countedUpstream -= 1
-    }
+    count(upstreamCounts.open, &countedUpstream, .http1)
+    count(upstreamCounts.shared, &countedShared, .http2)
     if isDraining, connections == 0, let drained = onDrained {
       onDrained = nil
       drained()
+    }
+  }
+
+  /// Brings the gauge of connections to backends to `now`.
+  private func count(_ now: Int, _ counted: inout Int, _ version: WorkerMetrics.ConnectionProtocol) {
+    while counted < now {
+      metrics.connectionOpened(side: .upstream, protocol: version)
+      counted += 1
+    }
+    while counted > now {
+      metrics.connectionClosed(side: .upstream, protocol: version)
+      counted -= 1
     }
   }
 

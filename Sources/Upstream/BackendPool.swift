@@ -4,7 +4,9 @@ import Reactor
 
 /// Connections to backends that one worker has open, all pools together.
 package final class ConnectionCounts {
+  /// HTTP/1.1, and those still being made.
   package fileprivate(set) var open = 0
+  package fileprivate(set) var shared = 0
   package init() {}
 }
 
@@ -48,7 +50,7 @@ package final class BackendPool {
     self.buffers = buffers
     idle = Array(repeating: [], count: backend.endpoints.count)
     shared = Array(repeating: [], count: backend.endpoints.count)
-    sharesConnections = Array(repeating: false, count: backend.endpoints.count)
+    sharesConnections = Array(repeating: backend.protocols == .http2, count: backend.endpoints.count)
     opening = Array(repeating: 0, count: backend.endpoints.count)
     streams = HTTP2StreamPool(client: 128, buffers: buffers)
     active = Array(repeating: 0, count: backend.endpoints.count)
@@ -135,8 +137,15 @@ package final class BackendPool {
   /// A connection turned out to speak HTTP/2; its first request is on its way, counted when it was opened.
   func becameShared(_ connection: UpstreamConnection) {
     sharesConnections[connection.endpointIndex] = true
+    counts.open &-= 1
+    counts.shared &+= 1
+    connection.isCountedAsShared = true
     shared[connection.endpointIndex].append(connection)
     serveWaiting(on: connection)
+    // More wait than one connection carries: another is made for them.
+    if !waiting.isEmpty, opening[connection.endpointIndex] == 0, open < backend.connectionLimit {
+      connect(waiting.removeFirst(), first: connection.endpointIndex, tries: backend.endpoints.count)
+    }
   }
 
   /// The connection takes no further requests.
@@ -207,7 +216,7 @@ package final class BackendPool {
 
   func closed(_ connection: UpstreamConnection, wasIdle: Bool) {
     open &-= 1
-    counts.open &-= 1
+    if connection.isCountedAsShared { counts.shared &-= 1 } else { counts.open &-= 1 }
     let endpoint = connection.endpointIndex
     if !connection.wasOpened { opening[endpoint] &-= 1 }
     if connection.http2 != nil {

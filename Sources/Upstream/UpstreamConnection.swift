@@ -49,6 +49,7 @@ public final class UpstreamConnection: SecureChannel {
   var requestWritten = false
   /// The handshake succeeded; the pool's account of connections being made.
   var wasOpened = false
+  var isCountedAsShared = false
   var requestComplete = false
   private var responseStarted = false
   var keepsOpen = true

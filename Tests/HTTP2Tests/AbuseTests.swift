@@ -58,7 +58,7 @@ struct AbuseTests {
     let raw = Raw()
     raw.owner.forgets = true
     raw.owner.keepsEvents = false
-    raw.owner.onHead = { stream, _ in raw.session.reset(stream, .refusedStream) }
+    raw.owner.onHead = { [unowned raw] stream, _ in raw.session.reset(stream, .refusedStream) }
     #expect(raw.flood(3000) { Wire.headers(UInt32(2 * $0 + 1), Wire.get).bytes } == 3000)
   }
 
@@ -98,7 +98,7 @@ struct AbuseTests {
   @Test("a client that downloads may update its window and measure its path as often as it needs")
   func honestDownload() throws {
     let raw = Raw(settings: [(4, 65_535)])
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, [UInt8](repeating: 1, count: 40_000_000))
       raw.session.end(stream)
@@ -118,7 +118,7 @@ struct AbuseTests {
   @Test("a window of one byte at a time ends the connection")
   func tinyWindow() {
     let raw = Raw(settings: [(4, 0)])
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, [UInt8](repeating: 1, count: 100_000))
     }

@@ -33,7 +33,7 @@ struct EndingTests {
   @Test("content on the way to a stream that is being reset goes nowhere")
   func contentWhileResetting() throws {
     let raw = Raw()
-    raw.owner.onHead = { stream, _ in raw.session.reset(stream, .cancel) }
+    raw.owner.onHead = { [unowned raw] stream, _ in raw.session.reset(stream, .cancel) }
     raw.receive(Wire.headers(1, Wire.post, endStream: false), Wire.data(1, [1, 2, 3], endStream: true))
     #expect(raw.owner.bodies.isEmpty && raw.owner.events == ["1 POST example.com /"])
     #expect(raw.pull().map(\.type) == [3])
@@ -147,7 +147,7 @@ struct EndingTests {
     let raw = Raw(settings: [(4, 1 << 30)])
     raw.receive(Wire.windowUpdate(0, 1 << 30))
     raw.owner.forgets = true
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, [UInt8](repeating: 1, count: 100_000))
       raw.session.end(stream)
@@ -177,7 +177,7 @@ struct EndingTests {
   func abandonedInside() {
     let raw = Raw()
     var told: [String] = []
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       guard stream.id == 5 else { return }
       raw.session.abandon(.internalError)
       told = raw.owner.events
@@ -206,7 +206,7 @@ struct EndingTests {
   @Test("a response that is too large to send resets its stream, and the stream does not hang")
   func tooLargeToSend() {
     let pair = Pair(server: HTTP2Limits(sentHeaderBytes: 4096))
-    pair.serverOwner.onHead = { stream, _ in
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
       pair.server.respond(stream, endStream: true) { sink in
         sink.status(200)
         let value = [UInt8](repeating: 97, count: 8000)

@@ -9,7 +9,7 @@ struct ExchangeTests {
   func simple(piece: Int) {
     let pair = Pair()
     pair.piece = piece
-    pair.serverOwner.onHead = { stream, _ in
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
       pair.server.respond(stream, endStream: false) {
         $0.status(200)
         $0.field("content-type", "text/plain")
@@ -55,7 +55,7 @@ struct ExchangeTests {
   func both() throws {
     let pair = Pair()
     let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
-    pair.serverOwner.onHead = { stream, _ in
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
       pair.server.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(pair.server, stream, body)
       pair.server.end(stream)
@@ -74,7 +74,7 @@ struct ExchangeTests {
   @Test("trailers pass both ways, those that would be acted on do not")
   func trailers() throws {
     let pair = Pair()
-    pair.serverOwner.onEnd = { stream in
+    pair.serverOwner.onEnd = { [unowned pair] stream in
       pair.server.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(pair.server, stream, [1, 2, 3])
       pair.server.trailers(stream) {
@@ -102,7 +102,7 @@ struct ExchangeTests {
   @Test("trailers without content end the response")
   func trailersOnly() throws {
     let pair = Pair()
-    pair.serverOwner.onHead = { stream, _ in
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
       pair.server.respond(stream, endStream: false) { $0.status(200) }
       pair.server.trailers(stream) { $0.field("grpc-status", "5") }
     }
@@ -114,7 +114,7 @@ struct ExchangeTests {
   @Test("interim responses precede the final one")
   func interim() {
     let pair = Pair()
-    pair.serverOwner.onHead = { stream, _ in
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
       pair.server.interim(stream) { $0.status(100) }
       pair.server.interim(stream) {
         $0.status(103)
@@ -131,7 +131,7 @@ struct ExchangeTests {
   @Test("a response to HEAD may announce content that it does not have")
   func headRequest() throws {
     let pair = Pair()
-    pair.serverOwner.onHead = { stream, _ in
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
       pair.server.respond(stream, endStream: true) {
         $0.status(200)
         $0.field("content-length", decimal: 1234)
@@ -172,7 +172,7 @@ struct ExchangeTests {
   @Test("names are sent in lower case")
   func lowerCase() {
     let pair = Pair()
-    pair.serverOwner.onHead = { stream, _ in
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
       pair.server.respond(stream, endStream: true) { sink in
         sink.status(200)
         let name: StaticString = "X-Mixed-Case"
@@ -190,7 +190,7 @@ struct ExchangeTests {
   @Test("a response that is whole before the request ends the stream with NO_ERROR, and nobody calls it a reset")
   func earlyResponse() throws {
     let raw = Raw()
-    raw.owner.onHead = { stream, _ in raw.session.respond(stream, endStream: true) { $0.status(401) } }
+    raw.owner.onHead = { [unowned raw] stream, _ in raw.session.respond(stream, endStream: true) { $0.status(401) } }
     raw.receive(Wire.headers(1, Wire.post, endStream: false))
     let frames = raw.pull()
     #expect(frames.map(\.type) == [1, 3])
@@ -204,7 +204,7 @@ struct ExchangeTests {
   @Test("streams are used again, unless somebody still holds them")
   func reuse() throws {
     let pair = Pair()
-    pair.serverOwner.onHead = { stream, _ in pair.server.respond(stream, endStream: true) { $0.status(200) } }
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in pair.server.respond(stream, endStream: true) { $0.status(200) } }
     pair.serverOwner.forgets = true
     let held = try #require(pair.request())
     pair.run()
@@ -221,7 +221,7 @@ struct ExchangeTests {
   @Test("commands to a closed stream do nothing")
   func closed() throws {
     let pair = Pair()
-    pair.serverOwner.onHead = { stream, _ in pair.server.respond(stream, endStream: true) { $0.status(200) } }
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in pair.server.respond(stream, endStream: true) { $0.status(200) } }
     pair.request()
     pair.run()
     let stream = try #require(pair.serverOwner.streams[1])
@@ -236,7 +236,7 @@ struct ExchangeTests {
   func fairness() {
     let raw = Raw(settings: [(4, 1 << 30)])
     raw.receive(Wire.windowUpdate(0, 1 << 30))
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, [UInt8](repeating: 7, count: 200_000))
       raw.session.end(stream)

@@ -29,7 +29,7 @@ struct FlowControlTests {
   func slowClient() throws {
     let pair = Pair(client: HTTP2Limits(streamWindow: 65_535, abuse: .backend))
     pair.clientOwner.consumes = false
-    pair.serverOwner.onHead = { stream, _ in
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
       pair.server.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(pair.server, stream, [UInt8](repeating: 1, count: 100_000))
     }
@@ -75,7 +75,7 @@ struct FlowControlTests {
   func discardLater() throws {
     let pair = Pair(server: HTTP2Limits(connectionWindow: 65_535))
     pair.serverOwner.consumes = false
-    pair.serverOwner.onContent = { pair.server.discardContent($0) }
+    pair.serverOwner.onContent = { [unowned pair] in pair.server.discardContent($0) }
     let stream = try #require(pair.request(.post, "/", endStream: false))
     Pair.send(pair.client, stream, [UInt8](repeating: 1, count: 500_000))
     pair.client.end(stream)
@@ -112,7 +112,7 @@ struct FlowControlTests {
   func budget() throws {
     let raw = Raw(settings: [(4, 1 << 30)])
     raw.receive(Wire.windowUpdate(0, 1 << 30))
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, (0..<300_000).map { UInt8(truncatingIfNeeded: $0) })
       raw.session.end(stream)
@@ -134,7 +134,7 @@ struct FlowControlTests {
   func resetBetweenPulls() {
     let raw = Raw(settings: [(4, 1 << 30)])
     raw.receive(Wire.windowUpdate(0, 1 << 30))
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, [UInt8](repeating: 1, count: 100_000))
     }
@@ -150,7 +150,7 @@ struct FlowControlTests {
   @Test("a stream without window is known to be stalled, until it gets some")
   func stalls() {
     let raw = Raw(settings: [(4, 0)])
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, [1, 2, 3])
     }

@@ -87,7 +87,7 @@ struct HeadTests {
   func refusedHead(index: Int) {
     let (name, fields, error) = HeadTests.refused[index]
     let raw = Raw()
-    raw.owner.onHead = { stream, _ in
+    raw.owner.onHead = { [unowned raw] stream, _ in
       guard let refusal = stream.headRefusal else { return }
       raw.session.respond(stream, endStream: true) { $0.status(refusal.status) }
     }

@@ -26,7 +26,7 @@ struct RandomFrameTests {
     let raw = seed % 3 == 2 ? Raw(client: HTTP2Limits(abuse: .backend)) : Raw()
     let owner = raw.owner
     owner.consumes = random.below(2) == 0
-    owner.onHead = { stream, _ in
+    owner.onHead = { [unowned raw] stream, _ in
       if raw.session.role == .client { return }
       switch random.below(6) {
       case 0: raw.session.reset(stream, .cancel)

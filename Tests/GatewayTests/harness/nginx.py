@@ -21,12 +21,12 @@ http {{
   client_body_temp_path {directory}/t1; proxy_temp_path {directory}/t2; fastcgi_temp_path {directory}/t3;
   uwsgi_temp_path {directory}/t4; scgi_temp_path {directory}/t5;
   log_format seen escape=json '{{"certificate":"$ssl_client_escaped_cert","verified":"$ssl_client_verify",'
-    '"request":"$request","host":"$http_host","token":"$http_x_internal_token","authorization":"$http_authorization",'
+    '"request":"$request","protocol":"$server_protocol","host":"$http_host","token":"$http_x_internal_token","authorization":"$http_authorization",'
     '"request_id":"$http_x_request_id","connection":$connection}}';
   access_log {log};
   keepalive_requests 100000000; keepalive_timeout 600s; client_max_body_size 0; large_client_header_buffers 8 32k;
   server {{
-    listen 127.0.0.1:{port} ssl backlog=4096; server_name orders.internal;
+    listen 127.0.0.1:{port} ssl{http2} backlog=4096; server_name orders.internal;
     ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
     ssl_client_certificate {ca}; ssl_verify_client on;
     location / {{ default_type application/json; return 200 '{{"served_by":"nginx"}}\\n'; }}
@@ -37,7 +37,7 @@ http {{
 
 
 class Nginx:
-    def __init__(self, directory, leaf, ca, *, port=None, record=True):
+    def __init__(self, directory, leaf, ca, *, port=None, record=True, http2=False):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "www").mkdir(exist_ok=True)
@@ -46,7 +46,7 @@ class Nginx:
         # Run by root, nginx hands its workers to `nobody`, who may not read a test's directory.
         user = "user root; " if os.geteuid() == 0 else ""
         (self.directory / "nginx.conf").write_text(CONFIGURATION.format(
-            user=user, directory=self.directory, log=f"{self.record} seen" if record else "off", port=self.port,
+            user=user, directory=self.directory, log=f"{self.record} seen" if record else "off", port=self.port, http2=" http2" if http2 else "",
             certificate=leaf.certificate, key=leaf.key, ca=ca))
         self.process = None
 
