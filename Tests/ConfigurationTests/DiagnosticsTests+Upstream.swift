@@ -72,7 +72,6 @@ extension DiagnosticsTests {
       Broken("endpoints:",
         with: "protocol: h2, balance: consistent_hash, health: {}, retries: {}, limits: { requests: 1, pending: -1 }, "
           + "endpoints:", [
-        "r.yaml:11:31: `h2` is not supported by this version yet: write `auto` or `http/1.1`",
         "r.yaml:11:44: `consistent_hash` is not supported by this version yet: write `round_robin` or `least_requests`",
         "r.yaml:11:61: `health` is not supported by this version yet: leave it out",
         "r.yaml:11:73: `retries` is not supported by this version yet: leave it out",
@@ -80,7 +79,7 @@ extension DiagnosticsTests {
         "r.yaml:11:118: `-1` is no whole number from 0 to 1000000",
       ]),
       Broken("endpoints:", with: "protocol: http/2, balance: random, timeouts: { connect: 0ms }, endpoints:", [
-        "r.yaml:11:31: unknown value `http/2`: write `auto` or `http/1.1`",
+        "r.yaml:11:31: unknown value `http/2`: write `auto`, `http/1.1` or `h2`",
         "r.yaml:11:48: unknown value `random`: write `round_robin` or `least_requests`",
         "r.yaml:11:77: `0ms` is out of range: write 1ms to 1h",
       ]),

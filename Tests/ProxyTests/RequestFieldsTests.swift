@@ -22,19 +22,20 @@ struct RequestFieldsTests {
     var options = Options()
     change(&options)
     let held = [
-      options.path, options.tokenField + ": ", options.token, "018f-id", "00-trace-01", options.peer,
+      options.path, options.tokenField, options.token, "018f-id", "00-trace-01", options.peer,
     ].map(HeldBytes.init)
     let text = try TestHead.withRequest(request) { head, bytes in
       func slice(_ range: ByteRange) -> UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes.buffer[range.bounds]) }
       let own = RequestFields.Own(
         path: held[0].buffer, query: slice(head.query), hasQuery: head.hasQuery, methodName: slice(head.methodRange),
-        authority: slice(head.authority), tokenPrefix: held[1].buffer, token: held[2].buffer, requestID: held[3].buffer,
+        authority: slice(head.authority), tokenName: held[1].buffer, token: held[2].buffer, requestID: held[3].buffer,
         traceparent: held[4].buffer, forwardsTracestate: options.forwardsTracestate, peer: held[5].buffer,
         peerIsIPv6: options.peerIsIPv6, trustsPeer: options.trustsPeer, forwardsAccessToken: options.forwardsAccessToken,
         route: Route.make(sources: options.sources, forwardsAccessToken: options.forwardsAccessToken),
         receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0", tokenFieldName: Array(options.tokenField.lowercased().utf8))
       var out = ByteQueue()
       RequestFields.write(head, bytes.buffer, own, to: &out)
+      out.append("\r\n")
       return String(decoding: out.readable, as: UTF8.self)
     }
     withExtendedLifetime(held) {}

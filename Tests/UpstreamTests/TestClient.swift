@@ -43,12 +43,13 @@ final class TestClient: UpstreamClient {
     connection?.flush()
   }
 
-  override func upstreamOpening(_ connection: UpstreamConnection) {
-    self.connection = connection
-    endpointIndex = connection.endpointIndex
+  override func upstreamOpening(_ leg: UpstreamLeg) {
+    connection = leg.connection
+    endpointIndex = leg.endpointIndex
   }
 
-  override func upstreamReady(_ connection: UpstreamConnection, reused: Bool) {
+  override func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {
+    let connection = leg.connection
     self.connection = connection
     isReady = true
     wasReused = reused
@@ -66,8 +67,8 @@ final class TestClient: UpstreamClient {
     connection = nil
   }
 
-  override func upstreamHead(_ connection: UpstreamConnection, bytes: UnsafeBufferPointer<UInt8>) {
-    heads.append(Int(connection.responseHead.status))
+  override func upstreamHead(_ leg: UpstreamLeg, _ head: borrowing ResponseHead, bytes: UnsafeBufferPointer<UInt8>) {
+    heads.append(Int(head.status))
   }
 
   override func upstreamBody(_ bytes: UnsafeBufferPointer<UInt8>) {
