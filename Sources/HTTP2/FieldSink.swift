@@ -45,8 +45,8 @@ package struct FieldSink: ~Copyable {
     count = 0
   }
 
-  /// - Parameter isSensitive: not to be kept by any HPACK table on the way (RFC 7541 section 7.1.3). `authorization`, `proxy-authorization`,
-  ///   `cookie` and `set-cookie` are so without being told.
+  /// - Parameter isSensitive: not to be kept by any HPACK table on the way (RFC 7541 section 7.1.3). `authorization`,
+  ///   `proxy-authorization`, `cookie` and `set-cookie` are so without being told.
   package mutating func field(
     _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isSensitive: Bool = false
   ) {

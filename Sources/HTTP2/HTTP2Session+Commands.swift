@@ -2,8 +2,8 @@ import Bytes
 import CNghttp2
 import HTTP
 
-/// What the owner tells the session to do. A stream that is closed or being reset takes no commands: they do nothing and say false.
-/// Nothing is sent before the next `pull`.
+/// What the owner tells the session to do. A stream that is closed or being reset takes no commands: they do nothing and say
+/// false. Nothing is sent before the next `pull`.
 extension HTTP2Session {
   private static var noFlags: UInt8 { 0 }
   private static var endStreamFlag: UInt8 { 1 }

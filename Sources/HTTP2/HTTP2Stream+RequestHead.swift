@@ -22,15 +22,17 @@ extension HTTP2Stream {
   func countField(_ name: Int, _ value: Int, _ limits: HTTP2Limits) -> Reception {
     fieldsSeen &+= 1
     sectionBytes &+= name &+ value &+ 32
-    if fieldsSeen > limits.headerCount &* HTTP2Limits.abusiveHead || sectionBytes > limits.headerBytes &* HTTP2Limits.abusiveHead {
-      return .abusive
-    }
+    let factor = HTTP2Limits.abusiveHead
+    if fieldsSeen > limits.headerCount &* factor || sectionBytes > limits.headerBytes &* factor { return .abusive }
     return sectionBytes > limits.headerBytes ? .refused : .kept
   }
 
-  /// Takes a field of a request's head. nghttp2 has seen to it that names are in lower case, that values hold no control byte and no
-  /// white space at either end, that pseudo-headers are known, come first and once, and that there are no connection-specific fields.
-  func addRequestField(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits) -> Reception {
+  /// Takes a field of a request's head. nghttp2 has seen to it that names are in lower case, that values hold no control byte and
+  /// no white space at either end, that pseudo-headers are known, come first and once, and that there are no connection-specific
+  /// fields.
+  func addRequestField(
+    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits
+  ) -> Reception {
     switch countField(name.count, value.count, limits) {
     case .abusive: return .abusive
     case .refused:
@@ -165,7 +167,7 @@ extension HTTP2Stream {
     let bytes = headBytes.readable
     if head.method == .connect {
       // Without a port nobody knows where the tunnel should lead.
-      guard let authority = Authority(bytes.extracting(head.authority.bounds).span), authority.port != nil else { return .badRequest }
+      guard Authority(bytes.extracting(head.authority.bounds).span)?.port != nil else { return .badRequest }
       head.target = head.authority
       return nil
     }

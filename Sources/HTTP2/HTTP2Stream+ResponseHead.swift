@@ -10,7 +10,9 @@ extension HTTP2Stream {
   }
 
   /// Takes a field of a response's head, interim or final; what nghttp2 sees to is said at `addRequestField`.
-  func addResponseField(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits) -> Reception {
+  func addResponseField(
+    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits
+  ) -> Reception {
     switch countField(name.count, value.count, limits) {
     case .abusive: return .abusive
     case .refused:

@@ -13,7 +13,8 @@ public final class HTTP2Stream {
   package internal(set) var head: RequestHead
   /// Client: the latest response's. Defined from `responseHead` on.
   package internal(set) var responseHead: ResponseHead
-  /// What the ranges of `head` or `responseHead` point into: names in lower case, cookie crumbs in one field (RFC 9113 section 8.2.3).
+  /// What the ranges of `head` or `responseHead` point into: names in lower case, cookie crumbs in one field (RFC 9113 section
+  /// 8.2.3).
   package internal(set) var headBytes = ByteQueue()
   /// Why the head is refused, if it is.
   package internal(set) var headRefusal: HTTP2HeadError?

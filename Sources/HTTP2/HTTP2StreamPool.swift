@@ -1,6 +1,7 @@
 import Bytes
 
-/// Streams and memory that the sessions of a worker share, so that an idle connection holds next to nothing. One a worker and role.
+/// Streams and memory that the sessions of a worker share, so that an idle connection holds next to nothing. One a worker and
+/// role.
 package final class HTTP2StreamPool {
   /// A stream that waits for its next use keeps this much for a head.
   static let keptHeadBytes = 4096

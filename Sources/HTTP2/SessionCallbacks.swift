@@ -55,7 +55,8 @@ enum SessionCallbacks {
       stream, UnsafeBufferPointer(start: name, count: nameLength), UnsafeBufferPointer(start: value, count: valueLength))
   }
 
-  private static let onInvalidHeader: nghttp2_on_invalid_header_callback = { handle, frame, _, nameLength, _, valueLength, _, user in
+  private static let onInvalidHeader: nghttp2_on_invalid_header_callback = {
+    handle, frame, _, nameLength, _, valueLength, _, user in
     guard let frame, let stream = stream(handle, frame.pointee.hd.stream_id) else { return 0 }
     return session(user).invalidFieldReceived(stream, nameLength, valueLength)
   }

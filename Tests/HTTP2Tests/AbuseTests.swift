@@ -109,7 +109,9 @@ struct AbuseTests {
       let count = raw.pull().filter { $0.type == 0 }.reduce(0) { $0 + $1.payload.count }
       try #require(count > 0)
       received += count
-      raw.receive(Wire.windowUpdate(0, UInt32(count)), Wire.windowUpdate(1, UInt32(count)), Frame(type: 6, payload: [UInt8](repeating: 0, count: 8)))
+      raw.receive(
+        Wire.windowUpdate(0, UInt32(count)), Wire.windowUpdate(1, UInt32(count)),
+        Frame(type: 6, payload: [UInt8](repeating: 0, count: 8)))
       try #require(raw.result == .ok)
     }
     #expect(raw.owner.events.suffix(1) == ["1 closed"] || raw.session.wantsWrite)
@@ -147,7 +149,8 @@ struct AbuseTests {
     raw.receive(Frame(type: 1, flags: 5, stream: 1, payload: Wire.fields(Wire.get) + crumb + [UInt8](repeating: 0xbe, count: 20)))
     #expect(raw.owner.events.last == "1 refused headersTooLarge")
     #expect((raw.owner.streams[1]?.headBytes.allocated ?? 0) <= 65_536)
-    raw.receive(Frame(type: 1, flags: 5, stream: 3, payload: Wire.fields(Wire.get) + crumb + [UInt8](repeating: 0xbe, count: 200)))
+    let many = Wire.fields(Wire.get) + crumb + [UInt8](repeating: 0xbe, count: 200)
+    raw.receive(Frame(type: 1, flags: 5, stream: 3, payload: many))
     #expect(calmed(raw))
   }
 

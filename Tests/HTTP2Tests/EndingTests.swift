@@ -91,7 +91,7 @@ struct EndingTests {
 
   private func open(_ raw: Raw, endStream: Bool = true) -> HTTP2Stream? {
     raw.session.request(method: .get, endStream: endStream, context: nil) { sink in
-      for (name, value) in [(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")] as [(StaticString, StaticString)] {
+      for (name, value) in Pair.pseudoHeaders {
         sink.field(name, value)
       }
     }

@@ -36,7 +36,8 @@ struct ExchangeTests {
     #expect(stream.head.method == .post)
     #expect(stream.head.framing == .length(3))
     #expect(stream.head.expectsContinue && stream.head.isPersistent && stream.head.minorVersion == 1)
-    #expect(stream.head.target.length == 4 && stream.head.path.length == 2 && stream.head.query.length == 1 && stream.head.hasQuery)
+    #expect(stream.head.target.length == 4 && stream.head.path.length == 2)
+    #expect(stream.head.hasQuery && stream.head.query.length == 1)
     #expect(stream.head.length == stream.headBytes.count)
     #expect(stream.head.fields.first(.contentLength) == 0 && stream.head.fields.first(.expect) == 1)
   }
@@ -91,7 +92,9 @@ struct ExchangeTests {
     #expect(pair.clientOwner.bodies[1] == [1, 2, 3])
   }
 
-  @Test("a client's trailer that takes part in routing or authentication resets its stream", arguments: ["authorization", "host", "content-length"])
+  @Test(
+    "a client's trailer that takes part in routing or authentication resets its stream",
+    arguments: ["authorization", "host", "content-length"])
   func badTrailer(name: String) throws {
     let raw = Raw()
     raw.receive(Wire.headers(1, Wire.post, endStream: false), Wire.headers(1, [(name, "1")]))

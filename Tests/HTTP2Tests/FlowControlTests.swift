@@ -53,7 +53,11 @@ struct FlowControlTests {
       Pair.send(pair.client, stream, [UInt8](repeating: 1, count: 60_000))
       pair.run()
       #expect(pair.serverOwner.bodies[stream.id]?.count == 60_000, "round \(round)")
-      if round % 2 == 0 { pair.client.reset(stream, .cancel) } else { pair.server.reset(pair.serverOwner.streams[stream.id]!, .cancel) }
+      if round % 2 == 0 {
+        pair.client.reset(stream, .cancel)
+      } else {
+        pair.server.reset(pair.serverOwner.streams[stream.id]!, .cancel)
+      }
       pair.run()
       #expect(pair.server.streamCount == 0 && pair.client.streamCount == 0)
     }

@@ -4,6 +4,10 @@ import HTTP2
 
 /// A server's session and a client's, joined in memory.
 final class Pair {
+  static let pseudoHeaders: [(StaticString, StaticString)] = [
+    (":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/"),
+  ]
+
   let serverOwner = Recorder()
   let clientOwner = Recorder()
   let serverPool: HTTP2StreamPool

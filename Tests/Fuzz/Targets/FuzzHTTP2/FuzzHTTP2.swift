@@ -17,7 +17,8 @@ private final class Owner: HTTP2Owner {
     precondition(length <= 8192, "more than the limit was kept")
     if stream.headRefusal == nil {
       let head = stream.head.length
-      precondition(head == length && stream.head.target.end <= head && stream.head.path.end <= head && stream.head.query.end <= head)
+      precondition(head == length && stream.head.target.end <= head)
+      precondition(stream.head.path.end <= head && stream.head.query.end <= head)
       precondition(stream.head.authority.end <= head && !stream.head.authority.isEmpty && stream.head.fields.count <= 24)
       for index in 0..<stream.head.fields.count {
         let field = stream.head.fields[index]
@@ -67,7 +68,8 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard input.count > 2 else { return 0 }
   let owner = Owner()
   owner.choice = input[0]
-  var limits = HTTP2Limits(headerBytes: 2048, headerCount: 24, uriBytes: 512, streams: 8, streamWindow: 2048, connectionWindow: 65_535)
+  var limits = HTTP2Limits(
+    headerBytes: 2048, headerCount: 24, uriBytes: 512, streams: 8, streamWindow: 2048, connectionWindow: 65_535)
   let isServer = input[1] & 1 == 0
   limits.abuse = isServer ? .client : .backend
   let buffers = BufferPool(keep: 2)
