@@ -4,8 +4,9 @@ import HTTP2
 
 /// One request on an HTTP/2 connection to a backend.
 public final class UpstreamStream {
-  package unowned(unsafe) let connection: UpstreamConnection
-  private unowned(unsafe) let owner: UpstreamSession
+  /// Held, since the last of a response may still be here when its connection is gone.
+  package let connection: UpstreamConnection
+  private let owner: UpstreamSession
   /// Who is served; nil when nobody is any more.
   package unowned(unsafe) var client: UpstreamClient?
   private var stream: HTTP2Stream?
@@ -38,6 +39,7 @@ public final class UpstreamStream {
     requestWritten = stream != nil
     requestComplete = endStream
     if stream == nil {
+      owner.forget(self)
       fail(UpstreamFailure(.reset, requestUnsent: true, connectionReused: true))
     } else if endStream {
       arm(backend.responseTimeout)
@@ -132,11 +134,12 @@ public final class UpstreamStream {
   func resumeReading() {
     guard isPaused else { return }
     isPaused = false
-    while !waiting.isEmpty, !isPaused, let client, let stream {
+    // The stream may be closed by now; what it brought is not lost with it.
+    while !waiting.isEmpty, !isPaused, let client {
       let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
       client.upstreamBody(run)
       waiting.consume(run.count)
-      owner.session.consume(stream, run.count)
+      if let stream { owner.session.consume(stream, run.count) }
     }
     if waiting.isEmpty {
       waiting.giveBack(to: connection.buffers)

@@ -116,6 +116,12 @@ def test_a_reload_under_load_fails_no_request(crossing, token):
     assert counts["2xx"] > 100 and counts["5xx"] == counts["errored"] == counts["timeout"] == 0
 
 
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_slow_reader_gets_everything(crossing, nginx, fetch, edge):
+    body = fetch(f"{crossing[0].url}/blob", edge, "--limit-rate", "3M")
+    assert hashlib.sha256(body).digest() == hashlib.sha256((nginx.directory / "www" / "blob").read_bytes()).digest()
+
+
 def test_a_slow_reader_holds_a_bounded_share(make_gateway, pki, nginx, curl):
     gateway = make_gateway(backends=[conf.backend(pki, nginx.port, protocol="h2")], routes=[conf.route("public", "/**", public=True)])
     before = gateway.resident
