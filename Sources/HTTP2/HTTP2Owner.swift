@@ -3,9 +3,9 @@ import HTTP
 
 /// Whoever serves the streams of a session: it is told here what the peer does.
 ///
-/// A base class for the reason `Channel` is one. `requestHead`, `responseHead`, `content`, `trailer`, `messageEnded` and `goAway` come in
-/// the middle of `receive`; the others at its end, or from `settle`. In all of them every command of the session may be given,
-/// and the session dropped; `receive` and `pull` may not be called from those. Pointers are valid during the call.
+/// A base class for the reason `Channel` is one. `requestHead`, `responseHead`, `content`, `trailer`, `messageEnded` and `goAway`
+/// come in the middle of `receive`; the others at its end, or from `settle`. In all of them every command of the session may
+/// be given, and the session dropped; `receive` and `pull` may not be called from those. Pointers are valid during the call.
 open class HTTP2Owner {
   public init() {}
 
