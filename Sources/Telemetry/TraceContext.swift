@@ -59,7 +59,7 @@ package struct TraceContext: Equatable, Sendable {
     target[2] = 0x2d
     writeTraceID(to: target + 3)
     target[35] = 0x2d
-    Hexadecimal.write(spanID, digits: 16, to: target + 36)
+    Hexadecimal.write(spanID, to: target + 36)
     target[52] = 0x2d
     target[53] = 0x30
     target[54] = isSampled ? 0x31 : 0x30
@@ -67,8 +67,8 @@ package struct TraceContext: Equatable, Sendable {
 
   /// Writes the trace id in hexadecimal: `traceIDLength` bytes.
   package func writeTraceID(to target: UnsafeMutablePointer<UInt8>) {
-    Hexadecimal.write(traceHigh, digits: 16, to: target)
-    Hexadecimal.write(traceLow, digits: 16, to: target + 16)
+    Hexadecimal.write(traceHigh, to: target)
+    Hexadecimal.write(traceLow, to: target + 16)
   }
 
   private static func nonZero(_ random: inout RandomGenerator) -> UInt64 {
