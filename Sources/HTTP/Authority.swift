@@ -23,9 +23,9 @@ package struct Authority: Equatable, Sendable {
       end &+= 1
       host = ByteRange(offset: 0, count: end)
     } else {
-      while end < bytes.count, bytes[end] != UInt8(ascii: ":") { end &+= 1 }
-      guard let length = Authority.nameLength(bytes.extracting(0..<end)) else { return nil }
-      host = ByteRange(offset: 0, count: length)
+      guard let name = Authority.name(bytes) else { return nil }
+      host = ByteRange(offset: 0, count: name.length)
+      end = name.end
     }
     if end == bytes.count {
       port = nil
@@ -37,24 +37,24 @@ package struct Authority: Equatable, Sendable {
     }
   }
 
-  /// Bytes of the name without one trailing dot; nil when it is no name.
-  private static func nameLength(_ name: Span<UInt8>) -> Int? {
-    var length = name.count
-    if length > 1, name[length - 1] == UInt8(ascii: ".") { length -= 1 }
-    guard length > 0, length <= longestHost else { return nil }
-    var labelIsEmpty = true
-    for index in 0..<length {
-      switch name[index] {
-      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "_"):
-        labelIsEmpty = false
-      case UInt8(ascii: "."):
-        if labelIsEmpty { return nil }
-        labelIsEmpty = true
-      default:
+  /// Bytes of the name at the front without one trailing dot, and where it ends with it; nil when it is no name.
+  private static func name(_ bytes: Span<UInt8>) -> (length: Int, end: Int)? {
+    var label = 0
+    var end = 0
+    while true {
+      end = NameScan.firstOther(bytes, from: end, to: bytes.count)
+      if end == bytes.count || bytes[end] == UInt8(ascii: ":") { break }
+      if bytes[end] == UInt8(ascii: ".") {
+        if end == label { return nil }
+        label = end &+ 1
+      } else if bytes[end] != UInt8(ascii: "_") {
         return nil
       }
+      end &+= 1
     }
-    return labelIsEmpty ? nil : length
+    // The last label may be empty, if there is one before it.
+    let length = end > label ? end : end &- 1
+    return length > 0 && length <= longestHost ? (length, end) : nil
   }
 
   private static func port(_ digits: Span<UInt8>) -> UInt16? {

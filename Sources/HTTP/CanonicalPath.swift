@@ -35,14 +35,18 @@ package enum CanonicalPath {
 
   /// The usual case: no escape, no segment that begins with a dot, no empty segment, nothing to refuse.
   private static func isPlain(_ path: Span<UInt8>) -> Bool {
-    var afterSlash = false
-    for index in path.indices {
+    var segment = -1
+    var index = 0
+    while true {
+      index = NameScan.firstOther(path, from: index, to: path.count)
+      guard index < path.count else { return true }
       let byte = path[index]
       guard isKept(byte) else { return false }
-      if afterSlash, byte == UInt8(ascii: "/") || byte == UInt8(ascii: ".") { return false }
-      afterSlash = byte == UInt8(ascii: "/")
+      let isSlash = byte == UInt8(ascii: "/")
+      if index == segment, isSlash || byte == UInt8(ascii: ".") { return false }
+      index &+= 1
+      if isSlash { segment = index }
     }
-    return true
   }
 
   private static func rewrite(

@@ -1,6 +1,6 @@
 extension FieldName {
   /// The name in lower case, as HTTP/2 writes it (RFC 9113 section 8.2.1); empty for `other`.
-  package var canonicalName: StaticString {
+  @inline(__always) package var canonicalName: StaticString {
     switch self {
     case .other: return ""
     case .host: return "host"

@@ -15,10 +15,10 @@ enum FieldLine {
   /// `incomplete` promises that there is no LF in it; a malformed line may be cut off as well.
   @inline(__always)
   static func read(_ bytes: Span<UInt8>, at start: Int, to end: Int) -> FieldLine {
-    var index = HeadScan.firstBesidesName(bytes, from: start, to: end)
+    var index = NameScan.firstOther(bytes, from: start, to: end)
     while index < end, bytes[index] != UInt8(ascii: ":") {
       guard TokenByte.contains(bytes[index]) else { return index == start ? emptyLine(bytes, at: start, to: end) : .malformed }
-      index = HeadScan.firstBesidesName(bytes, from: index &+ 1, to: end)
+      index = NameScan.firstOther(bytes, from: index &+ 1, to: end)
     }
     guard index < end else { return .incomplete }
     let name = start..<index

@@ -7,6 +7,10 @@ enum HTTPVersion {
 
   /// - Returns: `versionNotSupported` for a version of HTTP that is neither, `badRequest` for what is none; nil when read.
   static func read(_ text: Span<UInt8>, into minorVersion: inout UInt8) -> HeadError? {
+    if text.equals("HTTP/1.1") {
+      minorVersion = 1
+      return nil
+    }
     guard text.count == length else { return .badRequest }
     guard text.extracting(0..<5).equals("HTTP/"), text[6] == UInt8(ascii: "."), text[5] &- 0x30 < 10, text[7] &- 0x30 < 10
     else { return .badRequest }

@@ -7,6 +7,15 @@ struct MessageFraming {
   private(set) var isChunked = false
   private(set) var connection = ConnectionOptions()
 
+  /// Whether there is anything for `note` in a field of this name.
+  @inline(__always)
+  static func concerns(_ name: FieldName) -> Bool {
+    switch name {
+    case .contentLength, .transferEncoding, .connection: return true
+    default: return false
+    }
+  }
+
   /// Looks at `Content-Length`, `Transfer-Encoding` and `Connection`; other fields are none of its business.
   ///
   /// - Returns: why the head is refused, or nil.

@@ -58,18 +58,13 @@ enum RequestTarget {
 
   private static func pathAndQuery(_ bytes: Span<UInt8>, from start: Int, into head: inout RequestHead) -> HeadError? {
     let end = head.target.end
-    var pathEnd = start
-    while pathEnd < end, bytes[pathEnd] != UInt8(ascii: "?") {
-      if bytes[pathEnd] == UInt8(ascii: "#") { return .badPath }
-      pathEnd &+= 1
-    }
+    let pathEnd = HeadScan.first(UInt8(ascii: "?"), or: UInt8(ascii: "#"), of: bytes, from: start, to: end)
     head.path = ByteRange(offset: start, count: pathEnd &- start)
     guard pathEnd < end else { return nil }
-    var index = pathEnd &+ 1
-    while index < end {
-      if bytes[index] == UInt8(ascii: "#") { return .badPath }
-      index &+= 1
-    }
+    // In a query a `?` is nothing special (RFC 3986 section 3.4).
+    guard bytes[pathEnd] == UInt8(ascii: "?"),
+      HeadScan.first(UInt8(ascii: "#"), or: UInt8(ascii: "#"), of: bytes, from: pathEnd &+ 1, to: end) == end
+    else { return .badPath }
     head.hasQuery = true
     head.query = ByteRange(offset: pathEnd &+ 1, count: end &- pathEnd &- 1)
     return nil

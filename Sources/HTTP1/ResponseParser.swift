@@ -91,10 +91,8 @@ package struct ResponseParser {
         lineStart = next
         scanned = next
         guard head.fields.count < limits.headerCount, head.fields.append(field) else { return fail(.headersTooLarge) }
-        if case .other = field.id { continue }
-        if let error = framing.note(field, in: bytes, minorVersion: head.minorVersion) {
-          return fail(error)
-        }
+        guard MessageFraming.concerns(field.id) else { continue }
+        if let error = framing.note(field, in: bytes, minorVersion: head.minorVersion) { return fail(error) }
       case .end(let next):
         head.length = next
         finish(&head, requestMethod: requestMethod)
