@@ -26,6 +26,7 @@ let package = Package(
     .target(name: "HTTP", dependencies: ["Bytes"]),
     .target(name: "HTTP1", dependencies: ["HTTP", "Bytes", "CLinux"]),
     .target(name: "HTTP2", dependencies: ["HTTP", "Bytes", "CNghttp2"]),
+    .target(name: "WebSocket", dependencies: ["COpenSSL"]),
     .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"]),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"]),
     .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"]),
@@ -37,7 +38,10 @@ let package = Package(
     .target(name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .target(
       name: "Proxy",
-      dependencies: ["Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "JSON", "CLinux"]),
+      dependencies: [
+        "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes",
+        "JSON", "CLinux",
+      ]),
 
     // The process.
     .target(
@@ -59,6 +63,7 @@ let package = Package(
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTP"]),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP", "Bytes", "CNghttp2"]),
+    .testTarget(name: "WebSocketTests", dependencies: ["WebSocket"]),
     .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON"]),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HTTP", "Bytes"]),

@@ -38,8 +38,11 @@ package struct RequestHead: ~Copyable {
   package var isPersistent = true
   /// `Expect: 100-continue` on a request with content (RFC 9110 section 10.1.1).
   package var expectsContinue = false
-  /// `Connection` names `upgrade` and there is an `Upgrade` field.
-  package var wantsUpgrade = false
+  /// The opening handshake of a WebSocket: a GET without content that asks for the upgrade (RFC 6455 section 4.1), or an extended
+  /// CONNECT for `websocket` (RFC 8441 section 4), whose method reads GET here. Other upgrades are not offered and not seen.
+  package var isWebSocket = false
+  /// The value of `Sec-WebSocket-Key`; empty in HTTP/2, which has none.
+  package var webSocketKey: ByteRange = .empty
   /// `Connection` names something besides `close`, `keep-alive` and `upgrade`: ask `HopByHop.isNominated` of each field.
   package var hasConnectionOptions = false
   /// Bytes of the whole head, the empty line included.
@@ -62,7 +65,8 @@ package struct RequestHead: ~Copyable {
     framing = .none
     isPersistent = true
     expectsContinue = false
-    wantsUpgrade = false
+    isWebSocket = false
+    webSocketKey = .empty
     hasConnectionOptions = false
     length = 0
     fields.removeAll()

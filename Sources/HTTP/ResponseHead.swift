@@ -10,6 +10,8 @@ public struct ResponseHead: ~Copyable {
   package var isPersistent = true
   /// `Connection` names something besides `close`, `keep-alive` and `upgrade`: ask `HopByHop.isNominated` of each field.
   package var hasConnectionOptions = false
+  /// 101, and what it switches to is WebSocket (RFC 6455 section 4.2.2).
+  package var isWebSocket = false
   /// Bytes of the whole head, the empty line included.
   package var length = 0
   package var fields: HeaderBlock
@@ -28,6 +30,7 @@ public struct ResponseHead: ~Copyable {
     framing = .none
     isPersistent = true
     hasConnectionOptions = false
+    isWebSocket = false
     length = 0
     fields.removeAll()
   }

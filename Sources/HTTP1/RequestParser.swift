@@ -30,7 +30,7 @@ package struct RequestParser {
   private var emptyLinesSeen = 0
   private var framing = MessageFraming()
   private var hasHost = false
-  private var hasUpgrade = false
+  private var webSocket = WebSocketRequest()
   private var expectsContinue = false
 
   package init(limits: HeadLimits) {
@@ -128,8 +128,8 @@ package struct RequestParser {
       guard head.minorVersion == 1 else { return nil }
       guard bytes.extracting(field.value.bounds).equalsIgnoringCase("100-continue") else { return .expectationFailed }
       expectsContinue = true
-    case .upgrade:
-      hasUpgrade = true
+    case .upgrade, .secWebSocketKey, .secWebSocketVersion:
+      webSocket.note(field, in: bytes)
     default:
       break
     }
@@ -151,7 +151,10 @@ package struct RequestParser {
     head.hasConnectionOptions = framing.connection.namesFields
     head.expectsContinue = expectsContinue && hasContent
     // HTTP/1.0 has no upgrade (RFC 9110 section 7.8).
-    head.wantsUpgrade = hasUpgrade && framing.connection.upgrade && head.minorVersion == 1
+    if framing.connection.upgrade, head.minorVersion == 1, head.method == .get, head.framing == .none, webSocket.isComplete {
+      head.isWebSocket = true
+      head.webSocketKey = webSocket.key
+    }
     reset()
     return .complete
   }

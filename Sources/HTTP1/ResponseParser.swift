@@ -95,6 +95,7 @@ package struct ResponseParser {
         if let error = framing.note(field, in: bytes, minorVersion: head.minorVersion) { return fail(error) }
       case .end(let next):
         head.length = next
+        if head.status == 101 { head.isWebSocket = switchesToWebSocket(head, bytes) }
         finish(&head, requestMethod: requestMethod)
         return .complete
       case .incomplete:
@@ -103,6 +104,12 @@ package struct ResponseParser {
         return HeadScan.lineFeed(bytes, from: lineStart, to: end) == nil ? stall(at: end) : fail(.badRequest)
       }
     }
+  }
+
+  private func switchesToWebSocket(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>) -> Bool {
+    guard framing.connection.upgrade, let index = head.fields.first(.upgrade), head.fields.first(.upgrade, from: index + 1) == nil
+    else { return false }
+    return bytes.extracting(head.fields[index].value.bounds).equalsIgnoringCase("websocket")
   }
 
   /// RFC 9112 section 6.3, in its order.

@@ -3,8 +3,8 @@ import HTTP
 
 /// Whoever serves the streams of a session: it is told here what the peer does.
 ///
-/// A base class for the reason `Channel` is one. `requestHead`, `responseHead`, `content`, `trailer`, `messageEnded` and `goAway`
-/// come in the middle of `receive`; the others at its end, or from `settle`. In all of them every command of the session may
+/// A base class for the reason `Channel` is one. `requestHead`, `responseHead`, `content`, `trailer`, `messageEnded`,
+/// `settingsReceived` and `goAway` come in the middle of `receive`; the others at its end, or from `settle`. In all of them every command of the session may
 /// be given, and the session dropped; `receive` and `pull` may not be called from those. Pointers are valid during the call.
 open class HTTP2Owner {
   public init() {}
@@ -31,6 +31,8 @@ open class HTTP2Owner {
   open func streamClosed(_ stream: HTTP2Stream) {}
   /// What was waiting to be sent on the stream has gone down to the low-water mark.
   open func outputDrained(_ stream: HTTP2Stream) {}
+  /// The peer's first SETTINGS are in force.
+  open func settingsReceived() {}
   /// The peer closes: streams above `lastStream` were not acted on, and those of ours are reset with `refusedStream`.
   open func goAway(lastStream: Int32, _ code: HTTP2ErrorCode) {}
 }

@@ -53,17 +53,25 @@ extension HTTP2Session {
     min(Int(nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)), limits.streams)
   }
 
+  /// Whether the peer takes extended CONNECT (RFC 8441 section 3); false until its SETTINGS have come.
+  package var peerTakesTunnels: Bool {
+    settingsReceived && nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1
+  }
+
   /// Sends a request. `write` gives the pseudo-headers first (RFC 9113 section 8.3.1).
   ///
-  /// - Parameter method: the one that `write` gives; it decides whether the response has content.
+  /// - Parameters:
+  ///   - method: the one that `write` gives; it decides whether the response has content.
+  ///   - isTunnel: an extended CONNECT: only when `peerTakesTunnels`.
   /// - Returns: nil when no stream can be opened: too many, or the connection is closing.
   package func request(
-    method: HTTPMethod, endStream: Bool, context: AnyObject?, _ write: (inout FieldSink) -> Void
+    method: HTTPMethod, endStream: Bool, isTunnel: Bool = false, context: AnyObject?, _ write: (inout FieldSink) -> Void
   ) -> HTTP2Stream? {
     guard canOpenStream else { return nil }
     let stream = pool.take()
     stream.context = context
     stream.isHeadRequest = method == .head
+    stream.isTunnelRequest = isTunnel
     stream.hasResponded = true
     stream.outputEnded = endStream
     pool.sink.removeAll()

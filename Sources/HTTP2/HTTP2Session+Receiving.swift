@@ -124,6 +124,9 @@ extension HTTP2Session {
       // Padding is no content.
       if !isEnd, header.length <= frame.pointee.data.padlen, !bounds.allow(.emptyData, now: now) { return stop(.enhanceYourCalm) }
       if isEnd, let stream { messageEnded(stream) }
+    case FrameType.settings where header.flags & FrameType.acknowledgement == 0 && !settingsReceived:
+      settingsReceived = true
+      owner.settingsReceived()
     case FrameType.goAway:
       goAwayReceived = true
       let goAway = frame.pointee.goaway

@@ -42,6 +42,8 @@ package final class HTTP2Session {
   /// `abandon` was called: the owner is told nothing any more.
   package private(set) var isAbandoned = false
   package internal(set) var goAwayReceived = false
+  /// The peer has said what it takes: until then its settings are the RFC's.
+  package internal(set) var settingsReceived = false
   package internal(set) var goAwaySent = false
   /// The code of the last GOAWAY that was sent.
   package internal(set) var goAwayCode: HTTP2ErrorCode?

@@ -13,6 +13,8 @@ extension HTTP2Stream {
     scheme = .empty
     pseudoPath = .empty
     pseudoAuthority = .empty
+    pseudoProtocol = .empty
+    hasProtocol = false
     hostField = .empty
     hasContentLength = false
     expectsContinue = false
@@ -65,6 +67,9 @@ extension HTTP2Stream {
       pseudoAuthority = range
     } else if name.equals(":scheme") {
       scheme = range
+    } else if name.equals(":protocol") {
+      pseudoProtocol = range
+      hasProtocol = true
     } else {
       refuseHead(.badRequest)
     }
@@ -118,8 +123,9 @@ extension HTTP2Stream {
     let method = headBytes.readable.extracting(head.methodRange.bounds).span
     guard TokenByte.isToken(method) else { return refuse(.badRequest) }
     head.method = HTTPMethod(token: method)
+    if hasProtocol, let error = readProtocol(endStream: endStream) { return refuse(error) }
     if let error = readAuthority() ?? readTarget(limits) { return refuse(error) }
-    if !hasContentLength { head.framing = endStream ? .none : .stream }
+    if !hasContentLength, !head.isWebSocket { head.framing = endStream ? .none : .stream }
     var hasContent = !endStream
     if case .length(let length) = head.framing, length == 0 { hasContent = false }
     head.expectsContinue = expectsContinue && hasContent
@@ -159,6 +165,20 @@ extension HTTP2Stream {
     {
       return .badHost
     }
+    return nil
+  }
+
+  /// Extended CONNECT (RFC 8441 section 4): only for `websocket`, and then it is to policy the GET that it would be in HTTP/1.1.
+  private func readProtocol(endStream: Bool) -> HTTP2HeadError? {
+    let name = headBytes.readable.extracting(pseudoProtocol.bounds).span
+    guard head.method == .connect, name.equals("websocket"), !endStream else { return .badRequest }
+    guard !hasContentLength else { return .badFraming }
+    head.isWebSocket = true
+    head.method = .get
+    let start = headBytes.count
+    headBytes.append(HTTPMethod.get.token)
+    head.methodRange = ByteRange(offset: start, count: headBytes.count - start)
+    head.framing = .none
     return nil
   }
 

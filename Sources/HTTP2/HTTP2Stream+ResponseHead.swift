@@ -59,6 +59,9 @@ extension HTTP2Stream {
     guard status != 0, status != 101, !(status < 200 && endStream) else { return refuseHead(.badRequest) }
     if status < 200 || status == 204 || status == 304 || isHeadRequest {
       responseHead.framing = .none
+    } else if isTunnelRequest, status < 300 {
+      // What follows is the tunnel's, whatever length the head may have promised (RFC 9110 section 9.3.6).
+      responseHead.framing = .stream
     } else if !hasContentLength {
       responseHead.framing = endStream ? .none : .stream
     }

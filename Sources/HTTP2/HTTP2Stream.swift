@@ -63,6 +63,8 @@ public final class HTTP2Stream {
   var scheme = ByteRange.empty
   var pseudoPath = ByteRange.empty
   var pseudoAuthority = ByteRange.empty
+  var pseudoProtocol = ByteRange.empty
+  var hasProtocol = false
   var hostField = ByteRange.empty
   var hasContentLength = false
   var expectsContinue = false
@@ -74,6 +76,8 @@ public final class HTTP2Stream {
   var hasFinalHead = false
   /// Client: the request was HEAD, so its response has no content.
   var isHeadRequest = false
+  /// Client: an extended CONNECT, whose 2xx is the start of a tunnel.
+  var isTunnelRequest = false
 
   init(requestFields: Int, responseFields: Int) {
     head = RequestHead(fieldCapacity: requestFields)
@@ -113,6 +117,7 @@ public final class HTTP2Stream {
     readsTrailers = false
     hasFinalHead = false
     isHeadRequest = false
+    isTunnelRequest = false
     if headBytes.allocated > HTTP2StreamPool.keptHeadBytes { headBytes.release() } else { headBytes.removeAll() }
     crumbs.release()
     beginSection()

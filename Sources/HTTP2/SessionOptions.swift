@@ -44,6 +44,9 @@ enum SessionOptions {
       // The dependency tree of RFC 7540 is work for us and a weapon for the peer (RFC 9218 section 2.1).
       entries.append(
         nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
+      // WebSockets over HTTP/2 (RFC 8441 section 3).
+      entries.append(
+        nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL.rawValue), value: 1))
     case .client:
       entries.append(nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
     }

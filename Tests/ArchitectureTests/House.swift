@@ -16,6 +16,7 @@ enum House {
     room("HTTP", "Bytes"),
     room("HTTP1", "HTTP", "Bytes", "CLinux"),
     room("HTTP2", "HTTP", "Bytes", "CNghttp2"),
+    room("WebSocket", "COpenSSL"),
     room("Tokens", "JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"),
     room("Routing", "HTTP", "JSON", "Bytes"),
     room("Telemetry", "HTTP", "Bytes"),
@@ -25,9 +26,8 @@ enum House {
     room("Transport", "TLS", "Reactor", "Bytes", "CLinux"),
     room("Upstream", "Transport", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
     room(
-      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "JSON",
-      "Bytes",
-      "CLinux"),
+      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP2", "HTTP1", "HTTP", "TLS",
+      "Reactor", "JSON", "Bytes", "CLinux"),
     // The process.
     room("Configuration", "Routing", "JSON", "Bytes", "HTTP", "COpenSSL", "Yams", dataPlane: false),
     room(

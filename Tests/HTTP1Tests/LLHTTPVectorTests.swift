@@ -97,6 +97,8 @@ struct LLHTTPVectorTests {
       }
       text = text.replacing("HTTP/1.1\r\n", with: "HTTP/1.1\r\nHost: \(host)\r\n")
     }
+    // What follows a request for an upgrade is no HTTP to the vectors.
+    let asksForUpgrade = text.lowercased().contains("upgrade:")
     var bytes = Array(text.utf8)
     var count = 0
     while !bytes.isEmpty {
@@ -107,7 +109,7 @@ struct LLHTTPVectorTests {
         bytes.removeFirst(head.length)
         let (isWhole, error) = skipContent(head.framing, &bytes)
         if isWhole { count += 1 }
-        if !isWhole || !head.isPersistent || head.wantsUpgrade || head.method == "CONNECT" { return (count, error) }
+        if !isWhole || !head.isPersistent || asksForUpgrade || head.method == "CONNECT" { return (count, error) }
       }
     }
     return (count, nil)

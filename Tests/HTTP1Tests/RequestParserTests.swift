@@ -148,16 +148,28 @@ struct RequestParserTests {
     #expect(Wire.request(head + "close, x-a\r\n\r\n").value?.hasConnectionOptions == true)
   }
 
+  static let handshake = """
+    Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13
+    """
+
   @Test(
-    "an upgrade takes both fields and HTTP/1.1",
+    "the opening of a WebSocket is exactly that, or an ordinary request",
     arguments: [
-      ("1.1", "Connection: Upgrade\r\nUpgrade: websocket", true), ("1.1", "Upgrade: websocket", false), ("1.1",
-      "Connection: upgrade", false),
-      ("1.0", "Connection: upgrade\r\nUpgrade: websocket", false), ("1.1",
-      "upgrade: x\r\nconnection: keep-alive,  UPGRADE", true),
+      ("GET", "1.1", handshake, true),
+      ("GET", "1.1", handshake.replacing("Upgrade: websocket", with: "Upgrade: h2c, WebSocket"), true),
+      ("GET", "1.1", handshake.replacing("Connection: Upgrade", with: "connection: keep-alive,  UPGRADE"), true),
+      ("GET", "1.0", handshake, false), ("POST", "1.1", handshake, false),
+      ("GET", "1.1", handshake + "\r\nContent-Length: 0", false),
+      ("GET", "1.1", handshake + "\r\nTransfer-Encoding: chunked", false),
+      ("GET", "1.1", handshake.replacing("Connection: Upgrade\r\n", with: ""), false),
+      ("GET", "1.1", handshake.replacing("Upgrade: websocket", with: "Upgrade: websocket2"), false),
+      ("GET", "1.1", handshake.replacing("13", with: "8"), false), ("GET", "1.1", handshake + "\r\nSec-WebSocket-Version: 8", false),
+      ("GET", "1.1", handshake.replacing("ZQ==", with: "ZQ=="  + "="), false),
+      ("GET", "1.1", handshake.replacing("ZQ==", with: "ZQ=A"), false), ("GET", "1.1", handshake.replacing("dGhl", with: "d.hl"), false),
+      ("GET", "1.1", handshake + "\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", false),
     ])
-  func upgrade(version: String, fields: String, expected: Bool) {
-    #expect(Wire.request("GET / HTTP/\(version)\r\nHost: a\r\n\(fields)\r\n\r\n").value?.wantsUpgrade == expected)
+  func webSocket(method: String, version: String, fields: String, expected: Bool) {
+    #expect(Wire.request("\(method) / HTTP/\(version)\r\nHost: a\r\n\(fields)\r\n\r\n").value?.isWebSocket == expected)
   }
 
   @Test(

@@ -13,7 +13,7 @@ enum Wire {
     var framing = BodyFraming.none
     var isPersistent = true
     var expectsContinue = false
-    var wantsUpgrade = false
+    var isWebSocket = false
     var hasConnectionOptions = false
     var length = 0
     var fields: [[String]] = []
@@ -62,7 +62,7 @@ enum Wire {
             method: text(bytes, head.methodRange), path: text(bytes, head.path),
             query: head.hasQuery ? text(bytes, head.query) : nil,
             authority: text(bytes, head.authority), framing: head.framing, isPersistent: head.isPersistent,
-            expectsContinue: head.expectsContinue, wantsUpgrade: head.wantsUpgrade,
+            expectsContinue: head.expectsContinue, isWebSocket: head.isWebSocket,
             hasConnectionOptions: head.hasConnectionOptions,
             length: head.length, fields: fields))
       }
