@@ -78,10 +78,11 @@ enum BackendDecoder {
 
   private static func timeouts(_ cursor: Cursor) -> BackendTimeouts {
     var timeouts = BackendTimeouts()
-    guard let values = cursor.mapping(["connect", "response", "idle"]) else { return timeouts }
+    guard let values = cursor.mapping(["connect", "response", "idle", "tunnel"]) else { return timeouts }
     if let value = values["connect"]?.duration(1...3_600_000) { timeouts.connect = value }
     if let value = values["response"]?.duration(1...3_600_000) { timeouts.response = value }
     if let value = values["idle"]?.duration(1...3_600_000) { timeouts.idle = value }
+    if let value = values["tunnel"]?.duration(1...86_400_000) { timeouts.tunnel = value }
     return timeouts
   }
 

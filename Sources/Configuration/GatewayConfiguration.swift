@@ -116,6 +116,8 @@ package enum TokenSourceSettings: Sendable, Equatable {
   /// `scheme` is matched without regard to case (RFC 9110 section 11.1); nil takes the whole value.
   case header(name: String, scheme: String?)
   case cookie(name: String)
+  /// Behind `marker` in `Sec-WebSocket-Protocol`.
+  case subprotocol(marker: String)
 }
 
 package struct IdentityProviderSettings: Sendable {
@@ -193,6 +195,8 @@ package struct BackendTimeouts: Sendable, Equatable {
   package var connect = 2_000
   package var response = 15_000
   package var idle = 60_000
+  /// How long a WebSocket may be silent in both directions.
+  package var tunnel = 300_000
   package init() {}
 }
 
@@ -233,6 +237,8 @@ package struct RouteSettings: Sendable {
   package var timeout: Int?
   package var bodyMaximum: UInt64?
   package var forwardAccessToken = false
+  /// Whether a response or WebSocket ends when its access token does.
+  package var endAtExpiry = false
   package var location: SourceLocation
   package init(name: Located<String>, match: RouteMatch, location: SourceLocation) {
     self.name = name

@@ -90,14 +90,26 @@ enum IdentityProviderDecoder {
   }
 
   private static func tokenSource(_ cursor: Cursor) -> TokenSourceSettings? {
-    guard let values = cursor.mapping(["header", "scheme", "cookie"], later: ["query"]) else { return nil }
+    guard let values = cursor.mapping(["header", "scheme", "cookie", "websocket_protocol"], later: ["query"]) else { return nil }
+    if let marker = values["websocket_protocol"] {
+      guard values["header"] == nil, values["scheme"] == nil, values["cookie"] == nil else {
+        marker.report("`websocket_protocol` stands by itself: make each place to look for tokens an entry of its own")
+        return nil
+      }
+      return subprotocol(marker)
+    }
     switch (values["header"], values["cookie"]) {
     case (let header?, nil):
       let scheme = values["scheme"]?.locatedText()
       if let scheme, !TokenByte.isToken(Array(scheme.value.utf8).span) {
         values["scheme"]?.report("`\(scheme.value)` is no authentication scheme: write a word such as `Bearer`")
       }
-      return FieldNameDecoder.decode(header, allowed: [.authorization]).map { .header(name: $0, scheme: scheme?.value) }
+      guard let name = FieldNameDecoder.decode(header, allowed: [.authorization, .secWebSocketProtocol]) else { return nil }
+      if name.lowercased() == "sec-websocket-protocol" {
+        header.report("a token among subprotocols stands behind a marker: write `{ websocket_protocol: bearer }`")
+        return nil
+      }
+      return .header(name: name, scheme: scheme?.value)
     case (nil, let cookie?):
       values["scheme"]?.report("a cookie has no `scheme`: leave it out")
       guard let name = cookie.text() else { return nil }
@@ -107,8 +119,17 @@ enum IdentityProviderDecoder {
       }
       return .cookie(name: name)
     default:
-      cursor.report("a place to look for tokens is `{ header: NAME, scheme: SCHEME }` or `{ cookie: NAME }`")
+      cursor.report("a place to look for tokens is `{ header: NAME, scheme: SCHEME }`, `{ cookie: NAME }` or `{ websocket_protocol: MARKER }`")
       return nil
     }
+  }
+
+  private static func subprotocol(_ cursor: Cursor) -> TokenSourceSettings? {
+    guard let marker = cursor.text() else { return nil }
+    guard TokenByte.isToken(Array(marker.utf8).span) else {
+      cursor.report("`\(marker)` is no subprotocol: write a word such as `bearer`")
+      return nil
+    }
+    return .subprotocol(marker: marker)
   }
 }

@@ -10,6 +10,7 @@ struct RouteDecoder {
   func decode(_ cursor: Cursor) -> RouteSettings? {
     let known = [
       "name", "match", "authenticate", "authorize", "backend", "backends", "rewrite", "timeout", "body", "forward_access_token",
+      "end_at_expiry",
     ]
     guard let values = cursor.mapping(known, later: ["rate_limit"]) else { return nil }
     let name = values.required("name", "a name of your choice")?.name()
@@ -22,6 +23,10 @@ struct RouteDecoder {
     let maximum = values["body"].flatMap { $0.mapping(["maximum"]) }
       .flatMap { $0.required("maximum", "a size such as `1MiB`")?.size(0...1 << 40) }
     let forwards = values["forward_access_token"]?.boolean()
+    let endsAtExpiry = values["end_at_expiry"]?.boolean()
+    if endsAtExpiry == true, providers?.isEmpty == true {
+      values["end_at_expiry"]?.report("a public route has no access token that could expire: leave `end_at_expiry` out")
+    }
     guard let name, let match, let providers, let authorization, let backends else { return nil }
     var settings = RouteSettings(name: name, match: match, location: cursor.location)
     settings.providers = providers
@@ -31,6 +36,7 @@ struct RouteDecoder {
     settings.timeout = timeout
     settings.bodyMaximum = maximum.map(UInt64.init)
     settings.forwardAccessToken = forwards ?? false
+    settings.endAtExpiry = endsAtExpiry ?? false
     return settings
   }
 

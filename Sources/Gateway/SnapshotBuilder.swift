@@ -242,7 +242,7 @@ package final class SnapshotBuilder {
       name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .backend), endpoints: addresses,
       tls: tls, balance: settings.balance == .roundRobin ? .roundRobin : .leastRequests, protocols: protocols,
       connectTimeout: settings.timeouts.connect, responseTimeout: settings.timeouts.response, idleTimeout: settings.timeouts.idle,
-      connectionLimit: share(settings.limits.connections), pendingLimit: share(settings.limits.pending),
+      tunnelTimeout: settings.timeouts.tunnel, connectionLimit: share(settings.limits.connections), pendingLimit: share(settings.limits.pending),
       poolKey: Array(trust.utf8) + [0] + authorities.fingerprint + chain.thumbprint)
   }
 
@@ -282,12 +282,14 @@ package final class SnapshotBuilder {
       rule: settings.authorization,
       requiredScopes: Self.scopes(settings.authorization), backends: settings.backends.map { ($0.backend, $0.weight) },
       stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,
-      bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken)
+      bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken,
+      endsAtExpiry: settings.endAtExpiry)
   }
 
   private static func source(_ settings: TokenSourceSettings) -> TokenSource {
     switch settings {
     case .cookie(let name): return .cookie(name: Array(name.utf8))
+    case .subprotocol(let marker): return .subprotocol(marker: Array(marker.utf8))
     case .header(let name, let scheme):
       if name.lowercased() == "authorization", scheme?.lowercased() == "bearer" { return .bearer }
       return .field(

@@ -49,6 +49,20 @@ package enum ClientStream {
     }
   }
 
+  /// The handshake's answer, after which content flows both ways until either side ends it.
+  ///
+  /// - Returns: the status that says so: 101, or 200 in HTTP/2.
+  func respondTunnel(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) -> Int {
+    switch self {
+    case .http1(let connection):
+      connection.respondTunnel(head, bytes, to: exchange)
+      return 101
+    case .http2(let stream):
+      stream.respondTunnel(head, bytes, to: exchange)
+      return 200
+    }
+  }
+
   func respondContent(_ bytes: UnsafeBufferPointer<UInt8>) {
     switch self {
     case .http1(let connection): connection.respondContent(bytes)
@@ -110,19 +124,20 @@ package enum ClientStream {
     }
   }
 
-  /// Bounds the time until the response is complete, in ms; 0 for no bound.
-  func armExchange(_ milliseconds: Int) {
+  /// Asks for `Exchange.timeIsUp` at `time`, in ms of the loop's clock; 0 for never.
+  func armExchange(until time: UInt64) {
     switch self {
-    case .http1(let connection): connection.armExchange(milliseconds)
-    case .http2(let stream): stream.armExchange(milliseconds)
+    case .http1(let connection): connection.armExchange(until: time)
+    case .http2(let stream): stream.armExchange(until: time)
     }
   }
 
-  /// Cuts the client off in the middle of a response, so that it cannot take a part for the whole.
-  func abort() {
+  /// Cuts the client off in the middle of a response, so that it cannot take a part for the whole. A gRPC client is told why:
+  /// its responses end with a status, and one that is not OK says it all.
+  func abort(_ error: GatewayError, isGRPC: Bool) {
     switch self {
     case .http1(let connection): connection.abort()
-    case .http2(let stream): stream.abort()
+    case .http2(let stream): stream.abort(error, isGRPC: isGRPC)
     }
   }
 }

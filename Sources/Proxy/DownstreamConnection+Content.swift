@@ -29,6 +29,11 @@ extension DownstreamConnection {
       return true
     case .chunked:
       return readChunks(exchange, bytes)
+    case .tunnel:
+      exchange.requestContent(bytes)
+      guard isOpen else { return false }
+      input.consume(bytes.count)
+      return true
     }
   }
 
@@ -61,13 +66,24 @@ extension DownstreamConnection {
     return true
   }
 
+  /// The client ends its side of a tunnel: the backend hears of it, and what it still says is passed on.
+  func endTunnel() {
+    pauseReading()
+    guard !tunnelIsEnding, let exchange else { return close() }
+    tunnelIsEnding = true
+    exchange.requestEnded()
+  }
+
   private func endContent(_ exchange: Exchange) {
     state = .awaitingResponse
     setDeadline(0)
     exchange.requestEnded()
   }
 
-  private func setContentDeadline() { arm(context.bodyTimeout) }
+  /// A tunnel may be silent for as long as its backend's time-out says.
+  private func setContentDeadline() {
+    if case .tunnel = content { arm(0) } else { arm(context.bodyTimeout) }
+  }
 
   /// Drops content that came after an early answer. True when the request's end was reached.
   func discardContent() -> Bool {

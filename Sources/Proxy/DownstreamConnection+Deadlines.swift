@@ -8,9 +8,9 @@ extension DownstreamConnection {
     setDeadline(min(Self.restAfter, context.idleTimeout))
   }
 
-  /// Bounds the time until the response is complete.
-  func armExchange(_ milliseconds: Int) {
-    exchangeDeadline = milliseconds == 0 ? 0 : loop.now &+ UInt64(milliseconds)
+  /// Sets when the exchange's time is up.
+  func armExchange(until time: UInt64) {
+    exchangeDeadline = time
     arm(0)
   }
 
@@ -57,6 +57,7 @@ extension DownstreamConnection {
       return close()
     }
     if state == .readingContent, !exchangeIsOver {
+      if case .tunnel = content { return arm(0) }
       guard isWaitingForClient else {
         // Paused on the backend's behalf, whose own deadline bounds the wait.
         return setDeadline(context.bodyTimeout)
@@ -64,7 +65,7 @@ extension DownstreamConnection {
       closesAfterResponse = true
       exchange?.interrupt(.requestTimeout)
     } else {
-      exchange?.interrupt(.upstreamTimeout)
+      exchange?.timeIsUp()
     }
     finishTurn()
   }

@@ -6,6 +6,7 @@ extension DownstreamConnection {
   /// The response is complete. Goes on with the next request, or ends.
   func responseCompleted() {
     exchangeDeadline = 0
+    let wasWebSocket = exchange?.head.isWebSocket ?? false
     exchange = nil
     switch state {
     case .readingContent:
@@ -14,6 +15,8 @@ extension DownstreamConnection {
       setDeadline(Self.lingerTime)
       if isReadingPaused { resumeReading() }
     case .awaitingResponse:
+      // What follows a request for a WebSocket that was refused may be no HTTP at all.
+      if wasWebSocket, !input.isEmpty { closesAfterResponse = true }
       if closesAfterResponse { return startFlushing() }
       nextRequest()
     default:

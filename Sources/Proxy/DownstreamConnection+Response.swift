@@ -1,6 +1,7 @@
 import Bytes
 import HTTP
 import HTTP1
+import WebSocket
 
 /// Answers on their way out: the backend's, passed on, and the gateway's own.
 extension DownstreamConnection {
@@ -35,6 +36,20 @@ extension DownstreamConnection {
     ResponseFields.write(
       head, bytes, framing: framing, persistence: persistence(exchange), now: worker.seconds, to: &output)
     output.append("\r\n")
+  }
+
+  /// 101, and from here on the connection is the WebSocket's.
+  func respondTunnel(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
+    output.borrow(from: buffers)
+    ResponseFields.writeTunnel(head, bytes, status: 101, marker: exchange.tokenProtocolMarker, to: &output)
+    output.append("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+    output.append(WebSocketKey.accept(exchange.slice(exchange.head.webSocketKey)))
+    output.append("\r\n\r\n")
+    responseHasNoContent = false
+    responseIsChunked = false
+    closesAfterResponse = true
+    state = .readingContent
+    content = .tunnel
   }
 
   func respondContent(_ bytes: UnsafeBufferPointer<UInt8>) {

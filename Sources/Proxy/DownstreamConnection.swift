@@ -33,6 +33,8 @@ public final class DownstreamConnection: SecureChannel {
     case none
     case length(UInt64)
     case chunked
+    /// A WebSocket's bytes, until either side closes.
+    case tunnel
   }
 
   package internal(set) var state = State.handshaking
@@ -56,6 +58,8 @@ public final class DownstreamConnection: SecureChannel {
   var responseHasNoContent = false
   /// The connection ends with the response being written.
   var closesAfterResponse = false
+  /// The client has ended its side of a tunnel.
+  var tunnelIsEnding = false
   /// `100 Continue` is owed to the client.
   var owesContinue = false
   var lingered = 0
@@ -180,6 +184,7 @@ public final class DownstreamConnection: SecureChannel {
     case .flushing where output.isEmpty: endAfterFlush()
     // A client that takes nothing for as long as a body may pause is given up.
     case .awaitingResponse: arm(output.isEmpty ? 0 : context.bodyTimeout)
+    case .readingContent: if case .tunnel = content { arm(output.isEmpty ? 0 : context.bodyTimeout) }
     default: break
     }
   }
@@ -207,6 +212,8 @@ public final class DownstreamConnection: SecureChannel {
     case .flushing where !output.isEmpty:
       // It has sent all it wanted and may still be reading: the answer's deadline bounds the wait.
       pauseReading()
+    case .readingContent where content.isTunnel:
+      endTunnel()
     case .http2 where clean, .idle where clean:
       // It said goodbye; RFC 8446 section 6.1 has us answer in kind.
       endGracefully()
@@ -293,7 +300,9 @@ extension DownstreamConnection.Content {
     switch self {
     case .none: false
     case .length(let rest): rest > 0
-    case .chunked: true
+    case .chunked, .tunnel: true
     }
   }
+
+  var isTunnel: Bool { if case .tunnel = self { true } else { false } }
 }

@@ -15,7 +15,8 @@ extension Exchange {
     case .chunked, .stream: hasContent = true
     case .none, .untilClose: hasContent = false
     }
-    state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent)
+    state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent, isTunnel: head.isWebSocket)
+    if case .http2? = client, let error = readCall() { return refuse(error) }
     if let client, client.connection.context.servesKeys { return serveKeys(client, snapshot) }
     guard canonicalisePath(snapshot) else { return refuse(.badPath) }
     switch snapshot.proxy.routeTable.match(
@@ -34,6 +35,8 @@ extension Exchange {
       guard let minted = internalToken(snapshot) else { return refuse(.internalError) }
       self.minted = minted
     }
+    if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: route.endsAtExpiry) }
+    if route.endsAtExpiry, let token { watchExpiry(of: token) }
     startTimer()
     askForConnection()
   }

@@ -18,15 +18,17 @@ extension Exchange {
   func forward(over leg: UpstreamLeg) {
     upstream = leg
     state.upstreamReady()
+    // A WebSocket's handshake is complete, and its stream stays open.
     let isComplete = state.request == .complete
-    writeHead(leg, isComplete: isComplete)
+    writeHead(leg, isComplete: isComplete && !state.isTunnel)
     // Writing may have failed, and with it this exchange moved on.
     guard leg.isSame(as: upstream) else { return }
     if isComplete {
       if case .http1(let connection) = leg { connection.requestEnded() }
       leg.flush()
     } else {
-      client?.armExchange(0)
+      responseDeadline = 0
+      armClient()
       client?.resumeContent()
       // Content that is there already goes with the head, in one piece; a head alone goes now.
       if leg.isSame(as: upstream), client?.isInsideReceived == false { leg.flush() }
@@ -44,7 +46,8 @@ extension Exchange {
             authority: slice(head.authority), tokenName: UnsafeBufferPointer(rebasing: prefix.dropLast(2)), token: token,
             requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace, peer: peer,
             peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer, forwardsAccessToken: route.forwardsAccessToken,
-            route: route, receivedProtocol: receivedProtocol, tokenFieldName: snapshot.proxy.tokenFieldName)
+            route: route, receivedProtocol: receivedProtocol, tokenFieldName: snapshot.proxy.tokenFieldName,
+            webSocketKey: tunnel?.key ?? [])
           switch leg {
           case .http1(let upstream):
             upstream.output.borrow(from: worker.buffers)
@@ -53,7 +56,9 @@ extension Exchange {
             upstream.begin(method: head.method)
           case .http2(let stream):
             let bytes = self.bytes
-            stream.begin(method: head.method, endStream: isComplete) { RequestFields.write(head, bytes, own, to: &$0) }
+            stream.begin(method: head.method, endStream: isComplete, isTunnel: state.isTunnel) {
+              RequestFields.write(head, bytes, own, to: &$0)
+            }
           }
         }
       }
@@ -89,6 +94,7 @@ extension Exchange {
   func requestContent(_ content: UnsafeBufferPointer<UInt8>) {
     bytesIn &+= UInt64(content.count)
     guard let route, let upstream else { return }
+    if state.isTunnel { return tunnelContent(content, upstream) }
     if bytesIn > route.bodyMaximum { return interrupt(.bodyTooLarge) }
     state.contentForwarded()
     upstream.content(content, isChunked: isChunked)
@@ -111,8 +117,11 @@ extension Exchange {
 
   /// The request's last byte was read.
   func requestEnded() {
+    // A client that ends its side before it was answered has not understood what it asked for.
+    if state.isTunnel, !state.isOpenTunnel { return interrupt(.badRequest) }
     state.requestEnded()
     guard let upstream else { return }
+    if state.isTunnel { return upstream.tunnelEnded() }
     upstream.requestEnded(isChunked: isChunked, hadTrailers: requestHasTrailers)
     startTimer()
     upstream.flush()
@@ -120,12 +129,4 @@ extension Exchange {
 
   /// What the client sent in this event has been taken: it goes out in one piece.
   func contentPaused() { upstream?.flush() }
-
-  /// The route's time runs from the request's end to the response's. Without one, the backend's own time-outs bound all but
-  /// the wait for a connection, which is given as long as connecting and answering may take.
-  func startTimer() {
-    guard let route, let client, let snapshot else { return }
-    let backend = snapshot.proxy.backends[backend]
-    client.armExchange(route.timeout > 0 ? route.timeout : backend.connectTimeout + backend.responseTimeout + 1_000)
-  }
 }

@@ -6,26 +6,41 @@ import Upstream
 /// The response on its way to the client.
 extension Exchange {
   func responseHead(_ upstream: UpstreamLeg, _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>) {
-    guard let client else { return }
+    if state.isTunnel, !head.isInterim { return tunnelAnswered(upstream, head, bytes) }
     if head.status == 101 {
       // Nobody asked for another protocol: `Upgrade` was not forwarded.
       return perform(state.upstreamFailed(UpstreamFailure(.protocol, requestUnsent: false, responseStarted: true)))
     }
+    answerArrived(upstream, head, bytes)
+  }
+
+  /// A head that goes to the client as it is.
+  func answerArrived(_ upstream: UpstreamLeg, _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let client else { return }
     if !head.isInterim {
       state.responseBegan()
       status = Int(head.status)
-      upstreamAnsweredAt = Clock.monotonicNanoseconds()
-      answeringEndpoint = upstream.endpointIndex
-      upstreamIdentityName = upstream.connection.tls.peerIdentity?.name ?? []
-      if route?.timeout == 0 { client.armExchange(0) }
+      noteAnswer(from: upstream)
+      responseHasBegun()
     }
     client.respond(head, bytes, to: self)
   }
 
+  /// Keeps what the log says of a final response.
+  func noteAnswer(from upstream: UpstreamLeg) {
+    upstreamAnsweredAt = Clock.monotonicNanoseconds()
+    answeringEndpoint = upstream.endpointIndex
+    upstreamIdentityName = upstream.connection.tls.peerIdentity?.name ?? []
+  }
+
   func responseContent(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let client else { return }
-    bytesOut &+= UInt64(bytes.count)
-    client.respondContent(bytes)
+    if state.isTunnel {
+      tunnelResponse(bytes)
+    } else {
+      bytesOut &+= UInt64(bytes.count)
+      client.respondContent(bytes)
+    }
     // Writing may have failed, and with it this exchange ended.
     guard let client = self.client, client.isCongested else { return }
     client.oweDrained()

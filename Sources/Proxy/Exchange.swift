@@ -49,6 +49,18 @@ package final class Exchange: UpstreamClient {
   var hasTrailers = false
   var requestHasTrailers = false
   var isRecorded = false
+  /// A gRPC call: what the gateway has to say, it says as a gRPC status.
+  var isGRPC = false
+  /// The WebSocket that this request opens or has become, if it does.
+  var tunnel: Tunnel?
+
+  // When time is up, in ms of the loop's clock; 0 for never.
+  /// For the response, by the route or the client's own word.
+  var responseDeadline: UInt64 = 0
+  /// What `grpc-timeout` asks for, from the head on.
+  var callDeadline: UInt64 = 0
+  /// The access token's, for a route that ends what it has let in.
+  var expiry: UInt64 = 0
 
   // Measured from the head's last byte; bytes are of content.
   var startedAt: UInt64 = 0
@@ -97,6 +109,11 @@ package final class Exchange: UpstreamClient {
     hasTrailers = false
     requestHasTrailers = false
     isRecorded = false
+    isGRPC = false
+    tunnel = nil
+    responseDeadline = 0
+    callDeadline = 0
+    expiry = 0
     pathIsRewritten = false
     upstreamAskedAt = 0
     upstreamAnsweredAt = 0
@@ -135,6 +152,7 @@ package final class Exchange: UpstreamClient {
 
   // MARK: What the backend's connection says (overrides must stand in the class; what they do stands by phase)
 
+  package override var opensTunnel: Bool { state.isTunnel }
   package override func upstreamOpening(_ leg: UpstreamLeg) { upstream = leg }
   package override func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {
     if !reused { worker.upstreamConnected() }
@@ -224,8 +242,9 @@ package final class Exchange: UpstreamClient {
     case .abort:
       leaveUpstream()
       let client = self.client
+      let (error, isGRPC) = (self.error ?? .upstreamReset, self.isGRPC)
       finish()
-      client?.abort()
+      client?.abort(error, isGRPC: isGRPC)
     case .cancelUpstream: leaveUpstream()
     case .finish: completeResponse()
     }

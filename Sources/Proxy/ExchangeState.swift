@@ -49,6 +49,10 @@ package struct ExchangeState {
   /// Content has been taken from the client and passed on: the request cannot be sent a second time.
   private var contentPassed = false
   private var isIdempotent = false
+  /// The request opens a WebSocket: content flows only once the backend has agreed, and then both ways.
+  package private(set) var isTunnel = false
+  /// It was not to be: what the client sends through it goes nowhere.
+  private var refusedTunnel = false
   private var retries = 0
 
   /// Retries of a request whose pooled connection turned out to be closed.
@@ -56,12 +60,27 @@ package struct ExchangeState {
 
   package init() {}
 
-  /// A head was read. `hasContent`: more of the request follows.
-  package mutating func begin(isIdempotent: Bool, hasContent: Bool) {
+  /// A head was read. `hasContent`: more of the request follows. `isTunnel`: it opens a WebSocket.
+  package mutating func begin(isIdempotent: Bool, hasContent: Bool, isTunnel: Bool = false) {
     self = ExchangeState()
     self.isIdempotent = isIdempotent
+    self.isTunnel = isTunnel
     if !hasContent { request = .complete }
   }
+
+  /// The backend has agreed to a WebSocket.
+  package mutating func tunnelOpened() {
+    response = .started
+    request = .receiving
+  }
+
+  /// The backend has answered otherwise: its response is like any other.
+  package mutating func tunnelRefused() {
+    isTunnel = false
+    refusedTunnel = true
+  }
+
+  package var isOpenTunnel: Bool { isTunnel && response == .started }
 
   package mutating func upstreamAsked() { upstream = .waiting }
 
@@ -74,7 +93,9 @@ package struct ExchangeState {
   package mutating func responseBegan() { response = .started }
 
   /// Whether content from the client has somewhere to go now.
-  package var takesContent: Bool { upstream == .sending && response != .complete }
+  package var takesContent: Bool {
+    upstream == .sending && !refusedTunnel && (isTunnel ? response == .started : response != .complete)
+  }
 
   package var isOver: Bool { response == .complete }
 

@@ -11,7 +11,11 @@ package protocol FieldOutput: ~Copyable {
   /// The request line and `Host`, or the pseudo-headers of RFC 9113 section 8.3.1. Comes first.
   mutating func request(
     _ method: UnsafeBufferPointer<UInt8>, _ path: UnsafeBufferPointer<UInt8>, _ query: UnsafeBufferPointer<UInt8>?,
-    _ authority: UnsafeBufferPointer<UInt8>)
+    _ authority: UnsafeBufferPointer<UInt8>, isWebSocket: Bool)
+  /// What opens a WebSocket besides the request line or the pseudo-headers.
+  mutating func webSocket(key: [UInt8])
+  /// `TE: trailers`, where it may be said without `Connection` naming it.
+  mutating func acceptsTrailers()
   mutating func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
   /// A field whose value `compose` appends piece by piece.
   mutating func field(_ name: StaticString, compose: (inout ByteQueue) -> Void)
@@ -54,9 +58,15 @@ extension FieldOutput where Self: ~Copyable {
 extension FieldSink: FieldOutput {
   package mutating func request(
     _ method: UnsafeBufferPointer<UInt8>, _ path: UnsafeBufferPointer<UInt8>, _ query: UnsafeBufferPointer<UInt8>?,
-    _ authority: UnsafeBufferPointer<UInt8>
+    _ authority: UnsafeBufferPointer<UInt8>, isWebSocket: Bool
   ) {
-    field(":method", method, isSensitive: false)
+    if isWebSocket {
+      // RFC 8441 section 4.
+      field(":method", "CONNECT")
+      field(":protocol", "websocket")
+    } else {
+      field(":method", method, isSensitive: false)
+    }
     field(":scheme", "https")
     if !authority.isEmpty { field(":authority", authority, isSensitive: false) }
     field(":path") { value in
@@ -71,6 +81,10 @@ extension FieldSink: FieldOutput {
     field(name, value, isSensitive: true)
   }
 
+  package mutating func webSocket(key: [UInt8]) { field("sec-websocket-version", "13") }
+
+  package mutating func acceptsTrailers() { field("te", "trailers") }
+
   /// DATA frames need no announcement.
   package mutating func chunked() {}
 
@@ -82,7 +96,7 @@ extension FieldSink: FieldOutput {
 extension ByteQueue: FieldOutput {
   package mutating func request(
     _ method: UnsafeBufferPointer<UInt8>, _ path: UnsafeBufferPointer<UInt8>, _ query: UnsafeBufferPointer<UInt8>?,
-    _ authority: UnsafeBufferPointer<UInt8>
+    _ authority: UnsafeBufferPointer<UInt8>, isWebSocket: Bool
   ) {
     append(method)
     append(0x20)
@@ -104,6 +118,14 @@ extension ByteQueue: FieldOutput {
   }
 
   package mutating func secret(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) { field(name, value) }
+
+  package mutating func webSocket(key: [UInt8]) {
+    append("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ")
+    append(key)
+    append("\r\n")
+  }
+
+  package mutating func acceptsTrailers() {}
 
   package mutating func chunked() { append("Transfer-Encoding: chunked\r\n") }
 

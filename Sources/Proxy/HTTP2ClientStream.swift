@@ -106,13 +106,13 @@ package final class HTTP2ClientStream {
   // MARK: Deadlines
 
   private func armContent() {
-    guard !isEnded else { return }
+    guard !isEnded, exchange?.head.isWebSocket != true else { return }
     setDeadline(now &+ UInt64(connection.context.bodyTimeout))
   }
 
-  func armExchange(_ milliseconds: Int) {
-    exchangeDeadline = milliseconds == 0 ? 0 : now &+ UInt64(milliseconds)
-    setDeadline(exchangeDeadline)
+  func armExchange(until time: UInt64) {
+    exchangeDeadline = time
+    setDeadline(time)
   }
 
   private func setDeadline(_ time: UInt64) {
@@ -123,7 +123,7 @@ package final class HTTP2ClientStream {
   func timeIsUp() {
     deadline = 0
     guard let exchange else { return }
-    if exchangeDeadline > 0, now >= exchangeDeadline { return exchange.interrupt(.upstreamTimeout) }
+    if exchangeDeadline > 0, now >= exchangeDeadline { return exchange.timeIsUp() }
     if waiting.isEmpty, exchange.takesContent { return exchange.interrupt(.requestTimeout) }
     // Paused on the backend's behalf, whose own deadline bounds the wait.
     armContent()
@@ -164,6 +164,17 @@ package final class HTTP2ClientStream {
   /// A borrowed head cannot be captured by a closure that might keep it; these do not.
   private func writing(_ head: borrowing ResponseHead, _ body: (borrowing ResponseHead) -> Void) { body(head) }
 
+  /// 200 in answer to an extended CONNECT (RFC 8441 section 5).
+  func respondTunnel(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
+    guard let stream else { return }
+    let marker = exchange.tokenProtocolMarker
+    writing(head) { head in
+      edge.session.respond(stream, endStream: false) {
+        ResponseFields.writeTunnel(head, bytes, status: 200, marker: marker, to: &$0)
+      }
+    }
+  }
+
   func respondContent(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
     edge.session.send(stream, bytes)
@@ -181,6 +192,7 @@ package final class HTTP2ClientStream {
 
   func respondError(_ error: GatewayError, to exchange: Exchange) {
     guard let stream else { return }
+    if exchange.isGRPC { return respondStatus(error, to: exchange) }
     var problem = ByteQueue()
     ErrorResponder.problem(error, exchange.requestID, to: &problem)
     let count = problem.count
@@ -190,6 +202,18 @@ package final class HTTP2ClientStream {
       ErrorResponder.writeHead(error, exchange: exchange, contentLength: count, persistence: .implied, now: now, to: &$0)
     }
     finish(problem.readable, isHead)
+  }
+
+  /// A refused gRPC call: a response of trailers only.
+  private func respondStatus(_ error: GatewayError, to exchange: Exchange) {
+    guard let stream else { return }
+    let now = connection.worker.seconds
+    edge.session.respond(stream, endStream: true) {
+      $0.status(200)
+      ResponseFields.date(now, to: &$0)
+      $0.field("content-type", GRPC.contentType)
+      GRPC.write(error, to: &$0)
+    }
   }
 
   func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
@@ -218,9 +242,17 @@ package final class HTTP2ClientStream {
     if let stream, !stream.remoteEnded { edge.session.discardContent(stream) }
   }
 
-  func abort() {
+  func abort(_ error: GatewayError, isGRPC: Bool) {
     exchange = nil
-    if let stream { edge.session.reset(stream, .internalError) }
+    deadline = 0
+    exchangeDeadline = 0
+    if let stream {
+      if isGRPC {
+        edge.session.trailers(stream) { GRPC.write(error, to: &$0) }
+      } else {
+        edge.session.reset(stream, .internalError)
+      }
+    }
     if !connection.isInsideReceived { connection.finishTurn() }
   }
 

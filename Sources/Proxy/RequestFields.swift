@@ -36,19 +36,22 @@ package struct RequestFields {
     package var receivedProtocol: StaticString
     /// The internal token's field name, canonical.
     package var tokenFieldName: [UInt8]
+    /// `Sec-WebSocket-Key` of the handshake, when the request opens a WebSocket.
+    package var webSocketKey: [UInt8] = []
   }
 
   /// Writes the whole head into `out`, but for the empty line that ends it in HTTP/1.1.
   package static func write<Output: FieldOutput & ~Copyable>(
     _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout Output
   ) {
-    out.request(own.methodName, own.path, own.hasQuery ? own.query : nil, own.authority)
+    out.request(own.methodName, own.path, own.hasQuery ? own.query : nil, own.authority, isWebSocket: head.isWebSocket)
     copyFields(head, bytes, own, to: &out)
     switch head.framing {
     case .none, .untilClose: break
     case .length(let count): out.field("Content-Length", decimal: count)
     case .chunked, .stream: out.chunked()
     }
+    if head.isWebSocket { out.webSocket(key: own.webSocketKey) }
     writeForwarding(head, bytes, own, to: &out)
     out.field("X-Request-Id", own.requestID)
     out.field("Traceparent", own.traceparent)
@@ -71,6 +74,19 @@ package struct RequestFields {
         continue
       case .tracestate:
         if !own.forwardsTracestate { continue }
+      case .te:
+        // The only thing HTTP/2 lets it say (RFC 9113 section 8.2.2), and gRPC asks for it.
+        if hasTrailers(field, bytes) { out.acceptsTrailers() }
+        continue
+      case .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept:
+        // The handshake is with the gateway, which begins one of its own.
+        if head.isWebSocket { continue }
+      case .secWebSocketProtocol:
+        if !own.forwardsAccessToken, !own.route.subprotocolMarkers.isEmpty {
+          if index - 1 == head.fields.first(.secWebSocketProtocol) { copySubprotocols(head, bytes, own.route, to: &out) }
+          continue
+        }
+        if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
       case .authorization:
         // The internal token may travel in this very field.
         if !own.forwardsAccessToken || TokenSource.sameName(field.name, own.tokenFieldName, bytes) { continue }
@@ -120,6 +136,31 @@ package struct RequestFields {
       value.append(UnsafeBufferPointer(rebasing: bytes[crumb.pair.bounds]))
     }
     if !value.isEmpty { out.field("Cookie", value.readable) }
+  }
+
+  /// The subprotocols offered, without those that are a token and its marker; no field at all when nothing is left.
+  private static func copySubprotocols<Output: FieldOutput & ~Copyable>(
+    _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ route: Route, to out: inout Output
+  ) {
+    var value = ByteQueue()
+    var list = Subprotocols(head.fields)
+    while let element = list.next(head.fields, bytes) {
+      if route.subprotocolMarkers.contains(where: { Subprotocols.isMarker(element, $0, bytes) }) {
+        _ = list.next(head.fields, bytes)
+        continue
+      }
+      if !value.isEmpty { value.append(", ") }
+      value.append(UnsafeBufferPointer(rebasing: bytes[element.bounds]))
+    }
+    if !value.isEmpty { out.field("Sec-WebSocket-Protocol", value.readable) }
+  }
+
+  private static func hasTrailers(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    var list = TokenList(field.value)
+    while case .token(let token) = list.next(in: bytes.span) {
+      if ASCII.equalIgnoringCase(UnsafeBufferPointer(rebasing: bytes[token.bounds]), "trailers") { return true }
+    }
+    return false
   }
 
   /// `X-Forwarded-*`, `Forwarded` (RFC 7239) and `Via`. What the peer said of these is continued only if it is trusted.

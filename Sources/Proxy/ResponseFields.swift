@@ -70,6 +70,26 @@ package enum ResponseFields {
     }
   }
 
+  /// Writes the answer to a WebSocket's handshake, but for the fields that HTTP/1.1 adds by itself.
+  ///
+  /// - Parameter marker: the subprotocol that stood before a token, chosen when the backend chose none: a browser that has offered
+  ///   some gives up when none is chosen. Empty when there was no such token.
+  static func writeTunnel<Output: FieldOutput & ~Copyable>(
+    _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, status: UInt16, marker: [UInt8], to out: inout Output
+  ) {
+    out.status(status)
+    var index = 0
+    while index < head.fields.count {
+      let field = head.fields[index]
+      index &+= 1
+      if HopByHop.contains(field.id) || field.id == .contentLength || field.id == .secWebSocketAccept { continue }
+      if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
+    }
+    if !marker.isEmpty, head.fields.first(.secWebSocketProtocol) == nil {
+      marker.withUnsafeBufferPointer { out.field("Sec-WebSocket-Protocol", $0) }
+    }
+  }
+
   static func date<Output: FieldOutput & ~Copyable>(_ now: Int64, to out: inout Output) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: HTTPDate.length) { text in
       HTTPDate.format(now, into: text)

@@ -15,6 +15,8 @@ package final class Route: Sendable {
   package let removedSources: [TokenSource]
   /// Some source is a cookie, so `Cookie` fields are looked through before they are forwarded.
   package let removesCookies: Bool
+  /// What stands before a token among a WebSocket's subprotocols; empty when no provider looks there.
+  package let subprotocolMarkers: [[UInt8]]
   package let rule: AuthorizationRule
   /// The scopes the rule names at its top, space-separated, for the `scope` attribute of RFC 6750 section 3.
   package let requiredScopes: [UInt8]
@@ -27,12 +29,14 @@ package final class Route: Sendable {
   /// Bytes of content a request may have.
   package let bodyMaximum: UInt64
   package let forwardsAccessToken: Bool
+  /// A response or WebSocket ends when its access token does.
+  package let endsAtExpiry: Bool
 
   package init(
     name: String, index: Int, metricID: Int, providers: UInt64, tokenSources: [TokenSource],
     removedSources: [TokenSource], rule: AuthorizationRule,
     requiredScopes: [UInt8], backends: [(index: Int, weight: Int)], stripPrefix: [UInt8], timeout: Int, bodyMaximum: UInt64,
-    forwardsAccessToken: Bool
+    forwardsAccessToken: Bool, endsAtExpiry: Bool = false
   ) {
     self.name = name
     self.index = index
@@ -41,6 +45,7 @@ package final class Route: Sendable {
     self.tokenSources = tokenSources
     self.removedSources = removedSources
     removesCookies = removedSources.contains { if case .cookie = $0 { true } else { false } }
+    subprotocolMarkers = removedSources.compactMap { if case .subprotocol(let marker) = $0 { marker } else { nil } }
     self.rule = rule
     self.requiredScopes = requiredScopes
     var total = 0
@@ -52,6 +57,7 @@ package final class Route: Sendable {
     self.timeout = timeout
     self.bodyMaximum = bodyMaximum
     self.forwardsAccessToken = forwardsAccessToken
+    self.endsAtExpiry = endsAtExpiry
   }
 
   /// The backend for a request that drew `random`, by weight.

@@ -8,6 +8,8 @@ package enum TokenSource: Sendable, Equatable {
   /// Any other field; names and schemes in lower case. Without a scheme the whole value is the token.
   case field(name: [UInt8], scheme: [UInt8]?)
   case cookie(name: [UInt8])
+  /// The element behind `marker` in the list of subprotocols that a WebSocket's client offers: browsers can set no other field.
+  case subprotocol(marker: [UInt8])
 }
 
 /// What looking for a token came to.
@@ -31,6 +33,7 @@ extension TokenSource {
       case .bearer: next = bearer(fields, bytes)
       case .field(let name, let scheme): next = field(name, scheme, fields, bytes)
       case .cookie(let name): next = cookie(name, fields, bytes)
+      case .subprotocol(let marker): next = subprotocol(marker, fields, bytes)
       }
       switch (result, next) {
       case (_, .ambiguous): return .ambiguous
@@ -117,6 +120,20 @@ extension TokenSource {
     }
     guard let found else { return .missing }
     return .found(found)
+  }
+
+  private static func subprotocol(
+    _ marker: [UInt8], _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
+  ) -> TokenSearch {
+    var list = Subprotocols(fields)
+    var result = TokenSearch.missing
+    while let element = list.next(fields, bytes) {
+      guard Subprotocols.isMarker(element, marker, bytes) else { continue }
+      guard case .missing = result else { return .ambiguous }
+      // A marker with nothing behind it is a token that is empty.
+      result = .found(list.next(fields, bytes) ?? ByteRange(offset: element.end, count: 0))
+    }
+    return list.isMalformed ? .ambiguous : result
   }
 
   private static func equal(_ left: ByteRange, _ right: ByteRange, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {

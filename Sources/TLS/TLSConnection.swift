@@ -30,13 +30,19 @@ package struct TLSConnection: ~Copyable {
   }
 
   /// The client's side of a connection to a backend.
-  package init(connecting context: ClientTLSContext, fd: Int32) {
+  ///
+  /// - Parameter only: the one protocol to offer, in place of all that the context has.
+  package init(connecting context: ClientTLSContext, fd: Int32, only: ApplicationProtocol? = nil) {
     server = nil
     client = context
     var made = Self.make(context.handle.pointer, fd)
     if let ssl = made {
       SSL_set_connect_state(ssl)
-      if let name = context.serverName, gh_SSL_set_tlsext_host_name(ssl, name) != 1 {
+      let wire = only.map { ApplicationProtocol.wireFormat([$0]) } ?? []
+      // Unlike its siblings this one returns 0 when it succeeds.
+      let isOffered = wire.isEmpty || SSL_set_alpn_protos(ssl, wire, UInt32(wire.count)) == 0
+      let isNamed = context.serverName.map { gh_SSL_set_tlsext_host_name(ssl, $0) == 1 } ?? true
+      if !isOffered || !isNamed {
         SSL_free(ssl)
         ERR_clear_error()
         made = nil

@@ -23,6 +23,8 @@ package final class Backend: Sendable {
   package let connectTimeout: Int
   package let responseTimeout: Int
   package let idleTimeout: Int
+  /// Milliseconds that a WebSocket may be silent in both directions.
+  package let tunnelTimeout: Int
   /// One worker's share of the configured limits.
   package let connectionLimit: Int
   package let pendingLimit: Int
@@ -32,7 +34,7 @@ package final class Backend: Sendable {
 
   package init(
     name: String, index: Int, metricID: Int, endpoints: [Endpoint], tls: ClientTLSContext, balance: Balance, protocols: Protocols,
-    connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, connectionLimit: Int, pendingLimit: Int, poolKey: [UInt8]
+    connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, tunnelTimeout: Int, connectionLimit: Int, pendingLimit: Int, poolKey: [UInt8]
   ) {
     self.name = name
     audience = Array(name.utf8)
@@ -45,6 +47,7 @@ package final class Backend: Sendable {
     self.connectTimeout = connectTimeout
     self.responseTimeout = responseTimeout
     self.idleTimeout = idleTimeout
+    self.tunnelTimeout = tunnelTimeout
     self.connectionLimit = connectionLimit
     self.pendingLimit = pendingLimit
     self.poolKey = poolKey

@@ -64,6 +64,7 @@ package final class BackendPool {
   /// Gets `client` a connection. Its `upstreamReady` or `upstreamFailed` is called, perhaps before this returns.
   package func acquire(for client: UpstreamClient) {
     let endpoint = choose()
+    if client.opensTunnel { return acquireTunnel(for: client, at: endpoint) }
     if let connection = shared[endpoint].last(where: { $0.http2?.canOpen == true }) { return share(connection, with: client) }
     if sharesConnections[endpoint], opening[endpoint] > 0, waiting.count < backend.pendingLimit { return waiting.append(client) }
     if let connection = idle[endpoint].popLast() { return hand(connection, to: client) }
@@ -79,6 +80,23 @@ package final class BackendPool {
       return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
     }
     waiting.append(client)
+  }
+
+  /// A WebSocket goes over a shared connection whose backend takes extended CONNECT, or has an HTTP/1.1 connection to itself.
+  private func acquireTunnel(for client: UpstreamClient, at endpoint: Int) {
+    if let connection = shared[endpoint].last(where: { mayCarryTunnel($0) }) { return share(connection, with: client) }
+    if let connection = idle[endpoint].popLast() { return hand(connection, to: client) }
+    if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
+    guard waiting.count < backend.pendingLimit else {
+      return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
+    }
+    waiting.append(client)
+  }
+
+  private func mayCarryTunnel(_ connection: UpstreamConnection) -> Bool {
+    guard let http2 = connection.http2, http2.canOpen else { return false }
+    // Where nothing but HTTP/2 is spoken, a connection that takes no tunnel says so in its answer.
+    return backend.protocols == .http2 || http2.session.peerTakesTunnels
   }
 
   /// Takes `client` out of the line, if it stands in it.
@@ -143,7 +161,7 @@ package final class BackendPool {
     shared[connection.endpointIndex].append(connection)
     serveWaiting(on: connection)
     // More wait than one connection carries: another is made for them.
-    if !waiting.isEmpty, opening[connection.endpointIndex] == 0, open < backend.connectionLimit {
+    if !waiting.isEmpty, connection.isOpen, opening[connection.endpointIndex] == 0, open < backend.connectionLimit {
       connect(waiting.removeFirst(), first: connection.endpointIndex, tries: backend.endpoints.count)
     }
   }
@@ -160,7 +178,11 @@ package final class BackendPool {
   }
 
   private func serveWaiting(on connection: UpstreamConnection) {
-    while !waiting.isEmpty, connection.isOpen, connection.http2?.canOpen == true { share(connection, with: waiting.removeFirst()) }
+    while connection.isOpen, connection.http2?.canOpen == true,
+      let index = waiting.firstIndex(where: { !$0.opensTunnel || mayCarryTunnel(connection) })
+    {
+      share(connection, with: waiting.remove(at: index))
+    }
   }
 
   /// Connects to `first`, or to the next endpoint that can be tried at all.
@@ -177,7 +199,8 @@ package final class BackendPool {
         open &+= 1
         counts.open &+= 1
         active[index] &+= 1
-        opening[index] &+= 1
+        // Nobody waits for a connection that will be one WebSocket's.
+        if !connection.isForTunnel { opening[index] &+= 1 }
         client.upstreamOpening(.http1(connection))
         return
       } catch {
@@ -191,7 +214,7 @@ package final class BackendPool {
 
   func opened(_ connection: UpstreamConnection) {
     restUntil[connection.endpointIndex] = 0
-    opening[connection.endpointIndex] &-= 1
+    if !connection.isForTunnel { opening[connection.endpointIndex] &-= 1 }
     connection.wasOpened = true
   }
 
@@ -218,7 +241,7 @@ package final class BackendPool {
     open &-= 1
     if connection.isCountedAsShared { counts.shared &-= 1 } else { counts.open &-= 1 }
     let endpoint = connection.endpointIndex
-    if !connection.wasOpened { opening[endpoint] &-= 1 }
+    if !connection.wasOpened, !connection.isForTunnel { opening[endpoint] &-= 1 }
     if connection.http2 != nil {
       // Its requests were counted one by one.
       noLongerShared(connection)

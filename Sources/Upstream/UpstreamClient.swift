@@ -8,6 +8,9 @@ import HTTP
 open class UpstreamClient {
   public init() {}
 
+  /// The request opens a WebSocket: it goes over an HTTP/1.1 connection, or over an HTTP/2 one that takes extended CONNECT.
+  open var opensTunnel: Bool { false }
+
   /// A connection is being made; `upstreamReady` or `upstreamFailed` follows.
   open func upstreamOpening(_ leg: UpstreamLeg) {}
   /// A connection is there, its peer's identity checked. `reused`: it has carried a request before, so the backend may

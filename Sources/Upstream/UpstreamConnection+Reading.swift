@@ -72,6 +72,12 @@ extension UpstreamConnection {
       input.consume(bytes.count)
       setDeadline(backend.idleTimeout)
       return true
+    case .tunnel:
+      client?.upstreamBody(bytes)
+      guard isOpen, client != nil else { return false }
+      input.consume(bytes.count)
+      setDeadline(backend.tunnelTimeout)
+      return true
     case .chunked:
       return readChunks(bytes)
     }

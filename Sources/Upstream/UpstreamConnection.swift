@@ -27,6 +27,8 @@ public final class UpstreamConnection: SecureChannel {
     case length(UInt64)
     case chunked
     case untilClose
+    /// A WebSocket's bytes (RFC 6455), until either side closes.
+    case tunnel
   }
 
   package internal(set) var state = State.opening
@@ -50,6 +52,10 @@ public final class UpstreamConnection: SecureChannel {
   /// The handshake succeeded; the pool's account of connections being made.
   var wasOpened = false
   var isCountedAsShared = false
+  /// Made for a WebSocket, and not offered HTTP/2.
+  let isForTunnel: Bool
+  /// close_notify is to follow what is in `output`.
+  private var endsAfterFlush = false
   var requestComplete = false
   private var responseStarted = false
   var keepsOpen = true
@@ -60,6 +66,8 @@ public final class UpstreamConnection: SecureChannel {
   private static let limits = HeadLimits(headerBytes: 64 << 10, headerCount: 128, uriBytes: 0)
   /// Milliseconds in the pool after which OpenSSL's buffers are given back.
   private static let restAfter = 5_000
+  /// Milliseconds a backend has to end its side of a tunnel when the client has ended the other.
+  static let tunnelLinger = 10_000
 
   private init(
     pool: BackendPool, endpointIndex: Int, client: UpstreamClient, triesLeft: Int, descriptor: Int32,
@@ -69,6 +77,7 @@ public final class UpstreamConnection: SecureChannel {
     self.endpointIndex = endpointIndex
     self.triesLeft = triesLeft
     self.client = client
+    isForTunnel = client.opensTunnel && pool.backend.protocols != .http2
     responseHead = ResponseHead(fieldCapacity: Self.limits.headerCount)
     parser = ResponseParser(limits: Self.limits)
     super.init(loop: pool.loop, descriptor: descriptor, tls: tls, phase: phase, buffers: pool.buffers)
@@ -92,7 +101,8 @@ public final class UpstreamConnection: SecureChannel {
       }
       phase = .connecting
     }
-    let tls = TLSConnection(connecting: pool.backend.tls, fd: raw)
+    let onlyHTTP1 = client.opensTunnel && pool.backend.protocols != .http2
+    let tls = TLSConnection(connecting: pool.backend.tls, fd: raw, only: onlyHTTP1 ? .http1_1 : nil)
     let connection = UpstreamConnection(
       pool: pool, endpointIndex: endpointIndex, client: client, triesLeft: triesLeft, descriptor: descriptor.take(), tls: tls,
       phase: phase)
@@ -121,7 +131,22 @@ public final class UpstreamConnection: SecureChannel {
   /// More of the request came from the client. While the backend takes it in, the client's own deadline is enough;
   /// a backend that does not is given `idleTimeout`.
   package func requestProgressed() {
+    if case .tunnel = body { return setDeadline(backend.tunnelTimeout) }
     setDeadline(output.isEmpty ? 0 : backend.idleTimeout)
+  }
+
+  /// The backend has switched protocols; called while its head is being handed over.
+  func tunnelOpened() {
+    body = .tunnel
+    requestComplete = false
+    setDeadline(backend.tunnelTimeout)
+  }
+
+  func tunnelEnded() {
+    setDeadline(min(Self.tunnelLinger, backend.tunnelTimeout))
+    endsAfterFlush = true
+    flush()
+    if isOpen, output.isEmpty { tls.shutdown() }
   }
 
   /// The client has no more interest. The connection, in the middle of something, is of no use to anybody else.
@@ -142,6 +167,7 @@ public final class UpstreamConnection: SecureChannel {
     requestComplete = false
     responseStarted = false
     isAtRest = false
+    body = .none
   }
 
   /// Puts an idle connection to its rest in the pool.
@@ -181,7 +207,12 @@ public final class UpstreamConnection: SecureChannel {
   func carry(_ client: UpstreamClient, reused: Bool) {
     guard let http2 else { return }
     carried &+= 1
-    client.upstreamReady(.http2(http2.open(client)), reused: reused)
+    let stream = http2.open(client)
+    guard client.opensTunnel, !http2.session.peerTakesTunnels else {
+      return client.upstreamReady(.http2(stream), reused: reused)
+    }
+    client.upstreamOpening(.http2(stream))
+    stream.awaitSettings(reused: reused)
   }
 
   public override func handshakeFailed(_ failure: TransportFailure) {
@@ -224,7 +255,14 @@ public final class UpstreamConnection: SecureChannel {
     client?.upstreamDrained()
   }
 
+  public override func ready(_ readiness: Readiness) {
+    super.ready(readiness)
+    // The rest of a tunnel's last bytes may have left in this event.
+    if isOpen, endsAfterFlush, output.isEmpty { tls.shutdown() }
+  }
+
   public override func ended(clean: Bool) {
+    if state == .readingBody, case .tunnel = body { return complete() }
     if state == .readingBody, case .untilClose = body {
       // Without close_notify the end may be an attacker's: the client must not take a part for the whole.
       if clean {

@@ -34,6 +34,22 @@ public enum UpstreamLeg {
     }
   }
 
+  /// The backend has agreed: what follows in both directions is the tunnel's, until either side ends it.
+  package func tunnelOpened() {
+    switch self {
+    case .http1(let connection): connection.tunnelOpened()
+    case .http2(let stream): stream.tunnelOpened()
+    }
+  }
+
+  /// The client will send no more through the tunnel; the backend is given a little time to end its side as well.
+  package func tunnelEnded() {
+    switch self {
+    case .http1(let connection): connection.tunnelEnded()
+    case .http2(let stream): stream.tunnelEnded()
+    }
+  }
+
   /// A run of the request's content. `isChunked`: the head promised no length.
   package func content(_ bytes: UnsafeBufferPointer<UInt8>, isChunked: Bool) {
     switch self {

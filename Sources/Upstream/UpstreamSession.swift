@@ -161,6 +161,10 @@ final class UpstreamSession: HTTP2Owner {
     if !isGone { remove(leg) }
   }
 
+  override func settingsReceived() {
+    for stream in streams { stream.settingsReceived() }
+  }
+
   override func goAway(lastStream: Int32, _ code: HTTP2ErrorCode) { connection.pool.noLongerShared(connection) }
 
   private func leg(_ stream: HTTP2Stream) -> UpstreamStream? {

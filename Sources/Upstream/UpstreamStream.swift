@@ -18,6 +18,9 @@ public final class UpstreamStream {
   private var responseStarted = false
   private var requestComplete = false
   private var requestWritten = false
+  private var isTunnel = false
+  /// Waits for the backend's SETTINGS, which say whether it takes extended CONNECT; the value is `upstreamReady`'s.
+  private var awaitsSettings: Bool?
   /// When the present wait is over, in ms of the loop's clock; 0 for no bound.
   private(set) var deadline: UInt64 = 0
   /// Something was handed over in this event.
@@ -34,23 +37,61 @@ public final class UpstreamStream {
   // MARK: The request
 
   /// Sends the head. `write` gives the pseudo-headers first.
-  package func begin(method: HTTPMethod, endStream: Bool, _ write: (inout FieldSink) -> Void) {
-    stream = owner.session.request(method: method, endStream: endStream, context: self, write)
+  package func begin(method: HTTPMethod, endStream: Bool, isTunnel: Bool, _ write: (inout FieldSink) -> Void) {
+    stream = owner.session.request(method: method, endStream: endStream, isTunnel: isTunnel, context: self, write)
     requestWritten = stream != nil
     requestComplete = endStream
     if stream == nil {
       owner.forget(self)
       fail(UpstreamFailure(.reset, requestUnsent: true, connectionReused: true))
-    } else if endStream {
+    } else if endStream || isTunnel {
       arm(backend.responseTimeout)
     }
   }
+
+  // MARK: Tunnels
+
+  /// Puts the request off until the backend has said what it takes (RFC 8441 section 3).
+  func awaitSettings(reused: Bool) {
+    guard !owner.session.settingsReceived else { return refuseTunnel() }
+    awaitsSettings = reused
+    arm(backend.connectTimeout)
+  }
+
+  func settingsReceived() {
+    guard let reused = awaitsSettings, let client else { return }
+    awaitsSettings = nil
+    deadline = 0
+    guard owner.session.peerTakesTunnels else { return refuseTunnel() }
+    client.upstreamReady(.http2(self), reused: reused)
+  }
+
+  private func refuseTunnel() {
+    owner.forget(self)
+    fail(UpstreamFailure(.protocol, requestUnsent: true))
+  }
+
+  func tunnelOpened() {
+    isTunnel = true
+    arm(backend.tunnelTimeout)
+  }
+
+  func tunnelEnded() {
+    guard let stream, !requestComplete else { return }
+    requestComplete = true
+    owner.session.end(stream)
+    arm(min(UpstreamConnection.tunnelLinger, backend.tunnelTimeout))
+  }
+
+  /// Bounds the silence between parts of the response.
+  private func armIdle() { arm(isTunnel ? backend.tunnelTimeout : backend.idleTimeout) }
 
   var isCongested: Bool { (stream?.pendingOutput ?? 0) > UpstreamConnection.highWater }
 
   func content(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
     owner.session.send(stream, bytes)
+    if isTunnel { return armIdle() }
     arm(stream.pendingOutput == 0 ? 0 : backend.idleTimeout)
   }
 
@@ -84,7 +125,7 @@ public final class UpstreamStream {
     let isInterim = stream.responseHead.isInterim
     if !isInterim {
       responseStarted = true
-      arm(backend.idleTimeout)
+      armIdle()
     }
     stream.headBytes.readable.withMemoryRebound(to: UInt8.self) { client.upstreamHead(.http2(self), stream.responseHead, bytes: $0) }
     if endStream, !isInterim { ended() }
@@ -94,7 +135,7 @@ public final class UpstreamStream {
     guard let stream else { return }
     guard let client else { return owner.session.discardContent(stream) }
     isTouched = true
-    arm(backend.idleTimeout)
+    armIdle()
     guard !isPaused, waiting.isEmpty else {
       waiting.borrow(from: connection.buffers)
       waiting.append(bytes)
@@ -158,6 +199,7 @@ public final class UpstreamStream {
   }
 
   func timeIsUp() {
+    if stream == nil { owner.forget(self) }
     fail(UpstreamFailure(.timeout, requestUnsent: false, responseStarted: responseStarted, cause: .timeout))
     if let stream { owner.session.reset(stream, .cancel) }
   }

@@ -106,12 +106,12 @@ extension DiagnosticsTests {
       Broken("issuer: https://idp",
         with: "token_from: [{ query: t }, { header: Cookie }, { header: \"a b\" }, { cookie: \"a=b\" }, { header: A, cookie: b "
           + "}], issuer: https://idp", [
-        "r.yaml:6:32: a place to look for tokens is `{ header: NAME, scheme: SCHEME }` or `{ cookie: NAME }`",
+        "r.yaml:6:32: a place to look for tokens is `{ header: NAME, scheme: SCHEME }`, `{ cookie: NAME }` or `{ websocket_protocol: MARKER }`",
         "r.yaml:6:34: `query` is not supported by this version yet: leave it out",
         "r.yaml:6:56: `Cookie` has a meaning of its own in HTTP or for the gateway: write another name",
         "r.yaml:6:76: `a b` is no header name: write letters, digits and `-`",
         "r.yaml:6:95: `a=b` is no cookie name: write letters, digits, `-` and `_`",
-        "r.yaml:6:104: a place to look for tokens is `{ header: NAME, scheme: SCHEME }` or `{ cookie: NAME }`",
+        "r.yaml:6:104: a place to look for tokens is `{ header: NAME, scheme: SCHEME }`, `{ cookie: NAME }` or `{ websocket_protocol: MARKER }`",
       ]),
       Broken("issuer: https://idp", with: "token_from: [{ header: x_internal_token }], issuer: https://idp", [
         "r.yaml:6:13: `main` reads access tokens from `x_internal_token`, the internal token's header: write another name",

@@ -62,7 +62,7 @@ final class UpstreamBench {
     if !settings.withoutBackends { endpoints += backends.map(\.endpoint) }
     return Backend(
       name: "orders", index: 0, metricID: 0, endpoints: endpoints, tls: tls, balance: settings.balance, protocols: .http1,
-      connectTimeout: settings.connectTimeout, responseTimeout: settings.responseTimeout, idleTimeout: settings.idleTimeout,
+      connectTimeout: settings.connectTimeout, responseTimeout: settings.responseTimeout, idleTimeout: settings.idleTimeout, tunnelTimeout: settings.idleTimeout,
       connectionLimit: settings.connectionLimit, pendingLimit: settings.pendingLimit, poolKey: [1])
   }
 

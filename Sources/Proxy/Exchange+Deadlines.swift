@@ -1,0 +1,67 @@
+import HTTP
+import Reactor
+import Tokens
+
+/// How long a request may take, by whose word, and what happens then.
+extension Exchange {
+  /// The route's time runs from the request's end to the response's. Without one, the backend's own time-outs bound all but
+  /// the wait for a connection, which is given as long as connecting and answering may take.
+  func startTimer() {
+    guard let route, let snapshot else { return }
+    let backend = snapshot.proxy.backends[backend]
+    let time = route.timeout > 0 ? route.timeout : backend.connectTimeout + backend.responseTimeout + 1_000
+    responseDeadline = worker.loop.now &+ UInt64(time)
+    armClient()
+  }
+
+  /// A response that has begun takes as long as its backend keeps it going, unless the route says otherwise.
+  func responseHasBegun() {
+    guard route?.timeout == 0 || state.isTunnel else { return }
+    responseDeadline = 0
+    armClient()
+  }
+
+  /// Asks the client's side for `timeIsUp` at the nearest of the deadlines.
+  func armClient() {
+    var nearest = responseDeadline
+    if callDeadline > 0, nearest == 0 || callDeadline < nearest { nearest = callDeadline }
+    if expiry > 0, nearest == 0 || expiry < nearest { nearest = expiry }
+    client?.armExchange(until: nearest)
+  }
+
+  /// The time given to `armExchange` has come.
+  func timeIsUp() {
+    if let ending = tunnel?.ending { return interrupt(ending) }
+    guard expiry == 0 || worker.loop.now < expiry else { return expire() }
+    interrupt(.upstreamTimeout)
+  }
+
+  /// The loop's time at which `token` is no longer good, its provider's leeway included.
+  func watchExpiry(of token: VerifiedToken) {
+    let nanoseconds = max(0, token.validUntil &* 1_000_000_000 &- Int64(startedReal))
+    expiry = worker.loop.now &+ UInt64(nanoseconds / 1_000_000) &+ 1
+  }
+
+  /// What the access token had let in ends with it.
+  private func expire() {
+    expiry = 0
+    if state.isOpenTunnel { return closeTunnel(.tokenExpired) }
+    interrupt(.tokenExpired)
+  }
+
+  // MARK: gRPC
+
+  /// Whether the request is a gRPC call, and how long its client waits. Nil lets it in.
+  func readCall() -> GatewayError? {
+    guard head.method == .post, let index = head.fields.first(.contentType),
+      GRPC.isCall(contentType: slice(head.fields[index].value))
+    else { return nil }
+    isGRPC = true
+    guard let index = head.fields.first(.grpcTimeout) else { return nil }
+    guard head.fields.first(.grpcTimeout, from: index + 1) == nil,
+      let milliseconds = GRPC.timeout(slice(head.fields[index].value))
+    else { return .badRequest }
+    callDeadline = worker.loop.now &+ UInt64(milliseconds)
+    return nil
+  }
+}
