@@ -133,4 +133,44 @@ struct ExchangeStateTests {
     #expect(state.response == .none)
     #expect(state.upstream == .none)
   }
+
+  @Test func `A WebSocket's bytes pass only once the backend has agreed`() {
+    var state = ExchangeState()
+    state.begin(isIdempotent: true, hasContent: false, isTunnel: true)
+    #expect(!state.takesContent && state.request == .complete)
+    state.upstreamAsked()
+    #expect(!state.takesContent)
+    state.upstreamReady()
+    #expect(!state.takesContent && !state.isOpenTunnel)
+    state.tunnelOpened()
+    #expect(state.takesContent && state.isOpenTunnel && state.request == .receiving)
+    state.requestEnded()
+    #expect(state.responseEnded() == .finish)
+    #expect(!state.takesContent)
+  }
+
+  @Test func `A WebSocket that was refused never passes a byte`() {
+    var state = ExchangeState()
+    state.begin(isIdempotent: true, hasContent: false, isTunnel: true)
+    state.upstreamAsked()
+    state.upstreamReady()
+    state.tunnelRefused()
+    #expect(!state.takesContent && !state.isTunnel)
+    state.responseBegan()
+    #expect(!state.takesContent)
+    #expect(state.responseEnded() == .finish)
+  }
+
+  @Test func `A handshake on a stale connection is tried again, an open WebSocket is cut`() {
+    var state = ExchangeState()
+    state.begin(isIdempotent: true, hasContent: false, isTunnel: true)
+    state.upstreamAsked()
+    state.upstreamReady()
+    let stale = UpstreamFailure(.reset, requestUnsent: false, connectionReused: true)
+    #expect(state.upstreamFailed(stale) == .retry)
+    state.upstreamAsked()
+    state.upstreamReady()
+    state.tunnelOpened()
+    #expect(state.upstreamFailed(stale) == .abort)
+  }
 }

@@ -32,7 +32,8 @@ struct RequestFieldsTests {
         traceparent: held[4].buffer, forwardsTracestate: options.forwardsTracestate, peer: held[5].buffer,
         peerIsIPv6: options.peerIsIPv6, trustsPeer: options.trustsPeer, forwardsAccessToken: options.forwardsAccessToken,
         route: Route.make(sources: options.sources, forwardsAccessToken: options.forwardsAccessToken),
-        receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0", tokenFieldName: Array(options.tokenField.lowercased().utf8))
+        receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0", tokenFieldName: Array(options.tokenField.lowercased().utf8),
+        webSocketKey: Array("a2V5".utf8))
       var out = ByteQueue()
       RequestFields.write(head, bytes.buffer, own, to: &out)
       out.append("\r\n")
@@ -208,5 +209,41 @@ struct RequestFieldsTests {
     #expect(sent[1] == "Host: ")
     #expect(sent.contains("Forwarded: for=192.0.2.1;proto=https"))
     #expect(sent.contains("Via: 1.0 gatehouse"))
+  }
+
+  private static let handshake = [
+    "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Extensions: permessage-deflate",
+  ]
+
+  @Test func `A WebSocket's handshake is begun anew, with the gateway's own fields`() throws {
+    let sent = try get(Self.handshake + ["Sec_WebSocket_Accept: x", "Sec-WebSocket-Protocol: chat"])
+    let own = Self.own
+    #expect(
+      sent == Array(own[..<2]) + [
+        "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat", "Connection: Upgrade", "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: a2V5",
+      ] + own[2...])
+  }
+
+  @Test func `A handshake that is none asks nobody for an upgrade`() throws {
+    let sent = try get(Array(Self.handshake.dropFirst()))
+    #expect(!sent.contains { $0.lowercased().hasPrefix("upgrade") || $0.lowercased().hasPrefix("connection") })
+  }
+
+  @Test(
+    arguments: [
+      (["bearer, secret"], nil), (["chat, bearer, secret, v2"], "chat, v2"), (["chat, bearer", "secret, v2"], "chat, v2"),
+      (["bearer"], nil), (["chat"], "chat"), (["bearer", "secret"], nil),
+    ] as [([String], String?)])
+  func `A token among the subprotocols is taken out with its marker`(fields: [String], left: String?) throws {
+    let sent = try get(Self.handshake + fields.map { "Sec-WebSocket-Protocol: " + $0 }) {
+      $0.sources = [.subprotocol(marker: Array("bearer".utf8))]
+    }
+    #expect(sent.filter { $0.hasPrefix("Sec-WebSocket-Protocol") } == (left.map { ["Sec-WebSocket-Protocol: " + $0] } ?? []))
+  }
+
+  @Test func `TE is this hop's affair in HTTP/1.1`() throws {
+    #expect(try get(["TE: trailers, gzip"]) == Self.own)
   }
 }

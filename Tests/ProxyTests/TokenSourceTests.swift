@@ -97,4 +97,27 @@ struct TokenSourceTests {
   }
 
   @Test func `Without sources nothing is found`() throws { #expect(try search([], ["Authorization: Bearer abc"]) == .missing) }
+
+  private static let subprotocol = TokenSource.subprotocol(marker: Array("bearer".utf8))
+
+  @Test(
+    arguments: [
+      (["Sec-WebSocket-Protocol: bearer, abc"], .found("abc")), (["Sec-WebSocket-Protocol: chat,bearer,abc , v2"], .found("abc")),
+      (["Sec-WebSocket-Protocol: bearer", "sec-websocket-protocol: abc"], .found("abc")),
+      (["Sec-WebSocket-Protocol: bearer, bearer"], .found("bearer")),
+      (["Sec-WebSocket-Protocol: bearer"], .found("")), (["Sec-WebSocket-Protocol: chat, bearer,"], .found("")),
+      (["Sec-WebSocket-Protocol: chat"], .missing), (["Sec-WebSocket-Protocol: Bearer, abc"], .missing), ([], .missing),
+      (["Sec-WebSocket-Protocol: bearer, abc, bearer, abc"], .ambiguous),
+      (["Sec-WebSocket-Protocol: bearer, abc", "Sec-WebSocket-Protocol: bearer, def"], .ambiguous),
+      (["Sec-WebSocket-Protocol: bearer, a c"], .ambiguous), (["Sec-WebSocket-Protocol: bearer, abc, \"x\""], .ambiguous),
+    ] as [([String], Outcome)])
+  func `Among subprotocols the token stands behind its marker`(fields: [String], outcome: Outcome) throws {
+    #expect(try search([Self.subprotocol], fields) == outcome)
+  }
+
+  @Test func `A subprotocol that differs from the header is ambiguous`() throws {
+    let sources = [TokenSource.bearer, Self.subprotocol]
+    #expect(try search(sources, ["Authorization: Bearer abc", "Sec-WebSocket-Protocol: bearer, abc"]) == .found("abc"))
+    #expect(try search(sources, ["Authorization: Bearer abc", "Sec-WebSocket-Protocol: bearer, def"]) == .ambiguous)
+  }
 }
