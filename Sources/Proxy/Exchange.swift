@@ -262,7 +262,8 @@ package final class Exchange: UpstreamClient {
 
   private func answer(_ error: GatewayError) {
     self.error = error
-    status = error.status
+    // What a gRPC client gets is a status of gRPC's own, in a response of 200.
+    status = isGRPC ? 200 : error.status
     guard let client else { return finish() }
     client.respondError(error, to: self)
     complete(client)
