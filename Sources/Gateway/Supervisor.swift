@@ -100,6 +100,10 @@ package final class Supervisor {
     // Before any thread is started: threads inherit the mask, and signals then come through the loop alone.
     SignalSource.block(signals)
     signal(SIGPIPE, SIG_IGN)
+    // By default glibc gives memory back to the kernel whenever 128 KiB at a heap's top are free, and asks for it again with the
+    // next burst: on HTTP/2 a system call and its page faults every 50 requests (6 % of their CPU time).
+    mallopt(M_TRIM_THRESHOLD, 4 << 20)
+    mallopt(M_TOP_PAD, 512 << 10)
     // A gateway needs two descriptors for each client.
     gh_raise_descriptor_limit()
     let registry = makeRegistry()

@@ -49,10 +49,16 @@ enum SessionCallbacks {
     return session(user).headersBegan(frame.pointee.headers, stream(handle, frame.pointee.hd.stream_id))
   }
 
+  /// Called for each field of each head: without the retains and releases that holding the two objects would cost, since neither
+  /// is freed while nghttp2 runs.
   private static let onHeader: nghttp2_on_header_callback = { handle, frame, name, nameLength, value, valueLength, _, user in
-    guard let frame, let stream = stream(handle, frame.pointee.hd.stream_id) else { return 0 }
-    return session(user).fieldReceived(
-      stream, UnsafeBufferPointer(start: name, count: nameLength), UnsafeBufferPointer(start: value, count: valueLength))
+    guard let frame, let user, let pointer = nghttp2_session_get_stream_user_data(handle, frame.pointee.hd.stream_id) else { return 0 }
+    return Unmanaged<HTTP2Session>.fromOpaque(user)._withUnsafeGuaranteedRef { session in
+      Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
+        session.fieldReceived(
+          stream, UnsafeBufferPointer(start: name, count: nameLength), UnsafeBufferPointer(start: value, count: valueLength))
+      }
+    }
   }
 
   private static let onInvalidHeader: nghttp2_on_invalid_header_callback = {

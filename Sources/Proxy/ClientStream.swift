@@ -112,7 +112,7 @@ package enum ClientStream {
   func finishTurn() {
     switch self {
     case .http1(let connection): connection.finishTurn()
-    case .http2(let stream): stream.connection.finishTurn()
+    case .http2(let stream): stream.connection.awaitTurnEnd()
     }
   }
 

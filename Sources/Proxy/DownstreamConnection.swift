@@ -191,8 +191,11 @@ public final class DownstreamConnection: SecureChannel {
 
   private func finishHTTP2Turn() {
     http2?.contentPaused()
-    if isOpen { http2?.write() }
+    // What the turn's other events have for these streams goes out in the same records.
+    awaitTurnEnd()
   }
+
+  public override func turnEnding() { http2?.write() }
 
   public override func drained() {
     if state == .http2 { http2?.write() }

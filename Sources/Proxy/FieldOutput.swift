@@ -19,8 +19,8 @@ package protocol FieldOutput: ~Copyable {
   mutating func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
   /// A field whose value `compose` appends piece by piece.
   mutating func field(_ name: StaticString, compose: (inout ByteQueue) -> Void)
-  /// A field that no table of the peer's compression may keep.
-  mutating func secret(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
+  /// A field whose value no other request will have: it is not worth a place in any table.
+  mutating func unique(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>)
   /// Says that content follows whose length is not known, where the protocol has to be told.
   mutating func chunked()
   /// A field as it was parsed.
@@ -77,8 +77,8 @@ extension FieldSink: FieldOutput {
     }
   }
 
-  package mutating func secret(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-    field(name, value, isSensitive: true)
+  package mutating func unique(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
+    field(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), value, isSensitive: true)
   }
 
   package mutating func webSocket(key: [UInt8]) { field("sec-websocket-version", "13") }
@@ -117,7 +117,7 @@ extension ByteQueue: FieldOutput {
     append("\r\n")
   }
 
-  package mutating func secret(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) { field(name, value) }
+  package mutating func unique(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) { field(name, value) }
 
   package mutating func webSocket(key: [UInt8]) {
     append("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ")

@@ -17,6 +17,8 @@ package final class HTTP2ClientStream {
   /// Content that had nowhere to go yet; never more than the stream's window.
   private var waiting = ByteQueue()
   private var trailers: [(name: [UInt8], value: [UInt8])] = []
+  /// Something was handed to the exchange in this event.
+  var isTouched = false
   private var isEnded = false
   private var isHandingOver = false
   private var owesContinue = false
@@ -40,7 +42,10 @@ package final class HTTP2ClientStream {
     exchange.adoptHead(of: stream)
     if let refusal { return exchange.refuse(GatewayError(refusal)) }
     owesContinue = exchange.head.expectsContinue
-    if !stream.remoteEnded { armContent() }
+    if !stream.remoteEnded {
+      edge.touch(self)
+      armContent()
+    }
     exchange.begin()
   }
 
@@ -53,6 +58,7 @@ package final class HTTP2ClientStream {
       return
     }
     armContent()
+    edge.touch(self)
     exchange.requestContent(bytes)
     edge.session.consume(stream, bytes.count)
   }
@@ -97,7 +103,7 @@ package final class HTTP2ClientStream {
       if isEnded, let exchange, exchange.state.request == .receiving { endRequest() } else { armContent() }
     }
     // New window for the client.
-    if !connection.isInsideReceived { connection.finishTurn() }
+    connection.awaitTurnEnd()
   }
 
   /// Nothing more comes in this event.
@@ -253,7 +259,7 @@ package final class HTTP2ClientStream {
         edge.session.reset(stream, .internalError)
       }
     }
-    if !connection.isInsideReceived { connection.finishTurn() }
+    connection.awaitTurnEnd()
   }
 
   /// The stream is over, by whoever's doing.

@@ -12,6 +12,8 @@ final class HTTP2Edge: HTTP2Owner {
   private var held: HTTP2Session?
   /// Streams whose request has begun and which are not closed.
   private var streams: [HTTP2ClientStream] = []
+  /// Those that the present event has brought something for.
+  private var touched: [HTTP2ClientStream] = []
   private var isWriting = false
   private var writesAgain = false
   private var idleSince: UInt64
@@ -63,7 +65,16 @@ final class HTTP2Edge: HTTP2Owner {
 
   /// What came in this event has been handed to the exchanges: their backends get it in one piece each.
   func contentPaused() {
-    for stream in streams { stream.contentPaused() }
+    while let stream = touched.popLast() {
+      stream.isTouched = false
+      stream.contentPaused()
+    }
+  }
+
+  func touch(_ stream: HTTP2ClientStream) {
+    guard !stream.isTouched else { return }
+    stream.isTouched = true
+    touched.append(stream)
   }
 
   /// Writes what has been produced: as much as the client takes, never more than the high-water mark ahead of it.
@@ -105,6 +116,7 @@ final class HTTP2Edge: HTTP2Owner {
     session.abandon()
     for stream in streams { stream.lost() }
     streams = []
+    touched = []
   }
 
   /// Two GOAWAYs: the first announces the end, the second ends it, and requests that were on their way are served.

@@ -30,8 +30,26 @@ open class Channel {
   /// The deadline set last has passed and is cleared.
   open func deadlineReached() {}
 
+  /// The turn's events have been handled: what they produced can be written in one piece. Called once for a turn in which
+  /// `awaitTurnEnd` was; never after `close()`.
+  open func turnEnding() {}
+
   /// The last call a channel gets, inside `close()`: give back what is held. The descriptor is still open.
   open func closing() {}
+
+  private var awaitsTurnEnd = false
+
+  /// Asks for `turnEnding`. Free when asked before.
+  package final func awaitTurnEnd() {
+    guard !awaitsTurnEnd, isOpen else { return }
+    awaitsTurnEnd = true
+    loop.awaitsEnd(self)
+  }
+
+  final func endTurn() {
+    awaitsTurnEnd = false
+    if isOpen { turnEnding() }
+  }
 
   package final var isOpen: Bool { slot != nil }
 

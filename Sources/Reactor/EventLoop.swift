@@ -11,6 +11,12 @@ public final class EventLoop {
   private var expired: [UInt32] = []
   private var due: [SlotID] = []
   private var graveyard: [Channel] = []
+  /// Channels that asked for `turnEnding`, and those being told.
+  private var ending: [Channel] = []
+  private var told: [Channel] = []
+  /// Rounds of `turnEnding` in one turn: what is asked for beyond them waits for the next, so that two channels that keep each
+  /// other busy do not keep the others waiting.
+  private static let endingRounds = 4
   private var isStopping = false
   /// Called at the end of each turn, after events and deadlines: flush logs, install snapshots.
   package var endOfTurn: (() -> Void)?
@@ -30,6 +36,8 @@ public final class EventLoop {
     wheel = TimerWheel(now: clock.pointee)
     expired.reserveCapacity(256)
     due.reserveCapacity(256)
+    ending.reserveCapacity(256)
+    told.reserveCapacity(256)
     graveyard.reserveCapacity(256)
   }
 
@@ -60,12 +68,24 @@ public final class EventLoop {
       index &+= 1
     }
     fireDeadlines()
+    tellEnding()
     endOfTurn?()
     // Here and nowhere else do closed channels die: no event of this turn can reach them any more.
     if !graveyard.isEmpty { graveyard.removeAll(keepingCapacity: true) }
   }
 
+  private func tellEnding() {
+    var round = 0
+    while !ending.isEmpty, round < Self.endingRounds {
+      swap(&ending, &told)
+      for channel in told { channel.endTurn() }
+      told.removeAll(keepingCapacity: true)
+      round &+= 1
+    }
+  }
+
   private func timeout(_ limit: Int32) -> Int32 {
+    if !ending.isEmpty { return 0 }
     guard let delay = wheel.delay(now: now) else { return limit }
     let bounded = Int32(min(delay &+ 1, 60_000))
     return limit >= 0 ? min(limit, bounded) : bounded
@@ -95,6 +115,7 @@ public final class EventLoop {
     while table.count > 0 {
       for channel in table.all() { channel.close() }
     }
+    ending.removeAll()
     graveyard.removeAll()
   }
 
@@ -105,6 +126,8 @@ public final class EventLoop {
   func discard(_ id: SlotID) { _ = table.remove(id) }
 
   func setDeadline(_ slot: Int, _ deadline: UInt64) { wheel.set(slot, deadline: deadline) }
+
+  func awaitsEnd(_ channel: Channel) { ending.append(channel) }
 
   func retire(_ id: SlotID) {
     wheel.remove(Int(id.index))

@@ -200,7 +200,7 @@ public final class UpstreamConnection: SecureChannel {
     http2 = session
     carry(first, reused: false)
     if isOpen { pool.becameShared(self) }
-    if isOpen { session.write() }
+    awaitTurnEnd()
   }
 
   /// A stream for `client`.
@@ -254,6 +254,8 @@ public final class UpstreamConnection: SecureChannel {
     http2?.write()
     client?.upstreamDrained()
   }
+
+  public override func turnEnding() { http2?.write() }
 
   public override func ready(_ readiness: Readiness) {
     super.ready(readiness)

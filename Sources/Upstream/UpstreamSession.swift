@@ -8,6 +8,8 @@ final class UpstreamSession: HTTP2Owner {
   unowned(unsafe) let connection: UpstreamConnection
   private var held: HTTP2Session?
   private var streams: [UpstreamStream] = []
+  /// Those that the present event has brought something for.
+  private var touched: [UpstreamStream] = []
   private var isWriting = false
   private var writesAgain = false
   private var isGone = false
@@ -71,15 +73,22 @@ final class UpstreamSession: HTTP2Owner {
     let result = session.receive(connection.input.readable, now: now)
     guard connection.isOpen else { return }
     connection.input.removeAll()
-    for stream in streams where stream.isTouched {
+    while let stream = touched.popLast() {
       stream.isTouched = false
       stream.client?.upstreamPaused()
     }
     guard connection.isOpen else { return }
-    write()
+    connection.awaitTurnEnd()
     if connection.isOpen, case .protocolError = result { connection.shutDown() }
   }
 
+  func touch(_ stream: UpstreamStream) {
+    guard !stream.isTouched else { return }
+    stream.isTouched = true
+    touched.append(stream)
+  }
+
+  /// Writes what has been produced: at the end of the turn, so that its requests share records.
   func write() {
     // From within `receive`: it is followed by a write of its own.
     if session.isBusy { return }
@@ -118,6 +127,7 @@ final class UpstreamSession: HTTP2Owner {
     session.abandon()
     for stream in streams { stream.closed() }
     streams = []
+    touched = []
   }
 
   // MARK: Deadlines

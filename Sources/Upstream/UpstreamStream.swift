@@ -107,21 +107,21 @@ public final class UpstreamStream {
     arm(responseStarted ? backend.idleTimeout : backend.responseTimeout)
   }
 
-  func flush() { owner.write() }
+  func flush() { connection.awaitTurnEnd() }
 
   func cancel() {
     client = nil
     deadline = 0
     guard let stream else { return owner.forget(self) }
     owner.session.reset(stream, .cancel)
-    owner.write()
+    connection.awaitTurnEnd()
   }
 
   // MARK: The response
 
   func responseHead(endStream: Bool) {
     guard let stream, let client else { return }
-    isTouched = true
+    owner.touch(self)
     let isInterim = stream.responseHead.isInterim
     if !isInterim {
       responseStarted = true
@@ -134,7 +134,7 @@ public final class UpstreamStream {
   func content(received bytes: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
     guard let client else { return owner.session.discardContent(stream) }
-    isTouched = true
+    owner.touch(self)
     armIdle()
     guard !isPaused, waiting.isEmpty else {
       waiting.borrow(from: connection.buffers)
@@ -154,7 +154,7 @@ public final class UpstreamStream {
 
   func ended() {
     isEnded = true
-    isTouched = true
+    owner.touch(self)
     if waiting.isEmpty { complete() }
   }
 
@@ -186,7 +186,7 @@ public final class UpstreamStream {
       waiting.giveBack(to: connection.buffers)
       if isEnded { complete() }
     }
-    owner.write()
+    connection.awaitTurnEnd()
   }
 
   func drained() { client?.upstreamDrained() }
