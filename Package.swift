@@ -34,7 +34,7 @@ let package = Package(
     // Sockets and connections.
     .target(name: "Reactor", dependencies: ["Bytes", "CLinux"]),
     .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"]),
-    .target(name: "Transport", dependencies: ["TLS", "Reactor", "Bytes", "CLinux"]),
+    .target(name: "Transport", dependencies: ["TLS", "HTTP2", "Reactor", "Bytes", "CLinux"]),
     .target(name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .target(
       name: "Proxy",

@@ -7,21 +7,16 @@ import Transport
 /// The HTTP/2 side of a client's connection: feeds its session, starts an exchange for each request, writes what they answer.
 ///
 /// The connection owns it and does the I/O. Streams share the connection's deadline: the nearest of theirs is set.
-final class HTTP2Edge: HTTP2Owner {
+final class HTTP2Edge: HTTP2Carrier {
   unowned(unsafe) let connection: DownstreamConnection
-  private var held: HTTP2Session?
   /// Streams whose request has begun and which are not closed.
   private var streams: [HTTP2ClientStream] = []
   /// Those that the present event has brought something for.
   private var touched: [HTTP2ClientStream] = []
-  private var isWriting = false
-  private var writesAgain = false
   private var idleSince: UInt64
   private var isAtRest = false
   /// When, in ms of the loop's clock, a second GOAWAY follows the first.
   private var finalGoAwayAt: UInt64 = 0
-  /// What the connection's deadline is set to.
-  private var wakesAt = UInt64.max
 
   /// Milliseconds between the two GOAWAYs of a drain: time for requests that are on their way (RFC 9113 section 6.8).
   private static let notice: UInt64 = 200
@@ -33,15 +28,12 @@ final class HTTP2Edge: HTTP2Owner {
   init(_ connection: DownstreamConnection) {
     self.connection = connection
     idleSince = connection.loop.now
-    super.init()
+    super.init(channel: connection)
     let context = connection.context
     let limits = HTTP2Limits(
       headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes, streams: context.streams)
-    held = HTTP2Session(server: limits, pool: connection.worker.serverStreams, owner: self)
+    carry(HTTP2Session(server: limits, pool: connection.worker.serverStreams, owner: self))
   }
-
-  var session: HTTP2Session { held.unsafelyUnwrapped }
-  private var now: UInt64 { connection.loop.now }
 
   // MARK: The connection's events
 
@@ -77,43 +69,13 @@ final class HTTP2Edge: HTTP2Owner {
     touched.append(stream)
   }
 
-  /// Writes what has been produced: as much as the client takes, never more than the high-water mark ahead of it.
-  func write() {
-    // From within `receive`: it is followed by a write of its own.
-    if session.isBusy { return }
-    guard !isWriting else {
-      writesAgain = true
-      return
-    }
-    isWriting = true
-    var pulled = false
-    repeat {
-      writesAgain = false
-      pulled = false
-      let room = SecureChannel.highWater - connection.output.count
-      if room > 0 {
-        connection.output.borrow(from: connection.buffers)
-        session.pull(into: &connection.output, atMost: room, now: now)
-        pulled = !connection.output.isEmpty
-      }
-      if !connection.output.isEmpty { connection.flush() }
-      guard connection.isOpen else { return }
-      // The owner's calls may produce more, which goes out in another round.
-      session.settle()
-      guard connection.isOpen else { return }
-    } while (writesAgain || pulled && session.wantsWrite) && connection.output.isEmpty
-    isWriting = false
-    if session.isFinished, connection.output.isEmpty, connection.state == .http2 {
-      connection.endGracefully()
-    } else if !connection.output.isEmpty {
-      connection.oweDrained()
-    }
+  override func written() {
+    if connection.output.isEmpty, session.isFinished, connection.state == .http2 { connection.endGracefully() }
   }
 
   /// The connection is gone, and every stream with it.
   func connectionGone() {
-    isWriting = true
-    session.abandon()
+    abandon()
     for stream in streams { stream.lost() }
     streams = []
     touched = []
@@ -130,15 +92,8 @@ final class HTTP2Edge: HTTP2Owner {
 
   // MARK: Deadlines
 
-  /// Sees to it that `deadlineReached` is called by `time`.
-  func wake(at time: UInt64) {
-    guard time < wakesAt else { return }
-    wakesAt = time
-    connection.setDeadline(max(1, Int(time) - Int(now)))
-  }
-
   func deadlineReached() {
-    wakesAt = .max
+    forgetWake()
     if finalGoAwayAt > 0, now >= finalGoAwayAt { session.goAway() }
     for stream in streams where stream.deadline > 0 && stream.deadline <= now { stream.timeIsUp() }
     guard connection.isOpen else { return }

@@ -4,16 +4,12 @@ import HTTP2
 import Transport
 
 /// The HTTP/2 side of a connection to a backend: many requests at once, each on its stream.
-final class UpstreamSession: HTTP2Owner {
+final class UpstreamSession: HTTP2Carrier {
   unowned(unsafe) let connection: UpstreamConnection
-  private var held: HTTP2Session?
   private var streams: [UpstreamStream] = []
   /// Those that the present event has brought something for.
   private var touched: [UpstreamStream] = []
-  private var isWriting = false
-  private var writesAgain = false
   private var isGone = false
-  private var wakesAt = UInt64.max
 
   /// Windows towards backends: one download may run at full speed, many together may not take all memory.
   private static let limits = HTTP2Limits(
@@ -22,12 +18,9 @@ final class UpstreamSession: HTTP2Owner {
 
   init(_ connection: UpstreamConnection) {
     self.connection = connection
-    super.init()
-    held = HTTP2Session(client: Self.limits, pool: connection.pool.streams, owner: self)
+    super.init(channel: connection)
+    carry(HTTP2Session(client: Self.limits, pool: connection.pool.streams, owner: self))
   }
-
-  var session: HTTP2Session { held.unsafelyUnwrapped }
-  private var now: UInt64 { connection.loop.now }
 
   /// Whether another request may begin on this connection.
   var canOpen: Bool { !isGone && session.canOpenStream }
@@ -56,7 +49,7 @@ final class UpstreamSession: HTTP2Owner {
     connection.pool.streamEnded(connection)
     if streams.isEmpty, connection.isOpen {
       if connection.pool.isRetired || !session.canOpenStream { return finishGracefully() }
-      wakesAt = .max
+      forgetWake()
       wake(at: now &+ UInt64(connection.backend.idleTimeout))
     }
   }
@@ -78,8 +71,9 @@ final class UpstreamSession: HTTP2Owner {
       stream.client?.upstreamPaused()
     }
     guard connection.isOpen else { return }
-    connection.awaitTurnEnd()
-    if connection.isOpen, case .protocolError = result { connection.shutDown() }
+    guard case .protocolError = result else { return connection.awaitTurnEnd() }
+    write()
+    if connection.isOpen { connection.shutDown() }
   }
 
   func touch(_ stream: UpstreamStream) {
@@ -88,43 +82,14 @@ final class UpstreamSession: HTTP2Owner {
     touched.append(stream)
   }
 
-  /// Writes what has been produced: at the end of the turn, so that its requests share records.
-  func write() {
-    // From within `receive`: it is followed by a write of its own.
-    if session.isBusy { return }
-    guard !isWriting else {
-      writesAgain = true
-      return
-    }
-    isWriting = true
-    var pulled = false
-    repeat {
-      writesAgain = false
-      pulled = false
-      let room = SecureChannel.highWater - connection.output.count
-      if room > 0 {
-        connection.output.borrow(from: connection.buffers)
-        session.pull(into: &connection.output, atMost: room, now: now)
-        pulled = !connection.output.isEmpty
-      }
-      if !connection.output.isEmpty { connection.flush() }
-      guard connection.isOpen else { return }
-      session.settle()
-      guard connection.isOpen else { return }
-    } while (writesAgain || pulled && session.wantsWrite) && connection.output.isEmpty
-    isWriting = false
-    if !connection.output.isEmpty {
-      connection.oweDrained()
-    } else if session.isFinished, streams.isEmpty {
-      connection.shutDown()
-    }
+  override func written() {
+    if connection.output.isEmpty, session.isFinished, streams.isEmpty { connection.shutDown() }
   }
 
   /// The connection is gone, and every stream with it.
   func connectionGone() {
     isGone = true
-    isWriting = true
-    session.abandon()
+    abandon()
     for stream in streams { stream.closed() }
     streams = []
     touched = []
@@ -132,14 +97,8 @@ final class UpstreamSession: HTTP2Owner {
 
   // MARK: Deadlines
 
-  func wake(at time: UInt64) {
-    guard time < wakesAt else { return }
-    wakesAt = time
-    connection.setDeadline(max(1, Int(time) - Int(now)))
-  }
-
   func deadlineReached() {
-    wakesAt = .max
+    forgetWake()
     if streams.isEmpty { return finishGracefully() }
     for stream in streams where stream.deadline > 0 && stream.deadline <= now { stream.timeIsUp() }
     guard connection.isOpen else { return }

@@ -23,7 +23,7 @@ enum House {
     // Sockets and connections.
     room("Reactor", "Bytes", "CLinux"),
     room("TLS", "Bytes", "COpenSSL", "CLinux"),
-    room("Transport", "TLS", "Reactor", "Bytes", "CLinux"),
+    room("Transport", "TLS", "HTTP2", "Reactor", "Bytes", "CLinux"),
     room("Upstream", "Transport", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
     room(
       "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP2", "HTTP1", "HTTP", "TLS",

@@ -1,0 +1,75 @@
+import HTTP2
+import Reactor
+
+/// What the two sides' HTTP/2 connections have in common: a session on a channel, written as far as the peer takes it, and one
+/// deadline for all that wait.
+open class HTTP2Carrier: HTTP2Owner {
+  /// Owns this.
+  private unowned(unsafe) let channel: SecureChannel
+  private var held: HTTP2Session?
+  private var isWriting = false
+  private var writesAgain = false
+  /// What the channel's deadline is set to.
+  private var wakesAt = UInt64.max
+
+  public init(channel: SecureChannel) {
+    self.channel = channel
+    super.init()
+  }
+
+  /// The session needs its owner to be made first.
+  package final func carry(_ session: HTTP2Session) { held = session }
+
+  package final var session: HTTP2Session { held.unsafelyUnwrapped }
+  package final var now: UInt64 { channel.loop.now }
+
+  /// All has been written that can be now. Ends the connection if there is nothing left to say or to hear.
+  open func written() {}
+
+  /// Writes what has been produced: as much as the peer takes, never more than the high-water mark ahead of it. What exchanges
+  /// produce waits for the end of the turn (`Channel.awaitTurnEnd`), so that many streams share a record.
+  package final func write() {
+    // From within `receive`: it is followed by a write of its own.
+    if session.isBusy { return }
+    guard !isWriting else {
+      writesAgain = true
+      return
+    }
+    isWriting = true
+    var pulled = false
+    repeat {
+      writesAgain = false
+      pulled = false
+      let room = SecureChannel.highWater - channel.output.count
+      if room > 0 {
+        channel.output.borrow(from: channel.buffers)
+        session.pull(into: &channel.output, atMost: room, now: now)
+        pulled = !channel.output.isEmpty
+      }
+      if !channel.output.isEmpty { channel.flush() }
+      guard channel.isOpen else { return }
+      // The owner's calls may produce more, which goes out in another round.
+      session.settle()
+      guard channel.isOpen else { return }
+    } while (writesAgain || pulled && session.wantsWrite) && channel.output.isEmpty
+    isWriting = false
+    if !channel.output.isEmpty { channel.oweDrained() }
+    written()
+  }
+
+  /// The channel is gone: nothing is written any more, and the session's streams end.
+  package final func abandon() {
+    isWriting = true
+    session.abandon()
+  }
+
+  /// Sees to it that the channel's `deadlineReached` is called by `time`, in ms of the loop's clock.
+  package final func wake(at time: UInt64) {
+    guard time < wakesAt else { return }
+    wakesAt = time
+    channel.setDeadline(max(1, Int(time) - Int(now)))
+  }
+
+  /// The deadline has passed, or another is to take its place whether it is nearer or not.
+  package final func forgetWake() { wakesAt = .max }
+}
