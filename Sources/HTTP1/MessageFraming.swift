@@ -25,7 +25,7 @@ struct MessageFraming {
       // `Content_Length` is an ordinary field to us and may be the length to a backend that maps `_` to `-`.
       guard bytes[field.name.start &+ 7] == UInt8(ascii: "-") else { return .badFraming }
       // Repeated, even if equal: a sender that says it twice is not one whose framing to trust.
-      guard contentLength == nil, !isChunked, let length = MessageFraming.length(field.value, in: bytes) else {
+      guard contentLength == nil, !isChunked, let length = ContentLength.read(bytes.extracting(field.value.bounds)) else {
         return .badFraming
       }
       contentLength = length
@@ -47,17 +47,5 @@ struct MessageFraming {
   func isPersistent(minorVersion: UInt8) -> Bool {
     if connection.close { return false }
     return minorVersion == 1 || connection.keepAlive
-  }
-
-  /// One or more digits, up to 2^63 - 1, so that it fits the signed numbers of whoever reads it next.
-  private static func length(_ range: ByteRange, in bytes: Span<UInt8>) -> UInt64? {
-    guard !range.isEmpty else { return nil }
-    var value: UInt64 = 0
-    for index in range.bounds {
-      let digit = bytes[index] &- 0x30
-      guard digit < 10, value <= (UInt64(Int64.max) &- UInt64(digit)) / 10 else { return nil }
-      value = value &* 10 &+ UInt64(digit)
-    }
-    return value
   }
 }

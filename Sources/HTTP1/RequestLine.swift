@@ -9,7 +9,7 @@ enum RequestLine {
     while index < line.upperBound, TokenByte.contains(bytes[index]) { index &+= 1 }
     guard index > line.lowerBound, index < line.upperBound, bytes[index] == 0x20 else { return .badRequest }
     head.methodRange = ByteRange(offset: line.lowerBound, count: index &- line.lowerBound)
-    head.method = method(bytes.extracting(line.lowerBound..<index))
+    head.method = HTTPMethod(token: bytes.extracting(line.lowerBound..<index))
 
     let start = index &+ 1
     let end = HeadScan.firstUnusual(bytes, from: start, to: line.upperBound, lowest: 0x21)
@@ -19,16 +19,5 @@ enum RequestLine {
     if let error = HTTPVersion.read(bytes.extracting((end &+ 1)..<line.upperBound), into: &head.minorVersion) { return error }
     guard end &- start <= uriBytes else { return .uriTooLong }
     return RequestTarget.read(bytes, into: &head)
-  }
-
-  private static func method(_ token: Span<UInt8>) -> HTTPMethod {
-    switch token.count {
-    case 3: return token.equals("GET") ? .get : token.equals("PUT") ? .put : .other
-    case 4: return token.equals("POST") ? .post : token.equals("HEAD") ? .head : .other
-    case 5: return token.equals("PATCH") ? .patch : token.equals("TRACE") ? .trace : .other
-    case 6: return token.equals("DELETE") ? .delete : .other
-    case 7: return token.equals("OPTIONS") ? .options : token.equals("CONNECT") ? .connect : .other
-    default: return .other
-    }
   }
 }

@@ -98,7 +98,7 @@ extension HTTP2Stream {
       hostField = field.value
     case .contentLength:
       // nghttp2 refuses a second `content-length`, but `content_length` may be one to a backend that maps `_` to `-`.
-      guard !hasContentLength, name[7] == UInt8(ascii: "-"), let length = ContentLength.read(value) else {
+      guard !hasContentLength, name[7] == UInt8(ascii: "-"), let length = ContentLength.read(value.span) else {
         return refuseHead(.badFraming)
       }
       hasContentLength = true

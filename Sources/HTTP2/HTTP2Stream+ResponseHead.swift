@@ -38,7 +38,7 @@ extension HTTP2Stream {
     if !responseHead.fields.append(field) { refuseHead(.headersTooLarge) }
     switch id {
     case .contentLength:
-      if !hasContentLength, name[7] == UInt8(ascii: "-"), let length = ContentLength.read(value) {
+      if !hasContentLength, name[7] == UInt8(ascii: "-"), let length = ContentLength.read(value.span) {
         hasContentLength = true
         responseHead.framing = .length(length)
       } else {

@@ -26,13 +26,4 @@ struct HeadWriterTests {
     #expect(head?.status == Int(status))
     #expect(head?.reason == String(decoding: StatusLine.reason(status), as: UTF8.self))
   }
-
-  @Test("the date line changes with the second")
-  func dateLine() {
-    var queue = ByteQueue()
-    var line = DateLine()
-    for second: Int64 in [784_111_777, 784_111_777, 784_111_778] { line.append(now: second, into: &queue) }
-    let first = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-    #expect(String(decoding: queue.readable, as: UTF8.self) == first + first + first.replacing(":37 ", with: ":38 "))
-  }
 }

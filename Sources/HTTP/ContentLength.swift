@@ -1,7 +1,7 @@
-/// The value of `content-length` (RFC 9110 section 8.6).
-enum ContentLength {
-  /// One or more digits, up to 2^63 - 1, so that it fits the signed numbers of whoever reads it next.
-  static func read(_ value: UnsafeBufferPointer<UInt8>) -> UInt64? {
+/// The value of `Content-Length` (RFC 9110 section 8.6).
+package enum ContentLength {
+  /// One or more digits, up to 2^63 - 1, so that it fits the signed numbers of whoever reads it next. Nil for anything else.
+  package static func read(_ value: Span<UInt8>) -> UInt64? {
     guard !value.isEmpty else { return nil }
     var result: UInt64 = 0
     for index in value.indices {

@@ -1,9 +1,8 @@
 import Bytes
-import HTTP
 
 extension HTTPMethod {
   /// The method that `token` is; `other` when it is none of those that have a name here.
-  init(token: Span<UInt8>) {
+  package init(token: Span<UInt8>) {
     switch token.count {
     case 3: self = token.equals("GET") ? .get : token.equals("PUT") ? .put : .other
     case 4: self = token.equals("POST") ? .post : token.equals("HEAD") ? .head : .other
