@@ -51,8 +51,12 @@ package struct AbuseBounds: Sendable {
   }
 
   /// A DATA frame with so many bytes was sent. One byte at a time earns next to nothing: that is the tiny-window attack.
-  package mutating func dataSent(_ count: Int) {
+  ///
+  /// - Parameter isAll: nothing waits on the stream behind it: the frame is as small as its message, not as its window. gRPC
+  ///   clients answer each of those with an update for the stream and one for the connection.
+  package mutating func dataSent(_ count: Int, isAll: Bool) {
     pings.give(1, limits.pings)
+    if isAll { windowUpdates.give(2, limits.windowUpdates) }
     bytesSent &+= count
     guard bytesSent >= AbuseBounds.bytesForTwoUpdates else { return }
     windowUpdates.give(UInt32(truncatingIfNeeded: bytesSent / AbuseBounds.bytesForTwoUpdates * 2), limits.windowUpdates)

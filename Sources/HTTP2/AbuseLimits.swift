@@ -12,7 +12,8 @@ package struct AbuseLimits: Sendable {
   /// PRIORITY. Each stream opened earns two. Frames of unknown types are skipped by nghttp2 before anybody could count them,
   /// and cost no more than their bytes.
   package var priorities: TokenBucket.Rate
-  /// WINDOW_UPDATE. Each KiB of DATA sent and each stream opened earns two.
+  /// WINDOW_UPDATE. Each KiB of DATA sent, each DATA frame that sends all there is, and each stream opened
+  /// earns two.
   package var windowUpdates: TokenBucket.Rate
 
   package init(

@@ -40,7 +40,7 @@ extension HTTP2Session {
       target.pointee.append(stream.output.start, count)
       stream.output.consume(count)
       stream.stalledSince = nil
-      bounds.dataSent(count)
+      bounds.dataSent(count, isAll: stream.output.isEmpty)
       if stream.output.isEmpty { stream.output.giveBack(to: pool.buffers) }
       if stream.owesDrained, stream.output.count <= limits.lowWater { noteDrained(stream) }
     }

@@ -80,6 +80,7 @@ public final class UpstreamStream {
     guard let stream, !requestComplete else { return }
     requestComplete = true
     owner.session.end(stream)
+    connection.awaitTurnEnd()
     arm(min(UpstreamConnection.tunnelLinger, backend.tunnelTimeout))
   }
 
