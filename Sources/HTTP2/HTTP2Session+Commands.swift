@@ -153,6 +153,7 @@ extension HTTP2Session {
   /// Ends a stream for a fault of the peer: its owner is told.
   func refuse(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
     guard stream.isOpen else { return }
+    stream.refusalCode = code
     submitReset(stream, code)
   }
 

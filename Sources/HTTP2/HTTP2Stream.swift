@@ -46,6 +46,8 @@ public final class HTTP2Stream {
   /// Our END_STREAM has been sent.
   var localEndSent = false
   var closeCode = HTTP2ErrorCode.noError
+  /// Why we end the stream, if we do: both its halves may be over, and nghttp2 then closes it before it sends our reset.
+  var refusalCode: HTTP2ErrorCode?
 
   // Sending.
   var output = ByteQueue()
@@ -109,6 +111,7 @@ public final class HTTP2Stream {
     discardsContent = false
     localEndSent = false
     closeCode = .noError
+    refusalCode = nil
     trailers.release()
     isDeferred = false
     owesDrained = false
