@@ -69,6 +69,7 @@ let package = Package(
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HTTP", "Bytes"]),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes", "CLinux"]),
     .testTarget(name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CLinux"]),
+    .testTarget(name: "TransportTests", dependencies: ["Transport", "Reactor", "Bytes"]),
     .testTarget(
       name: "UpstreamTests", dependencies: ["Upstream", "Development", "Transport", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .testTarget(

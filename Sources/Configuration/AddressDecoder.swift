@@ -10,7 +10,9 @@ enum AddressDecoder {
         cursor.report("a Unix socket does not serve here: write `HOST:PORT`")
         return nil
       }
-      let path = String(text.dropFirst(5))
+      let name = String(text.dropFirst(5))
+      let directory = cursor.file.source.directory
+      let path = name.isEmpty || name.hasPrefix("/") || directory == "." ? name : "\(directory)/\(name)"
       // sun_path holds 108 bytes with its NUL.
       guard !path.isEmpty, path.utf8.count < 108 else {
         cursor.report("a Unix socket's path has 1 to 107 bytes: write `unix:PATH`")
@@ -57,9 +59,10 @@ enum AddressDecoder {
     return text
   }
 
-  /// `10.0.0.0/8`, `2001:db8::/32`, or an address alone.
+  /// `10.0.0.0/8`, `2001:db8::/32`, an address alone, or `unix` for whoever connects to a Unix socket.
   static func network(_ cursor: Cursor) -> IPNetwork? {
     guard let text = cursor.text() else { return nil }
+    if text == "unix" { return IPNetwork(bytes: [UInt8](repeating: 0, count: 16), prefixLength: 128) }
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     let address = String(parts[0])
     var bytes: [UInt8]

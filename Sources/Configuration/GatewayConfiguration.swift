@@ -80,7 +80,8 @@ package struct ListenerTimeouts: Sendable, Equatable {
   package init() {}
 }
 
-/// An IP network; an IPv4 one stands in the last four of 16 bytes (`::ffff:a.b.c.d`) with 96 added to its prefix length.
+/// An IP network; an IPv4 one stands in the last four of 16 bytes (`::ffff:a.b.c.d`) with 96 added to its prefix length. All zeros
+/// of length 128 are peers on a Unix socket.
 package struct IPNetwork: Sendable, Equatable {
   package var bytes: [UInt8]
   package var prefixLength: Int
@@ -90,19 +91,32 @@ package struct IPNetwork: Sendable, Equatable {
   }
 }
 
+/// What a listener without TLS is for.
+package enum PlaintextSettings: Sendable, Equatable {
+  case redirect(port: UInt16)
+  case serve
+}
+
+package enum ListenerSecurity: Sendable {
+  case tls(ListenerTLSSettings)
+  case plaintext(PlaintextSettings)
+}
+
 package struct ListenerSettings: Sendable {
   package var name: Located<String>
   package var address: Located<SocketAddressSettings>
-  package var tls: ListenerTLSSettings
+  package var security: ListenerSecurity
+  /// Trusted proxies begin each connection with a PROXY protocol header.
+  package var proxyProtocol = false
   package var limits = ListenerLimits()
   package var timeouts = ListenerTimeouts()
   package var trustedProxies: [IPNetwork] = []
   /// `serve: jwks`: this listener answers `/.well-known/jwks.json` with the internal token's keys and nothing else.
   package var servesJWKS = false
-  package init(name: Located<String>, address: Located<SocketAddressSettings>, tls: ListenerTLSSettings) {
+  package init(name: Located<String>, address: Located<SocketAddressSettings>, security: ListenerSecurity) {
     self.name = name
     self.address = address
-    self.tls = tls
+    self.security = security
   }
 }
 

@@ -1,26 +1,53 @@
 /// A row of `listeners`.
 enum ListenerDecoder {
   static func decode(_ cursor: Cursor) -> ListenerSettings? {
-    let known = ["name", "address", "tls", "limits", "timeouts", "trusted_proxies", "serve", "proxy_protocol"]
+    let known = [
+      "name", "address", "tls", "plaintext", "redirect_port", "limits", "timeouts", "trusted_proxies", "serve", "proxy_protocol",
+    ]
     guard let values = cursor.mapping(known) else { return nil }
     let name = values.required("name", "a name of your choice")?.name()
     // Port 0 lets the kernel choose; the process says which when it is ready.
-    let address = values.required("address", "`0.0.0.0:8443`").flatMap { AddressDecoder.decode($0, ports: 0...65535) }
-    let tls = values.required("tls", "`{ certificates: [{ certificate: …, key: … }] }`").flatMap(tls)
+    let address = values.required("address", "`0.0.0.0:8443`").flatMap {
+      AddressDecoder.decode($0, ports: 0...65535, allowsUnix: true)
+    }
+    let security = security(values)
     let limits = values["limits"].map(limits)
     let timeouts = values["timeouts"].map(timeouts)
     let proxies = values["trusted_proxies"]?.list("10.0.0.0/8", mayBeEmpty: true)?.compactMap(AddressDecoder.network)
     let serves = values["serve"]?.word([("jwks", true)])
-    if let protocolCursor = values["proxy_protocol"], protocolCursor.boolean() == true {
-      protocolCursor.report("`proxy_protocol` is not supported by this version yet: leave it out")
+    let expectsHeader = values["proxy_protocol"]?.boolean() ?? false
+    if expectsHeader, values["trusted_proxies"] == nil || proxies?.isEmpty == true {
+      values["proxy_protocol"]?.report(
+        "`proxy_protocol` needs `trusted_proxies`: write whose word is to be believed, such as `[10.0.0.0/8]`")
     }
-    guard let name, let address, let tls else { return nil }
-    var settings = ListenerSettings(name: name, address: address, tls: tls)
+    guard let name, let address, let security else { return nil }
+    var settings = ListenerSettings(name: name, address: address, security: security)
     settings.limits = limits ?? settings.limits
     settings.timeouts = timeouts ?? settings.timeouts
     settings.trustedProxies = proxies ?? []
     settings.servesJWKS = serves ?? false
+    settings.proxyProtocol = expectsHeader
     return settings
+  }
+
+  /// `tls`, or `plaintext` in so many words.
+  private static func security(_ values: Mapping) -> ListenerSecurity? {
+    guard let cursor = values["plaintext"] else {
+      values["redirect_port"]?.report("`redirect_port` belongs to `plaintext: redirect`: leave it out")
+      return values.required("tls", "`{ certificates: [{ certificate: …, key: … }] }`").flatMap(tls).map(ListenerSecurity.tls)
+    }
+    if values["tls"] != nil {
+      cursor.report("`tls` and `plaintext` exclude each other: write one of them")
+      return nil
+    }
+    guard let redirects = cursor.word([("redirect", true), ("serve", false)]) else { return nil }
+    if !redirects {
+      values["redirect_port"]?.report("`redirect_port` belongs to `plaintext: redirect`: leave it out")
+      return .plaintext(.serve)
+    }
+    if let serve = values["serve"] { serve.report("a listener that redirects serves nothing: leave `serve` out") }
+    let port = values["redirect_port"].map { $0.integer(1...65535) } ?? 443
+    return port.map { .plaintext(.redirect(port: UInt16($0))) }
   }
 
   private static func tls(_ cursor: Cursor) -> ListenerTLSSettings? {

@@ -22,14 +22,7 @@ enum ProcessDecoder {
   }
 
   static func admin(_ cursor: Cursor) -> AdminSettings? {
-    guard let values = cursor.mapping(["address"]), let address = values.required("address", "`127.0.0.1:9901`"),
-      let decoded = AddressDecoder.decode(address, ports: 0...65535, allowsUnix: true)
-    else { return nil }
-    if case .unix(let path) = decoded.value, !path.hasPrefix("/") {
-      let directory = cursor.file.source.directory
-      return AdminSettings(
-        address: Located(.unix(path: directory == "." ? path : "\(directory)/\(path)"), at: decoded.location))
-    }
-    return AdminSettings(address: decoded)
+    guard let values = cursor.mapping(["address"]), let address = values.required("address", "`127.0.0.1:9901`") else { return nil }
+    return AddressDecoder.decode(address, ports: 0...65535, allowsUnix: true).map { AdminSettings(address: $0) }
   }
 }

@@ -109,30 +109,45 @@ package final class SnapshotBuilder {
     }
   }
 
-  private func listener(_ settings: ListenerSettings) -> BuiltListener? {
-    let chains = settings.tls.certificates.compactMap { chain($0) }
-    guard chains.count == settings.tls.certificates.count else { return nil }
+  private func edgeTLS(_ settings: ListenerTLSSettings, _ name: Located<String>) -> ServerTLSContext? {
+    let chains = settings.certificates.compactMap { chain($0) }
+    guard chains.count == settings.certificates.count else { return nil }
     var authentication = ClientAuthentication.none
-    if let file = settings.tls.clientCA {
+    if let file = settings.clientCA {
       guard let authorities = authorities(file) else { return nil }
-      switch settings.tls.clientAuth {
+      switch settings.clientAuth {
       case .none: break
       case .optional: authentication = .optional(authorities)
       case .required: authentication = .required(authorities)
       }
     }
-    let tls: ServerTLSContext
     do throws(TLSConfigurationError) {
-      tls = try ServerTLSContext(
-        certificates: chains, minimumVersion: settings.tls.minimumVersion == .tls13 ? .tls13 : .tls12,
+      return try ServerTLSContext(
+        certificates: chains, minimumVersion: settings.minimumVersion == .tls13 ? .tls13 : .tls12,
         protocols: [.h2, .http1_1], clientAuthentication: authentication, ticketKeys: tickets)
     } catch {
-      refuse(settings.name.location, error.message)
+      refuse(name.location, error.message)
       return nil
     }
+  }
+
+  private func security(_ settings: ListenerSettings) -> ListenerContext.Security? {
+    switch settings.security {
+    case .tls(let tls): return edgeTLS(tls, settings.name).map { .tls($0) }
+    case .plaintext(.redirect(let port)): return .plaintext(.redirects(port: port))
+    case .plaintext(.serve):
+      warnings.append(
+        "\(settings.name.location): listener \(settings.name.value) serves without TLS: whoever can listen on its network can read "
+          + "access tokens and use them")
+      return .plaintext(.serves)
+    }
+  }
+
+  private func listener(_ settings: ListenerSettings) -> BuiltListener? {
+    guard let security = security(settings) else { return nil }
     let limits = settings.limits
     let context = ListenerContext(
-      name: settings.name.value, tls: tls, headerBytes: limits.headerBytes,
+      name: settings.name.value, security: security, expectsProxyHeader: settings.proxyProtocol, headerBytes: limits.headerBytes,
       headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes, streams: limits.streams,
       connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
       handshakeTimeout: settings.timeouts.handshake, headerTimeout: settings.timeouts.header, idleTimeout: settings.timeouts.idle,

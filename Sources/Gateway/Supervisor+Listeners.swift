@@ -50,4 +50,13 @@ extension Supervisor {
     }
     return changes
   }
+
+  /// Removes the files of Unix sockets that nobody listens on any more.
+  func removeSockets(of old: BuiltSnapshot, keeping next: BuiltSnapshot?) {
+    for case .unix(let path) in old.listeners.map(\.address) where next?.listeners.contains(where: { $0.address == .unix(path: path) }) != true {
+      var status = stat()
+      guard lstat(path, &status) == 0, status.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) else { continue }
+      _ = unlink(path)
+    }
+  }
 }

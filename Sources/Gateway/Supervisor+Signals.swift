@@ -60,6 +60,7 @@ extension Supervisor {
         logger.error("the access log cannot be opened: \(error)")
       }
     }
+    removeSockets(of: current, keeping: built)
     logger.logLevel = Logger.Level(rawValue: built.configuration.process.logLevel) ?? logger.logLevel
     publish(built)
     registry.countReload(.success)

@@ -152,6 +152,7 @@ package final class Supervisor {
     publish(current)
     while exit == nil { loop.turn() }
     loop.closeAll()
+    removeSockets(of: current, keeping: nil)
     return exit ?? .done
   }
 

@@ -92,6 +92,11 @@ package enum ClientStream {
     }
   }
 
+  /// 308: the same request, elsewhere. HTTP/1.1 only, since no TLS means no ALPN.
+  func respondRedirect(to location: UnsafeBufferPointer<UInt8>, _ exchange: Exchange) {
+    if case .http1(let connection) = self { connection.respondRedirect(to: location, exchange) }
+  }
+
   /// A 200 with content that the gateway itself has.
   func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
     switch self {

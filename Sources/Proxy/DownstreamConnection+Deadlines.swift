@@ -26,6 +26,8 @@ extension DownstreamConnection {
     switch state {
     case .http2:
       http2?.deadlineReached()
+    case .proxyHeader:
+      close()
     case .handshaking:
       worker.handshakeEnded(.timedOut)
       close()
@@ -33,7 +35,7 @@ extension DownstreamConnection {
       if isAtRest || context.idleTimeout <= Self.restAfter { return endGracefully() }
       isAtRest = true
       releaseQueues()
-      tls.releaseBuffers()
+      wire.releaseBuffers()
       setDeadline(context.idleTimeout - Self.restAfter)
     case .readingHead:
       closesAfterResponse = true

@@ -54,7 +54,7 @@ extension DownstreamConnection {
 
   func endAfterFlush() {
     guard lingers else { return endGracefully() }
-    tls.shutdown()
+    wire.shutdown()
     _ = CLinux.shutdown(descriptor.raw, Int32(SHUT_WR))
     state = .lingering
     setDeadline(Self.lingerTime)
@@ -64,7 +64,7 @@ extension DownstreamConnection {
   /// Says goodbye (close_notify) and closes.
   func endGracefully() {
     guard isOpen else { return }
-    if phase == .open { tls.shutdown() }
+    if phase == .open { wire.shutdown() }
     close()
   }
 
@@ -73,7 +73,7 @@ extension DownstreamConnection {
     switch state {
     case .idle: endGracefully()
     case .http2: http2?.drain()
-    case .handshaking: close()
+    case .proxyHeader, .handshaking: close()
     default: closesAfterResponse = true
     }
   }

@@ -95,6 +95,13 @@ extension DownstreamConnection {
     if exchange.head.method != .head { output.append(problem.readable) }
   }
 
+  func respondRedirect(to location: UnsafeBufferPointer<UInt8>, _ exchange: Exchange) {
+    if state == .readingContent, !willDiscard { closesAfterResponse = true }
+    output.borrow(from: buffers)
+    ErrorResponder.writeRedirect(to: location, persistence: persistence(exchange), now: worker.seconds, to: &output)
+    output.append("\r\n")
+  }
+
   /// A response that the gateway serves itself, with content of `type`.
   func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
     output.borrow(from: buffers)

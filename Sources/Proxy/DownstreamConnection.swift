@@ -2,6 +2,7 @@ import Bytes
 import CLinux
 import HTTP
 import HTTP1
+import HTTP2
 import Reactor
 import TLS
 import Transport
@@ -10,6 +11,8 @@ import Transport
 /// in order. What a request may do is not decided here.
 public final class DownstreamConnection: SecureChannel {
   package enum State {
+    /// A balancer says first whose connection this is.
+    case proxyHeader
     case handshaking
     /// ALPN chose HTTP/2: `http2` reads and writes.
     case http2
@@ -40,11 +43,14 @@ public final class DownstreamConnection: SecureChannel {
   package internal(set) var state = State.handshaking
   package let worker: WorkerContext
   package let context: ListenerContext
-  package let peer: PeerAddress
+  /// Whoever is at the other end, by the socket's or a trusted balancer's word.
+  package private(set) var peer: PeerAddress
   /// The peer's address as text, and whether what it says of earlier hops is believed.
-  let peerText: [UInt8]
-  let peerIsIPv6: Bool
-  let trustsPeer: Bool
+  private(set) var peerText: [UInt8] = []
+  private(set) var trustsPeer = false
+  var proxyHeader = ProxyProtocolHeader()
+  /// The first bytes may be an HTTP/2 client's preface (RFC 9113 section 3.4).
+  var awaitsPreface = false
   var parser: RequestParser
   var decoder = ChunkedDecoder()
   var content = Content.none
@@ -83,36 +89,49 @@ public final class DownstreamConnection: SecureChannel {
   /// Milliseconds without a request after which OpenSSL's buffers are given back.
   static let restAfter = 5_000
 
-  init(worker: WorkerContext, context: ListenerContext, descriptor: Int32, peer: PeerAddress, tls: consuming TLSConnection) {
+  init(worker: WorkerContext, context: ListenerContext, descriptor: Int32, peer: PeerAddress, wire: consuming Wire) {
     self.worker = worker
     self.context = context
+    self.peer = peer
+    parser = RequestParser(
+      limits: HeadLimits(headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes))
+    super.init(loop: worker.loop, descriptor: descriptor, wire: wire, phase: .handshaking, buffers: worker.buffers)
+    know(peer)
+    if context.expectsProxyHeader, trustsPeer { state = .proxyHeader }
+  }
+
+  func know(_ peer: PeerAddress) {
     self.peer = peer
     var text = ByteQueue()
     peer.append(to: &text)
     peerText = Array(text.readable)
-    peerIsIPv6 = !peer.isIPv4 && !peer.isUnspecified
     trustsPeer = context.trusts(peer)
-    parser = RequestParser(
-      limits: HeadLimits(headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes))
-    super.init(loop: worker.loop, descriptor: descriptor, tls: tls, phase: .handshaking, buffers: worker.buffers)
   }
+
+  private static let unknownPeer = Array("unknown".utf8)
+  /// The peer's address as it is told to backends.
+  var forwardedPeer: [UInt8] { peer.isUnspecified ? Self.unknownPeer : peerText }
+
+  var peerIsIPv6: Bool { !peer.isIPv4 && !peer.isUnspecified }
 
   // MARK: SecureChannel
 
   public override func handshakeCompleted() {
-    worker.handshakeEnded(tls.isResumed ? .resumed : .succeeded)
-    if tls.negotiatedProtocol == .h2 {
-      worker.becameHTTP2()
-      state = .http2
-      let edge = HTTP2Edge(self)
-      http2 = edge
-      // The server's SETTINGS need not wait for the client's (RFC 9113 section 3.4).
-      edge.write()
-      if isOpen { edge.rearm() }
-      return
-    }
+    if wire.isEncrypted { worker.handshakeEnded(wire.isResumed ? .resumed : .succeeded) }
+    if wire.negotiatedProtocol == .h2 { return becomeHTTP2() }
+    if case .plaintext(.serves) = context.security { awaitsPreface = true }
     state = .idle
     armIdle()
+  }
+
+  private func becomeHTTP2() {
+    worker.becameHTTP2()
+    state = .http2
+    let edge = HTTP2Edge(self)
+    http2 = edge
+    // The server's SETTINGS need not wait for the client's (RFC 9113 section 3.4).
+    edge.write()
+    if isOpen { edge.rearm() }
   }
 
   public override func handshakeFailed(_ failure: TransportFailure) {
@@ -138,7 +157,7 @@ public final class DownstreamConnection: SecureChannel {
   private func process() {
     while isOpen {
       switch state {
-      case .handshaking:
+      case .proxyHeader, .handshaking:
         return
       case .http2:
         if !input.isEmpty { http2?.received() }
@@ -205,6 +224,7 @@ public final class DownstreamConnection: SecureChannel {
   }
 
   public override func ready(_ readiness: Readiness) {
+    if state == .proxyHeader { return readProxyHeader() }
     super.ready(readiness)
     // The rest of a last answer may have left in this event.
     if isOpen, state == .flushing, output.isEmpty { endAfterFlush() }
@@ -241,6 +261,17 @@ public final class DownstreamConnection: SecureChannel {
   private func readHead() -> Bool {
     guard let exchange else { return false }
     let bytes = input.readable
+    if awaitsPreface, let isPreface = HTTP2Preface.recognise(bytes) {
+      awaitsPreface = false
+      if isPreface {
+        self.exchange = nil
+        exchange.discard()
+        becomeHTTP2()
+        return true
+      }
+    } else if awaitsPreface {
+      return false
+    }
     switch parser.parse(bytes.span, into: &exchange.head) {
     case .needMore:
       return false

@@ -1,6 +1,7 @@
 import CLinux
 import Reactor
 import TLS
+import Transport
 
 /// A worker's share of a listener: accepts clients, within the limits, and starts their handshakes.
 public final class DownstreamListener: Listener {
@@ -23,9 +24,13 @@ public final class DownstreamListener: Listener {
       _ = CLinux.close(descriptor)
       return
     }
+    let wire =
+      switch context.security {
+      case .tls(let tls): Wire(TLSConnection(accepting: tls, fd: descriptor), descriptor: descriptor)
+      case .plaintext: Wire(plain: descriptor)
+      }
     let connection = DownstreamConnection(
-      worker: worker, context: context, descriptor: descriptor, peer: peer,
-      tls: TLSConnection(accepting: context.tls, fd: descriptor))
+      worker: worker, context: context, descriptor: descriptor, peer: peer, wire: wire)
     do {
       try connection.register(.read)
     } catch {

@@ -35,6 +35,17 @@ package enum ErrorResponder {
     finish(type, count, persistence, to: &out)
   }
 
+  /// Writes the whole head of a redirection that keeps method and content (RFC 9110 section 15.4.9); there is nothing else to it.
+  static func writeRedirect<Output: FieldOutput & ~Copyable>(
+    to location: UnsafeBufferPointer<UInt8>, persistence: ResponseFields.Persistence, now: Int64, to out: inout Output
+  ) {
+    out.status(308)
+    ResponseFields.date(now, to: &out)
+    out.field("Location", location)
+    out.field("Content-Length", "0")
+    ResponseFields.end(persistence, to: &out)
+  }
+
   private static func finish<Output: FieldOutput & ~Copyable>(
     _ type: StaticString, _ count: Int, _ persistence: ResponseFields.Persistence, to out: inout Output
   ) {

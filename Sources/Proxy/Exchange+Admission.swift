@@ -17,6 +17,7 @@ extension Exchange {
     }
     state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent, isTunnel: head.isWebSocket)
     if case .http2? = client, let error = readCall() { return refuse(error) }
+    if let client, case .plaintext(.redirects(let port)) = client.connection.context.security { return redirect(client, port) }
     if let client, client.connection.context.servesKeys { return serveKeys(client, snapshot) }
     guard canonicalisePath(snapshot) else { return refuse(.badPath) }
     switch snapshot.proxy.routeTable.match(
@@ -121,6 +122,29 @@ extension Exchange {
     state.answered()
     status = 200
     client.respondOwn(snapshot.proxy.publishedKeys, type: "application/jwk-set+json", to: self)
+    complete(client)
+  }
+
+  /// A listener without TLS that is there for those who forgot the `s`: nothing is served on it, whatever is asked.
+  private func redirect(_ client: ClientStream, _ port: UInt16) {
+    let authority = slice(head.authority)
+    guard let host = Authority(authority.span)?.host else { return refuse(.badHost) }
+    state.answered()
+    status = 308
+    var location = ByteQueue()
+    location.append("https://")
+    location.append(UnsafeBufferPointer(rebasing: authority[host.bounds]))
+    if port != 443 {
+      location.append(0x3a)
+      location.append(decimal: UInt64(port))
+    }
+    let path = slice(head.path)
+    if path.first == 0x2f { location.append(path) } else { location.append("/") }
+    if head.hasQuery {
+      location.append(0x3f)
+      location.append(slice(head.query))
+    }
+    client.respondRedirect(to: location.readable, self)
     complete(client)
   }
 }

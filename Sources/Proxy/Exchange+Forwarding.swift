@@ -40,11 +40,12 @@ extension Exchange {
     let token = minted?.bytes ?? []
     snapshot.proxy.tokenFieldPrefix.withUnsafeBufferPointer { prefix in
       token.withUnsafeBufferPointer { token in
-        connection.peerText.withUnsafeBufferPointer { peer in
+        connection.forwardedPeer.withUnsafeBufferPointer { peer in
           let own = RequestFields.Own(
             path: forwardedPath(route), query: slice(head.query), hasQuery: head.hasQuery, methodName: slice(head.methodRange),
             authority: slice(head.authority), tokenName: UnsafeBufferPointer(rebasing: prefix.dropLast(2)), token: token,
-            requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace, peer: peer,
+            requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace,
+            scheme: connection.wire.isEncrypted ? "https" : "http", peer: peer,
             peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer, forwardsAccessToken: route.forwardsAccessToken,
             route: route, receivedProtocol: receivedProtocol, tokenFieldName: snapshot.proxy.tokenFieldName,
             webSocketKey: tunnel?.key ?? [])

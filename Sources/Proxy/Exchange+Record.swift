@@ -52,7 +52,7 @@ extension Exchange {
     let destination = backend >= 0 ? proxy?.backends[backend] : nil
     var backendName = destination?.name ?? ""
     var endpointName = destination.map { answeringEndpoint >= 0 ? $0.endpoints[answeringEndpoint].name : "" } ?? ""
-    let identity = connection?.tls.peerIdentity?.name ?? []
+    let identity = connection?.wire.peerIdentity?.name ?? []
     let upstreamIdentity = upstreamIdentityName
     let principal = token?.principal
     peerText.withUnsafeBufferPointer { peer in
@@ -71,7 +71,7 @@ extension Exchange {
                     line.clientIP = believed ?? peer
                     line.clientIdentity = identity
                     line.httpProtocol = protocolName
-                    line.tls = connection?.tls.version ?? ""
+                    line.tls = connection?.wire.version ?? ""
                     line.method = slice(head.methodRange)
                     line.host = slice(head.authority)
                     line.path = path

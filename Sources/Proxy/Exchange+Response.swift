@@ -30,7 +30,7 @@ extension Exchange {
   func noteAnswer(from upstream: UpstreamLeg) {
     upstreamAnsweredAt = Clock.monotonicNanoseconds()
     answeringEndpoint = upstream.endpointIndex
-    upstreamIdentityName = upstream.connection.tls.peerIdentity?.name ?? []
+    upstreamIdentityName = upstream.connection.wire.peerIdentity?.name ?? []
   }
 
   func responseContent(_ bytes: UnsafeBufferPointer<UInt8>) {

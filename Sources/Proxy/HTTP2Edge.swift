@@ -120,7 +120,7 @@ final class HTTP2Edge: HTTP2Carrier {
     if !isAtRest, idle >= Self.restAfter, connection.output.isEmpty {
       isAtRest = true
       connection.releaseQueues()
-      connection.tls.releaseBuffers()
+      connection.wire.releaseBuffers()
     }
     return false
   }

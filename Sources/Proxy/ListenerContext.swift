@@ -3,8 +3,23 @@ import TLS
 
 /// What a listener asks of its connections. Immutable, shared by workers; a reload makes a new one for new connections.
 package final class ListenerContext: Sendable {
+  /// What an unencrypted connection is for; no listener is one without having been told.
+  package enum Plaintext: Sendable {
+    /// Requests are sent elsewhere: to `https` on this port. Nothing else is answered.
+    case redirects(port: UInt16)
+    /// Requests are served, tokens and all: HTTP/1.1, and HTTP/2 of clients that know.
+    case serves
+  }
+
+  package enum Security: Sendable {
+    case tls(ServerTLSContext)
+    case plaintext(Plaintext)
+  }
+
   package let name: String
-  package let tls: ServerTLSContext
+  package let security: Security
+  /// Peers that are trusted begin their connections with a PROXY protocol header.
+  package let expectsProxyHeader: Bool
   package let headerBytes: Int
   package let headerCount: Int
   package let uriBytes: Int
@@ -18,18 +33,20 @@ package final class ListenerContext: Sendable {
   package let headerTimeout: Int
   package let idleTimeout: Int
   package let bodyTimeout: Int
-  /// Networks whose `X-Forwarded-For` is believed: high and low half of the address, prefix length of 128.
+  /// Networks whose `X-Forwarded-For` is believed: high and low half of the address, prefix length of 128. All zeros of 128 are
+  /// peers on a Unix socket.
   package let trusted: [(high: UInt64, low: UInt64, prefixLength: Int)]
   /// Answers `/.well-known/jwks.json` with the internal token's public keys, and nothing else.
   package let servesKeys: Bool
 
   package init(
-    name: String, tls: ServerTLSContext, headerBytes: Int, headerCount: Int, uriBytes: Int, streams: Int, connectionLimit: Int,
+    name: String, security: Security, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int, streams: Int, connectionLimit: Int,
     perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int, bodyTimeout: Int,
     trusted: [(high: UInt64, low: UInt64, prefixLength: Int)], servesKeys: Bool
   ) {
     self.name = name
-    self.tls = tls
+    self.security = security
+    self.expectsProxyHeader = expectsProxyHeader
     self.headerBytes = headerBytes
     self.headerCount = headerCount
     self.uriBytes = uriBytes

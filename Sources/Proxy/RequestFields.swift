@@ -24,7 +24,9 @@ package struct RequestFields {
     /// `traceparent` value to send on.
     package var traceparent: UnsafeBufferPointer<UInt8>
     package var forwardsTracestate: Bool
-    /// The address of whoever opened the connection, as text: IPv6 without brackets.
+    /// `https`, or `http` on a listener without TLS.
+    package var scheme: StaticString = "https"
+    /// The address of whoever opened the connection, as text: IPv6 without brackets; `unknown` when it has none (RFC 7239 section 6.2).
     package var peer: UnsafeBufferPointer<UInt8>
     package var peerIsIPv6: Bool
     /// The peer is a proxy whose forwarding fields are believed and continued.
@@ -176,7 +178,7 @@ package struct RequestFields {
     if own.trustsPeer, let index = head.fields.first(.xForwardedProto) {
       out.field("X-Forwarded-Proto", UnsafeBufferPointer(rebasing: bytes[head.fields[index].value.bounds]))
     } else {
-      out.field("X-Forwarded-Proto", "https")
+      out.field("X-Forwarded-Proto", own.scheme)
     }
     if own.trustsPeer, let index = head.fields.first(.xForwardedHost) {
       out.field("X-Forwarded-Host", UnsafeBufferPointer(rebasing: bytes[head.fields[index].value.bounds]))
@@ -194,7 +196,8 @@ package struct RequestFields {
         value.append(own.authority)
         value.append("\"")
       }
-      value.append(";proto=https")
+      value.append(";proto=")
+      value.append(own.scheme)
     }
     out.field("Via") { value in
       if own.trustsPeer { continueList(.via, head, bytes, to: &value) }

@@ -174,6 +174,24 @@ package final class WorkerContext {
     return true
   }
 
+  /// A balancer says whose connection it is: it counts for that client from here on. False when that one has enough.
+  func readmit(_ peer: PeerAddress, as client: PeerAddress, _ context: ListenerContext) -> Bool {
+    guard context.perClientLimit > 0 else { return true }
+    var address = client
+    address.port = 0
+    guard perClient[address, default: 0] < context.perClientLimit else { return false }
+    forgetClient(peer)
+    perClient[address, default: 0] += 1
+    return true
+  }
+
+  private func forgetClient(_ peer: PeerAddress) {
+    guard !perClient.isEmpty else { return }
+    var address = peer
+    address.port = 0
+    if let count = perClient[address] { perClient[address] = count > 1 ? count - 1 : nil }
+  }
+
   /// A connection that was counted as HTTP/1.1 turned out to be HTTP/2.
   func becameHTTP2() {
     metrics.connectionClosed(side: .edge, protocol: .http1)
@@ -183,10 +201,7 @@ package final class WorkerContext {
   func connectionClosed(_ peer: PeerAddress, isHTTP2: Bool) {
     connections &-= 1
     metrics.connectionClosed(side: .edge, protocol: isHTTP2 ? .http2 : .http1)
-    guard !perClient.isEmpty else { return }
-    var address = peer
-    address.port = 0
-    if let count = perClient[address] { perClient[address] = count > 1 ? count - 1 : nil }
+    forgetClient(peer)
   }
 
   /// Counts and logs a backend that gave no (whole) response.

@@ -3,7 +3,7 @@ import CLinux
 import Reactor
 import TLS
 
-/// A TLS connection on an event loop: bytes in a queue on the way in, bytes in a queue on the way out.
+/// A connection on an event loop, over TLS but where a listener says otherwise: bytes in a queue on the way in, bytes in a queue on the way out.
 ///
 /// The base of both sides' connections. It does handshakes, reads while there is something to read, buffers what the
 /// socket does not take, and pauses reading for backpressure. What the bytes mean is the subclass's affair.
@@ -21,7 +21,7 @@ open class SecureChannel: Channel {
   }
 
   package private(set) var phase: Phase
-  package var tls: TLSConnection
+  package var wire: Wire
   package var input = ByteQueue()
   package var output = ByteQueue()
   package let buffers: BufferPool
@@ -30,9 +30,9 @@ open class SecureChannel: Channel {
   /// `drained` is owed: the output has been above the high-water mark.
   private var owesDrained = false
 
-  /// Takes ownership of `descriptor` and `tls`.
-  package init(loop: EventLoop, descriptor: Int32, tls: consuming TLSConnection, phase: Phase, buffers: BufferPool) {
-    self.tls = tls
+  /// Takes ownership of `descriptor` and `wire`.
+  package init(loop: EventLoop, descriptor: Int32, wire: consuming Wire, phase: Phase, buffers: BufferPool) {
+    self.wire = wire
     self.phase = phase
     self.buffers = buffers
     super.init(loop: loop, descriptor: descriptor)
@@ -80,13 +80,13 @@ open class SecureChannel: Channel {
 
   /// Starts or continues the handshake.
   package final func continueHandshake() {
-    switch tls.handshake() {
+    switch wire.handshake() {
     case .done:
       phase = .open
       updateInterest()
       handshakeCompleted()
       // The client's first bytes may have come in the same read as the end of its handshake.
-      if isOpen, !isReadingPaused, tls.hasPending { fill() }
+      if isOpen, !isReadingPaused, wire.hasPending { fill() }
     case .wantsRead: want(.read)
     case .wantsWrite: want(.write)
     case .failed(let failure): handshakeFailed(.tls(failure))
@@ -98,7 +98,7 @@ open class SecureChannel: Channel {
     repeat {
       input.borrow(from: buffers)
       let room = input.reserve(1024)
-      switch tls.read(into: UnsafeMutableRawPointer(room.baseAddress.unsafelyUnwrapped), count: room.count) {
+      switch wire.read(into: UnsafeMutableRawPointer(room.baseAddress.unsafelyUnwrapped), count: room.count) {
       case .bytes(let count):
         input.produced(count)
         received()
@@ -115,7 +115,7 @@ open class SecureChannel: Channel {
         failed(tlsFailure)
         return
       }
-    } while isOpen && !isReadingPaused && tls.hasPending
+    } while isOpen && !isReadingPaused && wire.hasPending
   }
 
   /// Stops reading: what produces is ahead of what consumes. `watching` says to hear of the peer's end all the same.
@@ -132,7 +132,7 @@ open class SecureChannel: Channel {
     isReadingPaused = false
     updateInterest()
     if !input.isEmpty { received() }
-    if isOpen, !isReadingPaused, phase == .open, tls.hasPending { fill() }
+    if isOpen, !isReadingPaused, phase == .open, wire.hasPending { fill() }
   }
 
   private var watchesPeer = false
@@ -161,7 +161,7 @@ open class SecureChannel: Channel {
   package final func flush() {
     guard phase == .open else { return }
     while !output.isEmpty {
-      switch tls.write(from: UnsafeRawPointer(output.start), count: output.count) {
+      switch wire.write(from: UnsafeRawPointer(output.start), count: output.count) {
       case .bytes(let count):
         output.consume(count)
       case .wantsWrite:
@@ -195,7 +195,7 @@ open class SecureChannel: Channel {
     var rest = bytes
     // A partly written record must be offered again byte for byte, so after a refusal everything is queued.
     while output.isEmpty, phase == .open, !rest.isEmpty {
-      switch tls.write(from: UnsafeRawPointer(rest.baseAddress.unsafelyUnwrapped), count: rest.count) {
+      switch wire.write(from: UnsafeRawPointer(rest.baseAddress.unsafelyUnwrapped), count: rest.count) {
       case .bytes(let count):
         rest = UnsafeBufferPointer(rebasing: rest[count...])
       case .wantsWrite:
@@ -218,7 +218,7 @@ open class SecureChannel: Channel {
   }
 
   private var tlsFailure: TransportFailure {
-    guard let failure = tls.failure else { return .closed }
+    guard let failure = wire.failure else { return .closed }
     return .tls(failure)
   }
 

@@ -71,7 +71,7 @@ public final class UpstreamConnection: SecureChannel {
 
   private init(
     pool: BackendPool, endpointIndex: Int, client: UpstreamClient, triesLeft: Int, descriptor: Int32,
-    tls: consuming TLSConnection, phase: Phase
+    wire: consuming Wire, phase: Phase
   ) {
     self.pool = pool
     self.endpointIndex = endpointIndex
@@ -80,7 +80,7 @@ public final class UpstreamConnection: SecureChannel {
     isForTunnel = client.opensTunnel && pool.backend.protocols != .http2
     responseHead = ResponseHead(fieldCapacity: Self.limits.headerCount)
     parser = ResponseParser(limits: Self.limits)
-    super.init(loop: pool.loop, descriptor: descriptor, tls: tls, phase: phase, buffers: pool.buffers)
+    super.init(loop: pool.loop, descriptor: descriptor, wire: wire, phase: phase, buffers: pool.buffers)
   }
 
   /// Starts connecting. - Throws: what `socket` or `connect` said, before any connection object exists.
@@ -104,7 +104,8 @@ public final class UpstreamConnection: SecureChannel {
     let onlyHTTP1 = client.opensTunnel && pool.backend.protocols != .http2
     let tls = TLSConnection(connecting: pool.backend.tls, fd: raw, only: onlyHTTP1 ? .http1_1 : nil)
     let connection = UpstreamConnection(
-      pool: pool, endpointIndex: endpointIndex, client: client, triesLeft: triesLeft, descriptor: descriptor.take(), tls: tls,
+      pool: pool, endpointIndex: endpointIndex, client: client, triesLeft: triesLeft, descriptor: descriptor.take(),
+      wire: Wire(tls, descriptor: raw),
       phase: phase)
     try connection.register(.write)
     connection.setDeadline(pool.backend.connectTimeout)
@@ -146,7 +147,7 @@ public final class UpstreamConnection: SecureChannel {
     setDeadline(min(Self.tunnelLinger, backend.tunnelTimeout))
     endsAfterFlush = true
     flush()
-    if isOpen, output.isEmpty { tls.shutdown() }
+    if isOpen, output.isEmpty { wire.shutdown() }
   }
 
   /// The client has no more interest. The connection, in the middle of something, is of no use to anybody else.
@@ -183,7 +184,7 @@ public final class UpstreamConnection: SecureChannel {
   public override func handshakeCompleted() {
     guard let client else { return shutDown() }
     pool.opened(self)
-    if tls.negotiatedProtocol == .h2 { return becomeShared(client) }
+    if wire.negotiatedProtocol == .h2 { return becomeShared(client) }
     guard backend.protocols != .http2 else {
       return fail(UpstreamFailure(.protocol, requestUnsent: true))
     }
@@ -260,7 +261,7 @@ public final class UpstreamConnection: SecureChannel {
   public override func ready(_ readiness: Readiness) {
     super.ready(readiness)
     // The rest of a tunnel's last bytes may have left in this event.
-    if isOpen, endsAfterFlush, output.isEmpty { tls.shutdown() }
+    if isOpen, endsAfterFlush, output.isEmpty { wire.shutdown() }
   }
 
   public override func ended(clean: Bool) {
@@ -295,7 +296,7 @@ public final class UpstreamConnection: SecureChannel {
     case .idle:
       if isAtRest || backend.idleTimeout <= Self.restAfter { return shutDown() }
       isAtRest = true
-      tls.releaseBuffers()
+      wire.releaseBuffers()
       setDeadline(backend.idleTimeout - Self.restAfter)
     case .awaitingHead, .readingBody:
       fail(
@@ -320,7 +321,7 @@ public final class UpstreamConnection: SecureChannel {
   /// Says goodbye and closes.
   package func shutDown() {
     guard isOpen else { return }
-    if phase == .open { tls.shutdown() }
+    if phase == .open { wire.shutdown() }
     close()
   }
 

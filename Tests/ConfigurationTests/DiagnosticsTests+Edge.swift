@@ -16,8 +16,22 @@ extension DiagnosticsTests {
       Broken("0.0.0.0:8443", with: "300.0.0.1:1", [
         "r.yaml:3:14: `300.0.0.1` is neither a host name nor an IP address",
       ]),
-      Broken("0.0.0.0:8443", with: "unix:/x", [
-        "r.yaml:3:14: a Unix socket does not serve here: write `HOST:PORT`",
+      Broken("0.0.0.0:8443", with: "\"unix:\"", [
+        "r.yaml:3:14: a Unix socket's path has 1 to 107 bytes: write `unix:PATH`",
+      ]),
+      Broken("    address: 0", with: "    plaintext: serve\n    address: 0", [
+        "r.yaml:3:16: `tls` and `plaintext` exclude each other: write one of them",
+      ]),
+      Broken("tls: { certificates: [{ certificate: ../Certs/edge.crt, key: ../Certs/edge.key }] }",
+        with: "plaintext: yes", [
+        "r.yaml:4:16: unknown value `yes`: write `redirect` or `serve`",
+      ]),
+      Broken("tls: { certificates: [{ certificate: ../Certs/edge.crt, key: ../Certs/edge.key }] }",
+        with: "plaintext: redirect\n    redirect_port: 0\n    serve: jwks", [
+        "r.yaml:5:20: `0` is no whole number from 1 to 65535", "r.yaml:6:12: a listener that redirects serves nothing: leave `serve` out",
+      ]),
+      Broken("    address: 0", with: "    redirect_port: 1\n    address: 0", [
+        "r.yaml:3:20: `redirect_port` belongs to `plaintext: redirect`: leave it out",
       ]),
       Broken("tls: { certificates: [{ certificate: ../Certs/edge.crt, key: ../Certs/edge.key }] }",
         with: "limits: { streams: 0 }", [
@@ -41,7 +55,7 @@ extension DiagnosticsTests {
         "r.yaml:3:61: `10.0.0.0/8/8` has no valid prefix length: write a number from 0 to 32 after the `/`",
       ]),
       Broken("    address: 0", with: "    proxy_protocol: true\n    serve: keys\n    address: 0", [
-        "r.yaml:3:21: `proxy_protocol` is not supported by this version yet: leave it out",
+        "r.yaml:3:21: `proxy_protocol` needs `trusted_proxies`: write whose word is to be believed, such as `[10.0.0.0/8]`",
         "r.yaml:4:12: unknown value `keys`: write `jwks`",
       ]),
       Broken("    address: 0", with: "    limits: { connections: 0, header_bytes: 1KiB, header_count: 1001 }\n    address: 0", [

@@ -75,12 +75,36 @@ struct LoadingTests {
         body: { maximum: 1MiB }
     """
 
+  struct Unexpected: Error {}
+
+  @Test("a listener without TLS says what it is for, and a Unix socket's path is relative to the file")
+  func plainListeners() throws {
+    let text = Sample.all.replacing(
+      "listeners:\n", with: """
+        listeners:
+          - { name: http, address: "0.0.0.0:80", plaintext: redirect }
+          - { name: other, address: "[::]:81", plaintext: redirect, redirect_port: 8443 }
+          - { name: mesh, address: "unix:run/mesh", plaintext: serve, proxy_protocol: true, trusted_proxies: [unix, "2001:db8::/32"] }
+
+        """)
+    let listeners = try loaded(text).listeners
+    guard case .plaintext(.redirect(port: 443)) = listeners[0].security, case .plaintext(.redirect(port: 8443)) = listeners[1].security,
+      case .plaintext(.serve) = listeners[2].security
+    else { throw Unexpected() }
+    #expect(listeners[1].address.value == .tcp(host: "::", port: 81))
+    guard case .unix(let path) = listeners[2].address.value else { throw Unexpected() }
+    #expect(path.hasSuffix("run/mesh"))
+    #expect(listeners[2].proxyProtocol && !listeners[1].proxyProtocol)
+    #expect(listeners[2].trustedProxies[0] == IPNetwork(bytes: [UInt8](repeating: 0, count: 16), prefixLength: 128))
+  }
+
   @Test("the documentation's example loads, and means what it says")
   func contract() throws {
     let configuration = try loaded(Self.example)
     let listener = try #require(configuration.listeners.first)
     #expect(listener.address.value == .tcp(host: "0.0.0.0", port: 8443))
-    #expect(listener.tls.certificates[0].key.value == "Routes/../Certs/edge.key")
+    guard case .tls(let tls) = listener.security else { throw Unexpected() }
+    #expect(tls.certificates[0].key.value == "Routes/../Certs/edge.key")
     #expect(listener.limits == ListenerLimits())
     let network = IPNetwork(bytes: .init(repeating: 0, count: 10) + [255, 255, 10, 0, 0, 0], prefixLength: 104)
     #expect(listener.trustedProxies == [network])

@@ -34,7 +34,8 @@ final class TestBackend: Listener {
 
   override func accepted(_ descriptor: Int32, from peer: PeerAddress) {
     let connection = TestBackendConnection(
-      loop: loop, descriptor: descriptor, tls: TLSConnection(accepting: tls, fd: descriptor), phase: .handshaking,
+      loop: loop, descriptor: descriptor, wire: Wire(TLSConnection(accepting: tls, fd: descriptor), descriptor: descriptor),
+      phase: .handshaking,
       buffers: buffers)
     connection.backend = self
     try? connection.register(isMute ? [] : .read)
@@ -93,7 +94,7 @@ final class TestBackendConnection: SecureChannel {
   /// Says goodbye and closes.
   func end() {
     guard isOpen else { return }
-    tls.shutdown()
+    wire.shutdown()
     close()
   }
 }

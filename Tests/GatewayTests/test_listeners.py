@@ -1,0 +1,358 @@
+"""Listeners besides the usual one: without TLS, behind a balancer, on a Unix socket, on IPv6; and whose word counts for a client."""
+import json
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from harness import configuration as conf
+from harness.answers import problem, seen
+from harness.gateway import command
+from harness.message import Reader
+from harness.rawclient import RawClient
+from harness.waiting import eventually, free_port
+from harness.websocket import HTTP2
+
+
+class PlainClient(RawClient):
+    """Sends exactly the bytes it is given, without TLS: to a TCP port, an (address, port) or a path."""
+
+    def __init__(self, address, first=b""):
+        if isinstance(address, int):
+            address = ("127.0.0.1", address)
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.socket = socket.socket(family)
+        self.socket.settimeout(10)
+        self.socket.connect(address)
+        self.reader = Reader(self._receive)
+        self.clean_end = None
+        if first:
+            self.send(first)
+
+
+class TLSAfter(PlainClient):
+    """TLS behind what a balancer says first, which may come in pieces."""
+
+    def __init__(self, address, ca, *first):
+        super().__init__(address)
+        for piece in first:
+            self.socket.sendall(piece)
+        context = ssl.create_default_context(cafile=str(ca))
+        context.set_alpn_protocols(["http/1.1"])
+        self.socket = context.wrap_socket(self.socket, server_hostname="localhost", suppress_ragged_eofs=False)
+
+
+def v2(command, family, body):
+    return b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x20 | command, family]) + len(body).to_bytes(2, "big") + body
+
+
+V4 = v2(1, 0x11, bytes([192, 0, 2, 7, 10, 0, 0, 1]) + (4711).to_bytes(2, "big") + (443).to_bytes(2, "big"))
+V6 = v2(1, 0x21, socket.inet_pton(socket.AF_INET6, "2001:db8::7") + bytes(16) + (4711).to_bytes(2, "big") + (443).to_bytes(2, "big"))
+
+
+@pytest.fixture(scope="module")
+def redirects(make_gateway, pki, backend):
+    ports = free_port(), free_port()
+    gateway = make_gateway(backend.port, start=False)
+    gateway.configuration["listeners"] += [
+        {"name": "http", "address": f"127.0.0.1:{ports[0]}", "plaintext": "redirect"},
+        {"name": "other", "address": f"127.0.0.1:{ports[1]}", "plaintext": "redirect", "redirect_port": 8443}]
+    return gateway.start(), *ports
+
+
+class TestRedirect:
+    @pytest.mark.parametrize("target, host, location", [
+        ("/", "api.example.com", "https://api.example.com/"),
+        ("/orders/1?a=b%20c&d", "api.example.com:80", "https://api.example.com/orders/1?a=b%20c&d"),
+        ("/a//b/../c", "API.example.com", "https://API.example.com/a//b/../c"), ("/?", "[::1]:8080", "https://[::1]/?"),
+        ("http://api.example.com/x", "api.example.com", "https://api.example.com/x"),
+        ("http://api.example.com", "api.example.com", "https://api.example.com/"),
+    ])
+    def test_to_the_same_address_on_https(self, redirects, backend, target, host, location):
+        before = len(backend.requests)
+        for port, written in ((redirects[1], location), (redirects[2], location.replace("]", "]:8443") if "[" in location else
+                                                         location.replace("example.com", "example.com:8443"))):
+            with PlainClient(port) as client:
+                answer = client.exchange("GET", target, host=host)
+                assert (answer.status, answer.get("Location"), answer.get("Content-Length")) == (308, written, "0")
+                assert client.exchange("GET", "/again").status == 308
+        assert len(backend.requests) == before
+
+    @pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD", "OPTIONS", "PURGE"])
+    def test_whatever_is_asked(self, redirects, method):
+        with PlainClient(redirects[1]) as client:
+            answer = client.exchange(method, "/orders/1", body=b"x" * 100 if method == "POST" else None)
+            assert (answer.status, answer.get("Location")) == (308, "https://api.example.com/orders/1")
+        with PlainClient(redirects[1]) as client:
+            assert client.exchange("OPTIONS", "*").get("Location") == "https://api.example.com/"
+
+    def test_what_cannot_be_read_is_refused_as_ever(self, redirects):
+        for request, code in ((b"GET / HTTP/1.1\r\n\r\n", "bad_host"), (b"GET / HTTP/1.0\r\n\r\n", "bad_host"),
+                              (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "bad_host"),
+                              (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "bad_host"), (b"nonsense\r\n\r\n", "bad_request")):
+            with PlainClient(redirects[1], request) as client:
+                problem(client.response(), 400, code)
+                assert client.rest() == b""
+
+    def test_the_log_has_it(self, redirects):
+        with PlainClient(redirects[1]) as client:
+            client.exchange("GET", "/logged", headers={"Authorization": "Bearer secret"})
+        line = redirects[0].logged(path="/logged")
+        assert (line["status"], line["route"], line["tls"], line["client_ip"]) == (308, None, None, "127.0.0.1")
+
+    def test_http2_is_not_spoken_there(self, redirects):
+        with PlainClient(redirects[1], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") as client:
+            assert client.response().status == 505
+            assert client.rest() == b""
+
+
+@pytest.fixture(scope="module")
+def plain(make_gateway, pki, backend):
+    """A listener that serves without TLS, as its configuration says in so many words."""
+    port = free_port()
+    gateway = make_gateway(backend.port, start=False)
+    gateway.configuration["listeners"].append({"name": "mesh", "address": f"127.0.0.1:{port}", "plaintext": "serve"})
+    return gateway.start(), port
+
+
+class TestPlaintext:
+    def test_requests_pass_the_same_gate(self, plain, bearer):
+        gateway, port = plain
+        with PlainClient(port) as client:
+            problem(client.exchange("GET", "/orders/1"), 401, "token_missing")
+            request = seen(client.exchange("GET", "/orders/1", headers=bearer))
+            assert request.get("X-Forwarded-Proto") == "http" and request.get("Forwarded").endswith(";proto=http")
+            assert request.get("X-Internal-Token") and not request.all("Authorization")
+        assert gateway.logged(path="/orders/1", status=200)["tls"] is None
+
+    def test_bodies_and_the_end_of_the_connection(self, plain):
+        body = bytes(range(256)) * 4096
+        with PlainClient(plain[1]) as client:
+            answer = client.exchange("POST", "/public/up", body=body)
+            assert json.loads(answer.body)["body_bytes"] == len(body)
+            answer = client.exchange("GET", "/public/last", headers={"Connection": "close"})
+            assert answer.status == 200 and client.rest() == b"" and client.clean_end
+
+    def test_http2_by_prior_knowledge(self, plain, curl, bearer):
+        fields = [part for name, value in bearer.items() for part in ("-H", f"{name}: {value}")]
+        out = subprocess.run([curl, "-sS", "--http2-prior-knowledge", "--max-time", "10", "-w", "%{http_version}", *fields,
+                              f"http://127.0.0.1:{plain[1]}/orders/h2c"],
+                             capture_output=True, text=True, timeout=20)
+        assert out.returncode == 0 and out.stdout.endswith("2"), out
+        assert dict(json.loads(out.stdout[:-1])["headers"])["X-Forwarded-Proto"] == "http"
+        assert plain[0].logged(path="/orders/h2c")["protocol"] == "HTTP/2"
+        out = subprocess.run(["h2load", "-n500", "-c2", "-m10", "-t1", *fields, f"http://127.0.0.1:{plain[1]}/orders/h2c"],
+                             capture_output=True, text=True, timeout=30).stdout
+        assert "500 succeeded, 0 failed" in out and "Application protocol: h2c" in out, out
+
+    def test_the_preface_in_pieces(self, plain):
+        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+        with PlainClient(plain[1]) as client:
+            client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in preface:
+                client.send(bytes([byte]))
+            header = client.socket.recv(9)
+            assert header[3] == 4, "the server's SETTINGS"
+
+    @pytest.mark.parametrize("request_line", ["PR /public/x", "PRI /public/x", "PUT /public/x", "P /public/x"])
+    def test_what_only_begins_like_the_preface(self, plain, request_line):
+        with PlainClient(plain[1], request_line.encode()) as client:
+            client.send(b" HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+            assert client.response().status == 200
+
+    def test_an_upgrade_to_h2c_is_not_offered(self, plain):
+        with PlainClient(plain[1]) as client:
+            answer = client.exchange("GET", "/public/h2c", headers={
+                "Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"})
+            assert answer.status == 200 and not seen(answer).all("Upgrade")
+
+    def test_it_is_warned_of(self, plain, tmp_path):
+        assert "without TLS" in plain[0].error_text
+        result = command("check", "--config", plain[0].routes)
+        assert result.returncode == 0 and "listener mesh serves without TLS" in result.stdout
+
+
+@pytest.fixture(scope="module")
+def balanced(make_gateway, pki, backend):
+    """A listener behind balancers at 127.0.0.1; the one at 10/8 is trusted for what it forwards."""
+    gateway = make_gateway(backend.port, start=False)
+    gateway.configuration["listeners"][0] |= {
+        "proxy_protocol": True, "trusted_proxies": ["127.0.0.1/32", "10.0.0.0/8"], "limits": {"connections_per_client": 3},
+        "timeouts": {"handshake": "1s"}}
+    other = free_port()
+    gateway.configuration["listeners"].append(
+        conf.listener(pki, other, name="strangers", proxy_protocol=True, trusted_proxies=["192.0.2.0/24"]))
+    return gateway.start(), other
+
+
+class TestProxyProtocol:
+    @pytest.mark.parametrize("header, address, forwarded", [
+        (b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 443\r\n", "192.0.2.7", "for=192.0.2.7;"),
+        (b"PROXY TCP6 2001:db8::7 ::1 4711 443\r\n", "2001:db8::7", 'for="[2001:db8::7]";'),
+        (V4, "192.0.2.7", "for=192.0.2.7;"), (V6, "2001:db8::7", 'for="[2001:db8::7]";'),
+        (b"PROXY UNKNOWN\r\n", "127.0.0.1", "for=127.0.0.1;"), (v2(0, 0, b""), "127.0.0.1", "for=127.0.0.1;"),
+        (v2(1, 0x11, V4[16:] + b"\x04\0\x03abc"), "192.0.2.7", "for=192.0.2.7;"),
+    ], ids=["v1-4", "v1-6", "v2-4", "v2-6", "v1-unknown", "v2-local", "v2-extensions"])
+    def test_the_client_is_who_the_balancer_says(self, balanced, pki, header, address, forwarded):
+        gateway, _ = balanced
+        path = f"/public/{time.time_ns()}"
+        with TLSAfter(gateway.port, pki.public.certificate, header) as client:
+            request = seen(client.exchange("GET", path, headers={"X-Forwarded-For": "203.0.113.1"}))
+        trusted = address == "127.0.0.1"
+        assert request.get("X-Forwarded-For") == ("203.0.113.1, " if trusted else "") + address
+        assert request.get("Forwarded").startswith(forwarded)
+        assert gateway.logged(path=path)["client_ip"] == ("203.0.113.1" if trusted else address)
+
+    def test_a_header_that_comes_byte_by_byte(self, balanced, pki):
+        for header in (b"PROXY TCP4 192.0.2.8 10.0.0.1 4711 443\r\n", V4):
+            with TLSAfter(balanced[0].port, pki.public.certificate, *[bytes([byte]) for byte in header]) as client:
+                assert client.exchange("GET", "/public/pieces").status == 200
+
+    def test_a_proxy_behind_the_balancer_is_believed_if_it_is_trusted(self, balanced, pki):
+        with TLSAfter(balanced[0].port, pki.public.certificate, b"PROXY TCP4 10.1.2.3 10.0.0.1 4711 443\r\n") as client:
+            request = seen(client.exchange("GET", "/public/chain", headers={"X-Forwarded-For": "203.0.113.9"}))
+        assert request.get("X-Forwarded-For") == "203.0.113.9, 10.1.2.3"
+        assert balanced[0].logged(path="/public/chain")["client_ip"] == "203.0.113.9"
+
+    @pytest.mark.parametrize("first", [
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\x02\x00", b"PROXY TCP4 192.0.2.7 10.0.0.1 4711\r\n", b"PROXY TCP5 a b 1 2\r\n",
+        b"PROXY " + b"x" * 120, V4[:12] + b"\x11" + V4[13:], V4[:12] + b"\x2f" + V4[13:], V4[:14] + b"\xff\xff",
+    ], ids=["http", "tls", "v1-short", "v1-family", "v1-long", "v2-version", "v2-command", "v2-long"])
+    def test_no_header_no_service(self, balanced, first):
+        with PlainClient(balanced[0].port, first) as client:
+            assert client.rest() == b""
+
+    def test_half_a_header_is_not_waited_for_beyond_the_handshake_s_time(self, balanced):
+        gateway, _ = balanced
+        for half in (b"PROXY TCP4 192.0", V4[:20], b""):
+            with PlainClient(gateway.port, half) as client:
+                before, start = gateway.cpu_seconds, time.monotonic()
+                assert client.rest() == b"" and 0.5 < time.monotonic() - start < 4
+                assert gateway.cpu_seconds - before < 0.3, "it waits without turning"
+
+    def test_others_are_ordinary_clients_and_have_no_say(self, balanced, pki):
+        gateway, port = balanced
+        with TLSAfter(port, pki.public.certificate) as client:
+            assert seen(client.exchange("GET", "/public/stranger")).get("X-Forwarded-For") == "127.0.0.1"
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            TLSAfter(port, pki.public.certificate, b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 443\r\n")
+        assert gateway.logged(path="/public/stranger")["client_ip"] == "127.0.0.1"
+
+    def test_the_limit_for_one_client_is_the_client_s(self, balanced, pki):
+        """Three connections each, whoever the balancer is."""
+        gateway, _ = balanced
+        eventually(lambda: gateway.metric("gatehouse_connections", side="edge") == 0)
+        header = b"PROXY TCP4 192.0.2.%d 10.0.0.1 4711 443\r\n"
+        first = [TLSAfter(gateway.port, pki.public.certificate, header % 21) for _ in range(3)]
+        second = [TLSAfter(gateway.port, pki.public.certificate, header % 22) for _ in range(3)]
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            TLSAfter(gateway.port, pki.public.certificate, header % 21)
+        for client in first + second:
+            assert client.exchange("GET", "/public/limit").status == 200
+            client.close()
+
+        def admitted():
+            try:
+                with TLSAfter(gateway.port, pki.public.certificate, header % 21) as client:
+                    return client.exchange("GET", "/public/again").status == 200
+            except (ssl.SSLError, ConnectionError):
+                return False
+
+        eventually(admitted, what="place for the client's next connection")
+
+
+class TestUnixSocket:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def sockets(make_gateway, pki, backend):
+        gateway = make_gateway(backend.port, start=False)
+        gateway.configuration["listeners"] += [
+            {"name": "local", "address": "unix:tls.sock", "tls": {"certificates": [pki.edge.files]}},
+            {"name": "bare", "address": "unix:bare.sock", "plaintext": "serve", "trusted_proxies": ["unix"]}]
+        gateway.configuration["process"]["workers"] = 2
+        # One that a dead process left behind.
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(str(gateway.routes / "tls.sock"))
+        return gateway.start()
+
+    def test_over_tls(self, sockets, pki, bearer):
+        with TLSAfter(str(sockets.routes / "tls.sock"), pki.public.certificate) as client:
+            request = seen(client.exchange("GET", "/orders/unix", headers=bearer | {"X-Forwarded-For": "192.0.2.1"}))
+        assert request.get("X-Forwarded-For") == "unknown" and request.get("Forwarded").startswith("for=unknown;")
+        assert sockets.logged(path="/orders/unix")["client_ip"] == "unix"
+
+    def test_without_tls_behind_a_trusted_proxy(self, sockets, bearer):
+        with PlainClient(str(sockets.routes / "bare.sock")) as client:
+            request = seen(client.exchange("GET", "/orders/bare", headers=bearer | {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"}))
+        assert request.get("X-Forwarded-For") == "192.0.2.1, unknown" and request.get("X-Forwarded-Proto") == "https"
+        assert sockets.logged(path="/orders/bare")["client_ip"] == "192.0.2.1"
+
+    def test_all_workers_answer_on_it(self, sockets):
+        for _ in range(50):
+            with PlainClient(str(sockets.routes / "bare.sock")) as client:
+                assert client.exchange("GET", "/public/many").status == 200
+
+    def test_ready_names_it(self, sockets):
+        assert "local unix:" in sockets.error_text
+
+    def test_the_file_goes_with_the_listener(self, sockets):
+        configuration = dict(sockets.configuration, listeners=sockets.configuration["listeners"][:2])
+        sockets.reload(configuration)
+        eventually(lambda: not (sockets.routes / "bare.sock").exists())
+        assert (sockets.routes / "tls.sock").exists()
+        assert sockets.stop() == 0
+        assert not (sockets.routes / "tls.sock").exists()
+
+
+class TestIPv6:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def gateway(make_gateway, pki, backend):
+        gateway = make_gateway(backend.port, start=False)
+        gateway.configuration["listeners"].append(
+            {"name": "six", "address": f"[::1]:{free_port()}", "plaintext": "serve", "trusted_proxies": ["2001:db8::/32", "10.0.0.0/8", "::1"]})
+        return gateway.start()
+
+    @pytest.fixture
+    def client(self, gateway):
+        with PlainClient(("::1", int(gateway.configuration["listeners"][-1]["address"].rsplit(":", 1)[1]))) as client:
+            yield client
+
+    @pytest.mark.parametrize("claimed, client_ip", [
+        (None, "::1"), ("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::1"),
+        # The last one that is no proxy of ours; what stands before it anybody may have written.
+        ("6.6.6.6, 192.0.2.1, 10.0.0.9, 2001:db8::5", "192.0.2.1"), ("6.6.6.6, 10.0.0.9", "6.6.6.6"),
+        ("10.0.0.8, 10.0.0.9", "10.0.0.8"), ("nonsense, 192.0.2.1", "192.0.2.1"), ('"[2001:db9::1]:4711"', "::1"),
+        ("[2001:db9::1]:4711", "[2001:db9::1]:4711"), ("192.0.2.1:4711", "192.0.2.1:4711"),
+    ])
+    def test_whose_word_counts(self, gateway, client, claimed, client_ip):
+        path = f"/public/{time.time_ns()}"
+        request = seen(client.exchange("GET", path, headers={"X-Forwarded-For": claimed} if claimed else {}))
+        assert request.get("X-Forwarded-For") == f"{claimed}, ::1" if claimed else "::1"
+        assert 'for="[::1]"' in request.get("Forwarded")
+        assert gateway.logged(path=path)["client_ip"] == client_ip
+
+
+def test_prior_knowledge_has_the_bounds_of_http2(plain):
+    """What is refused over TLS is refused here as well."""
+    with PlainClient(plain[1], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])) as client:
+        ping = bytes([0, 0, 8, 6, 0, 0, 0, 0, 0]) + bytes(8)
+        try:
+            for _ in range(20):
+                client.send(ping * 100)
+        except OSError:
+            pass
+        data = client.rest()
+        assert b"\x00\x00\x00\x0b" in data[-8:], "GOAWAY with ENHANCE_YOUR_CALM"
+
+
+def test_requests_by_h2_are_served_over_tls_as_before(plain, pki):
+    connection = HTTP2(plain[0].port, pki.public.certificate)
+    connection.request([(":method", "GET"), (":scheme", "https"), (":path", "/public/tls"), (":authority", "localhost")])
+    connection.until(lambda: connection.ended)
+    assert connection.headers[":status"] == "200"
+    connection.close()
+
+
