@@ -236,9 +236,9 @@ package final class HTTP2Session {
 
   private func tellClosed(_ stream: consuming HTTP2Stream) {
     let isComplete = role == .server ? stream.localEndSent : stream.remoteEnded
-    if !isComplete, !stream.isResetByOwner { {
+    if !isComplete, !stream.isResetByOwner {
       owner.streamReset(stream, stream.closeCode == .noError ? stream.refusalCode ?? .noError : stream.closeCode)
-    } }
+    }
     owner.streamClosed(stream)
     if isAbandoned {
       stream.output.removeAll()

@@ -39,7 +39,7 @@ struct ExampleConfigurationTests {
   @Test("the blocks of the README fit into Routes/ in place of the identity provider and beside the backends")
   func readme() throws {
     let blocks = try blocks("README.md")
-    #expect(blocks.count == 2)
+    #expect(blocks.count == 3)
     #expect(try problems(routes().filter { $0.name != "Routes/identity.yaml" } + blocks) == [])
   }
 }
