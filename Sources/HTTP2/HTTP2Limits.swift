@@ -16,6 +16,8 @@ package struct HTTP2Limits: Sendable {
   package var streamWindow: Int
   /// The same for all streams of the connection together.
   package var connectionWindow: Int
+  /// Bytes of content that are taken from a stream after its response, or its refusal.
+  package var discarded: Int
   /// When the bytes that wait on a stream fall to this many, its owner is told.
   package var lowWater: Int
   /// Bytes of a field section that is sent, names and values and 32 for each field. A larger one resets its stream.
@@ -24,7 +26,7 @@ package struct HTTP2Limits: Sendable {
 
   package init(
     headerBytes: Int = 32 << 10, headerCount: Int = 100, uriBytes: Int = 8 << 10, streams: Int = 100,
-    streamWindow: Int = 64 << 10, connectionWindow: Int = 1 << 20, lowWater: Int = 16 << 10,
+    streamWindow: Int = 64 << 10, connectionWindow: Int = 1 << 20, discarded: Int = 1 << 20, lowWater: Int = 16 << 10,
     sentHeaderBytes: Int = 128 << 10, abuse: AbuseLimits = .client
   ) {
     self.headerBytes = headerBytes
@@ -33,6 +35,7 @@ package struct HTTP2Limits: Sendable {
     self.streams = streams
     self.streamWindow = streamWindow
     self.connectionWindow = connectionWindow
+    self.discarded = discarded
     self.lowWater = lowWater
     self.sentHeaderBytes = sentHeaderBytes
     self.abuse = abuse

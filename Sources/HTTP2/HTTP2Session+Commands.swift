@@ -174,11 +174,26 @@ extension HTTP2Session {
     nghttp2_session_consume(handle, stream.id, count)
   }
 
-  /// What came of the stream's content and what still comes is of no interest: it is taken and forgotten.
+  /// What came of the stream's content and what still comes is of no interest: it is taken and forgotten, up to
+  /// `HTTP2Limits.discarded`. Whoever sends more gets no more window, and the stream has to be reset by its owner, in its own time
+  /// and with NO_ERROR when the response is complete (RFC 9113 section 8.1): clients that meet the reset in the middle of an upload
+  /// take it for a failure and forget the response.
   package func discardContent(_ stream: HTTP2Stream) {
     guard stream.isOpen else { return }
     stream.discardsContent = true
-    consume(stream, stream.unconsumed)
+    discard(stream, stream.unconsumed)
+    stream.unconsumed = 0
+  }
+
+  func discard(_ stream: HTTP2Stream, _ count: Int) {
+    guard count > 0 else { return }
+    stream.discarded &+= count
+    if stream.discarded <= limits.discarded {
+      nghttp2_session_consume(handle, stream.id, count)
+    } else {
+      // The connection's other streams do not pay for it.
+      nghttp2_session_consume_connection(handle, count)
+    }
   }
 
   // MARK: Connection

@@ -163,8 +163,12 @@ extension HTTP2Session {
 
   func contentReceived(_ stream: HTTP2Stream?, _ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
     guard !isAbandoned else { return SessionCallbacks.stop }
-    guard let stream, stream.isOpen, !stream.discardsContent else {
+    guard let stream, stream.isOpen else {
       nghttp2_session_consume(handle, id, bytes.count)
+      return 0
+    }
+    if stream.discardsContent {
+      discard(stream, bytes.count)
       return 0
     }
     stream.unconsumed &+= bytes.count

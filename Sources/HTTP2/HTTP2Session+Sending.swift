@@ -53,11 +53,6 @@ extension HTTP2Session {
     case FrameType.data, FrameType.headers:
       guard header.flags & FrameType.endStream != 0, let stream else { return }
       stream.localEndSent = true
-      // The answer is complete, and nobody waits for the rest of the request (RFC 9113 section 8.1).
-      if role == .server, !stream.remoteEnded, !stream.isResetting {
-        stream.isResetByOwner = true
-        submitReset(stream, .noError)
-      }
     case FrameType.resetStream:
       guard stream?.isResetByOwner != true, !bounds.allow(.resetProvoked, now: now) else { return }
       violation = violation ?? .enhanceYourCalm

@@ -43,6 +43,8 @@ public final class HTTP2Stream {
   var isResetByOwner = false
   /// What comes is consumed and forgotten.
   var discardsContent = false
+  /// Bytes of it.
+  var discarded = 0
   /// Our END_STREAM has been sent.
   var localEndSent = false
   var closeCode = HTTP2ErrorCode.noError
@@ -109,6 +111,7 @@ public final class HTTP2Stream {
     isResetting = false
     isResetByOwner = false
     discardsContent = false
+    discarded = 0
     localEndSent = false
     closeCode = .noError
     refusalCode = nil

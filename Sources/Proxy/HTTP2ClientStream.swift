@@ -128,7 +128,10 @@ package final class HTTP2ClientStream {
 
   func timeIsUp() {
     deadline = 0
-    guard let exchange else { return }
+    guard let exchange else {
+      if let stream { edge.session.reset(stream, .noError) }
+      return
+    }
     if exchangeDeadline > 0, now >= exchangeDeadline { return exchange.timeIsUp() }
     if waiting.isEmpty, exchange.takesContent { return exchange.interrupt(.requestTimeout) }
     // Paused on the backend's behalf, whose own deadline bounds the wait.
@@ -245,7 +248,14 @@ package final class HTTP2ClientStream {
     exchangeDeadline = 0
     waiting.removeAll()
     waiting.giveBack(to: connection.buffers)
-    if let stream, !stream.remoteEnded { edge.session.discardContent(stream) }
+    linger()
+  }
+
+  /// As on HTTP/1.1: the client is given time to end its side, so that it comes to read the answer.
+  private func linger() {
+    guard let stream, !stream.remoteEnded else { return }
+    edge.session.discardContent(stream)
+    setDeadline(now &+ UInt64(DownstreamConnection.lingerTime))
   }
 
   func abort(_ error: GatewayError, isGRPC: Bool) {
@@ -255,6 +265,7 @@ package final class HTTP2ClientStream {
     if let stream {
       if isGRPC {
         edge.session.trailers(stream) { GRPC.write(error, to: &$0) }
+        linger()
       } else {
         edge.session.reset(stream, .internalError)
       }

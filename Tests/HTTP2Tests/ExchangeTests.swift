@@ -190,18 +190,41 @@ struct ExchangeTests {
     #expect(pair.clientOwner.events.first == "1 200 x-mixed-case=Value END")
   }
 
-  @Test("a response that is whole before the request ends the stream with NO_ERROR, and nobody calls it a reset")
+  @Test("after a response that came early, content is taken and forgotten up to a bound, until somebody ends the stream")
   func earlyResponse() throws {
-    let raw = Raw()
-    raw.owner.onHead = { [unowned raw] stream, _ in raw.session.respond(stream, endStream: true) { $0.status(401) } }
+    let raw = Raw(server: HTTP2Limits(discarded: 100_000))
+    raw.owner.onHead = { [unowned raw] stream, _ in
+      raw.session.respond(stream, endStream: true) { $0.status(401) }
+      raw.session.discardContent(stream)
+    }
     raw.receive(Wire.headers(1, Wire.post, endStream: false))
+    #expect(raw.pull().map(\.type) == [1])
+    var updates: [Int] = []
+    for _ in 0..<10 {
+      raw.receive(Wire.data(1, [UInt8](repeating: 1, count: 16_384)))
+      updates.append(raw.pull().filter { $0.type == 8 && $0.stream == 1 }.count)
+    }
+    // Six frames make 98,304 bytes; what comes beyond the bound gets no window.
+    #expect(updates.reduce(0, +) > 0 && updates[6...].allSatisfy { $0 == 0 })
+    #expect(raw.owner.events == ["1 POST example.com /"])
+    let stream = try #require(raw.owner.streams[1])
+    raw.session.reset(stream, .noError)
     let frames = raw.pull()
-    #expect(frames.map(\.type) == [1, 3])
-    #expect(frames.last?.code == 0)
-    #expect(raw.owner.events == ["1 POST example.com /", "1 closed"])
-    // What was on its way is taken and forgotten, and its window given back.
-    raw.receive(Wire.data(1, [UInt8](repeating: 1, count: 16_384)))
-    #expect(raw.session.isFinished == false)
+    #expect(frames.map(\.type) == [3] && frames[0].code == 0)
+    #expect(raw.owner.events == ["1 POST example.com /", "1 closed"] && !raw.session.isFinished)
+  }
+
+  @Test("a client that ends its side after an early response closes the stream")
+  func earlyResponseEnds() {
+    let raw = Raw()
+    raw.owner.onHead = { [unowned raw] stream, _ in
+      raw.session.respond(stream, endStream: true) { $0.status(401) }
+      raw.session.discardContent(stream)
+    }
+    raw.receive(Wire.headers(1, Wire.post, endStream: false))
+    _ = raw.pull()
+    raw.receive(Wire.data(1, [1], endStream: true))
+    #expect(raw.pull().isEmpty && raw.owner.events == ["1 POST example.com /", "1 closed"])
   }
 
   @Test("streams are used again, unless somebody still holds them")
