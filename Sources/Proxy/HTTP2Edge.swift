@@ -45,14 +45,15 @@ final class HTTP2Edge: HTTP2Carrier {
     if case .protocolError = result { giveUp() }
   }
 
-  /// What the session has to say is said, and then the connection ends.
+  /// What the session has to say is said, and then the connection ends: slowly, for whoever floods has more on the way, and a
+  /// close that meets it would take the GOAWAY back.
   private func giveUp() {
     session.abandon()
     guard connection.isOpen else { return }
-    write()
-    guard connection.isOpen else { return }
     connection.endedInError = true
     connection.startFlushing()
+    write()
+    if connection.isOpen { connection.finishTurn() }
   }
 
   /// What came in this event has been handed to the exchanges: their backends get it in one piece each.

@@ -120,12 +120,19 @@ class RawHTTP2:
         self.send(PingFrame(0, opaque_data=b"probe..."))
         return self.wait(lambda frame: isinstance(frame, PingFrame) and "ACK" in frame.flags, timeout, "PING's answer")
 
-    def flood(self, pieces, timeout=20.0):
-        """Sends the pieces until the other side has had enough of them, and reads meanwhile. Gives how many were sent."""
+    def flood(self, pieces, timeout=20.0, pace=None):
+        """Sends the pieces until the other side has had enough of them, and reads meanwhile: all that came of them, after each
+        `pace` of them. Gives how many were sent."""
         deadline, sent = time.monotonic() + timeout, 0
         for sent, piece in enumerate(pieces, 1):
             self.send(piece)
             self.take(0)
+            if pace and sent % pace == 0:
+                self.send(PingFrame(0, opaque_data=sent.to_bytes(8, "big")))
+                while not (self.ended or any(isinstance(frame, PingFrame) and frame.opaque_data == sent.to_bytes(8, "big")
+                                             for frame in self.frames[-2 * pace - 8:])):
+                    assert time.monotonic() < deadline, "no answer within the flood"
+                    self.take(0.2)
             while len(self.link.output) > 1 << 16 and not self.ended:
                 assert time.monotonic() < deadline, "the flood is neither taken nor refused"
                 self.take(0.2)
@@ -163,6 +170,7 @@ class HTTP2Client:
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="latin-1"))
         self.h2.initiate_connection()
         self.streams = {}
+        self.input = bytearray()
         self.output = {}
         self.goaways = []
         self.ended = False
@@ -214,7 +222,7 @@ class HTTP2Client:
         if data is None:
             self.ended = True
             return
-        for event in self.h2.receive_data(data) if data else ():
+        for event in (event for frame in self._frames(data) for event in self.h2.receive_data(frame)):
             answer = self.streams.get(getattr(event, "stream_id", None))
             if isinstance(event, (h2.events.ResponseReceived, h2.events.InformationalResponseReceived)):
                 fields = [tuple(field) for field in event.headers]
@@ -239,6 +247,14 @@ class HTTP2Client:
                 self.h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
         self._write()
         self._pump()
+
+    def _frames(self, data):
+        """Whole frames, one by one: the library would have none of those that follow a GOAWAY in the same bytes."""
+        self.input += data
+        while len(self.input) >= 9 and len(self.input) >= (size := 9 + int.from_bytes(self.input[:3], "big")):
+            frame = bytes(self.input[:size])
+            del self.input[:size]
+            yield frame
 
     def until(self, check, timeout=20.0, what="the awaited"):
         deadline = time.monotonic() + timeout
