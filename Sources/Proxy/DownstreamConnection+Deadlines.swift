@@ -17,8 +17,8 @@ extension DownstreamConnection {
   /// Sets the deadline of the present wait, unless the exchange's own is nearer.
   func arm(_ milliseconds: Int) {
     guard exchangeDeadline > 0 else { return setDeadline(milliseconds) }
-    let left = max(1, Int(exchangeDeadline) - Int(loop.now))
-    setDeadline(milliseconds == 0 ? left : min(milliseconds, left))
+    // A busy connection comes here in every turn, and must not put off by a millisecond each time what is due now.
+    setDeadline(at: milliseconds == 0 ? exchangeDeadline : min(exchangeDeadline, loop.now &+ UInt64(milliseconds)))
   }
 
   /// The deadline of the present state has passed.

@@ -87,6 +87,13 @@ open class Channel {
     if deadline != 0, deadline < filedFor { file() }
   }
 
+  /// Sets the time at which `deadlineReached` is called, in ms of the loop's clock. One that has passed stays passed: however
+  /// often it is set again, it is reached at the end of the turn.
+  package final func setDeadline(at time: UInt64) {
+    deadline = max(1, time)
+    if deadline < filedFor { file() }
+  }
+
   @inline(never) private func file() {
     guard let slot else { return }
     filedFor = deadline

@@ -67,7 +67,7 @@ open class HTTP2Carrier: HTTP2Owner {
   package final func wake(at time: UInt64) {
     guard time < wakesAt else { return }
     wakesAt = time
-    channel.setDeadline(max(1, Int(time) - Int(now)))
+    channel.setDeadline(at: time)
   }
 
   /// The deadline has passed, or another is to take its place whether it is nearer or not.

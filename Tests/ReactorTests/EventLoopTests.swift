@@ -105,6 +105,19 @@ struct EventLoopTests {
     #expect(wire.channel.deadlines == 1)
   }
 
+  @Test func `A deadline that has passed is reached although every event sets it again`() throws {
+    let wire = Wire(loop)
+    defer { wire.close() }
+    // The other side is always writable, so there is an event in every turn.
+    try wire.channel.register([.read, .write])
+    let due = loop.now + 20
+    wire.channel.setDeadline(at: due)
+    wire.channel.onReady = { _ in wire.channel.setDeadline(at: due) }
+    let start = Clock.monotonicNanoseconds() / 1_000_000
+    while wire.channel.deadlines == 0, Clock.monotonicNanoseconds() / 1_000_000 < start + 5_000 { loop.turn(atMost: 0) }
+    #expect(wire.channel.deadlines == 1)
+  }
+
   @Test func `Closing forgets the deadline, and the slot's next tenant has none`() throws {
     let wire = Wire(loop)
     let tenant = Wire(loop)
