@@ -7,7 +7,7 @@ import HTTP
 /// Framing and HPACK are nghttp2's. What a head may say, who may do what how often, and when anything is freed is decided here.
 /// nghttp2's callbacks run inside `receive` and `pull`; nothing is freed there. The end of a stream, and output that drained, is
 /// told afterwards: at the end of `receive`, or by `settle`, so that `pull` may fill a buffer that the owner's calls touch.
-package final class HTTP2Session {
+@usableFromInline package final class HTTP2Session {
   package enum Role: Sendable { case server, client }
 
   package let role: Role

@@ -7,6 +7,8 @@ open class HTTP2Carrier: HTTP2Owner {
   /// Owns this.
   private unowned(unsafe) let channel: SecureChannel
   private var held: HTTP2Session?
+  /// The same, for use: without the retain and the release of nine calls a request.
+  @usableFromInline package final unowned(unsafe) var used: HTTP2Session?
   private var isWriting = false
   private var writesAgain = false
   /// What the channel's deadline is set to.
@@ -18,9 +20,12 @@ open class HTTP2Carrier: HTTP2Owner {
   }
 
   /// The session needs its owner to be made first.
-  package final func carry(_ session: HTTP2Session) { held = session }
+  package final func carry(_ session: HTTP2Session) {
+    held = session
+    used = session
+  }
 
-  package final var session: HTTP2Session { held.unsafelyUnwrapped }
+  @inlinable package final var session: HTTP2Session { used.unsafelyUnwrapped }
   package final var now: UInt64 { channel.loop.now }
 
   /// All has been written that can be now. Ends the connection if there is nothing left to say or to hear.
