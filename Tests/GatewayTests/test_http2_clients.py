@@ -131,7 +131,7 @@ def test_a_browser(make_gateway, backend, sockets, pki, idp, jwks, token):
     backend.on("/public/page", lambda connection, request: connection.answer(
         200, (PAGE % json.dumps(token)).encode(), {"Content-Type": "text/html; charset=utf-8"}))
 
-    with tempfile.TemporaryDirectory(prefix="gatehouse-browser-") as profile, open(f"{profile}/log", "wb") as log:
+    with tempfile.TemporaryDirectory(prefix="gatehouse-browser-", ignore_cleanup_errors=True) as profile, open(f"{profile}/log", "wb") as log:
         browser = subprocess.Popen(
             [program("chromium"), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
