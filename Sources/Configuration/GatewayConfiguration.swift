@@ -1,3 +1,4 @@
+import HTTP
 import Routing
 
 /// A decoded and validated configuration: everything that can be known without opening the keys and certificates it names.
@@ -132,6 +133,31 @@ package enum TokenSourceSettings: Sendable, Equatable {
   case cookie(name: String)
   /// Behind `marker` in `Sec-WebSocket-Protocol`.
   case subprotocol(marker: String)
+  /// A parameter of the query.
+  case query(name: String)
+}
+
+/// A key set that is fetched. Times are milliseconds.
+package struct RemoteKeysSettings: Sendable {
+  package enum Place: Sendable {
+    case url(HTTPSURL)
+    case discovery(issuer: String, HTTPSURL)
+  }
+  /// The provider's name.
+  package var provider: String
+  package var place: Place
+  /// Roots for the server's certificate; nil believes the system's.
+  package var ca: Located<String>?
+  package var refresh = 600_000
+  package var cooldown = 30_000
+  package var maximumAge = 86_400_000
+  package init(provider: String, place: Place) {
+    self.provider = provider
+    self.place = place
+  }
+
+  /// What is fetched, and when: another text is another set.
+  package var text: String { "\(place) \(refresh) \(cooldown) \(maximumAge)" }
 }
 
 package struct IdentityProviderSettings: Sendable {
@@ -140,12 +166,15 @@ package struct IdentityProviderSettings: Sendable {
   package var audiences: [String] = []
   /// JWA names, in the order written.
   package var algorithms: [Located<String>] = []
-  /// Nil only for a provider whose algorithms are all HS*.
+  /// One of these two is set, but for a provider whose algorithms are all HS*.
   package var jwksFile: Located<String>?
+  package var remoteKeys: RemoteKeysSettings?
   /// For HS*: the shared secret's bytes. Nil when no HS* algorithm is named.
   package var secret: Located<[UInt8]>?
   package var leeway = 30_000
   package var tokenFrom: [TokenSourceSettings] = [.header(name: "Authorization", scheme: "Bearer")]
+  /// Sites besides the gateway's own whose pages may send requests with the provider's cookies: `https://app.example.com`.
+  package var origins: [String] = []
   package var tokenTypes: [String] = ["JWT", "at+jwt"]
   /// Claim path to the values it may have; `["*"]` asks only that it is there.
   package var requiredClaims: [(claim: String, values: [String])] = []

@@ -22,12 +22,12 @@ enum IdentityProviderDecoder {
     let secret = values["secret"]?.text().map { Located(Array($0.utf8), at: values["secret"]?.location ?? cursor.location) }
     if let algorithms { check(values, algorithms, secret?.value) }
     let needsJWKS = algorithms?.contains { asymmetric.contains($0.value) } ?? (values["secret"] == nil)
-    let jwksCursor = needsJWKS ? values.required("jwks", "`{ file: FILE }`") : values["jwks"]
-    let jwksFile = jwksCursor.flatMap { $0.mapping(["file"], later: ["url", "discovery", "ca", "refresh", "cooldown"]) }
-      .flatMap { jwks in jwks.hasLater ? nil : jwks.required("file", "a file that holds the provider's key set")?.path() }
+    let jwksCursor = needsJWKS ? values.required("jwks", "`{ file: FILE }`, `{ url: https://… }` or `{ discovery: true }`") : values["jwks"]
+    let keys = jwksCursor.flatMap { KeySetDecoder.decode($0, provider: name?.value ?? "", issuer: issuer) }
     let settings = optional(values)
     guard let name, let issuer else { return nil }
-    var result = settings(IdentityProviderSettings(name: name, issuer: issuer, jwksFile: jwksFile))
+    var result = settings(IdentityProviderSettings(name: name, issuer: issuer, jwksFile: keys?.file))
+    result.remoteKeys = keys?.remote
     result.audiences = audiences ?? []
     result.algorithms = algorithms ?? []
     result.secret = secret
@@ -37,7 +37,7 @@ enum IdentityProviderDecoder {
   /// What has a default. Read at once, so that its errors are reported whatever else is wrong.
   private static func optional(_ values: Mapping) -> (IdentityProviderSettings) -> IdentityProviderSettings {
     let leeway = values["leeway"]?.duration(0...300_000)
-    let sources = values["token_from"]?.list("{ header: Authorization, scheme: Bearer }")?.compactMap(tokenSource)
+    let sources = values["token_from"]?.list("{ header: Authorization, scheme: Bearer }")?.compactMap(TokenSourceDecoder.decode)
     let types = values["token_types"]?.list("JWT")?.compactMap { $0.text() }
     let claims = values["required_claims"]?.entries("azp: [web]")?.compactMap { entry in
       ClaimMatchDecoder.values(entry.value).map { (claim: entry.key.value, values: $0) }
@@ -46,7 +46,8 @@ enum IdentityProviderDecoder {
     return { settings in
       var settings = settings
       settings.leeway = leeway ?? settings.leeway
-      settings.tokenFrom = sources ?? settings.tokenFrom
+      settings.tokenFrom = sources?.map(\.source) ?? settings.tokenFrom
+      settings.origins = sources?.flatMap(\.origins) ?? []
       settings.tokenTypes = types ?? settings.tokenTypes
       settings.requiredClaims = claims ?? []
       settings.maximumTokenBytes = maximum ?? settings.maximumTokenBytes
@@ -87,49 +88,5 @@ enum IdentityProviderDecoder {
     if let cursor = values["secret"], !usesSecret, !algorithms.isEmpty {
       cursor.report("`secret` is used by HS256, HS384 and HS512 only, and `algorithms` names none of them: leave it out")
     }
-  }
-
-  private static func tokenSource(_ cursor: Cursor) -> TokenSourceSettings? {
-    guard let values = cursor.mapping(["header", "scheme", "cookie", "websocket_protocol"], later: ["query"]) else { return nil }
-    if let marker = values["websocket_protocol"] {
-      guard values["header"] == nil, values["scheme"] == nil, values["cookie"] == nil else {
-        marker.report("`websocket_protocol` stands by itself: make each place to look for tokens an entry of its own")
-        return nil
-      }
-      return subprotocol(marker)
-    }
-    switch (values["header"], values["cookie"]) {
-    case (let header?, nil):
-      let scheme = values["scheme"]?.locatedText()
-      if let scheme, !TokenByte.isToken(Array(scheme.value.utf8).span) {
-        values["scheme"]?.report("`\(scheme.value)` is no authentication scheme: write a word such as `Bearer`")
-      }
-      guard let name = FieldNameDecoder.decode(header, allowed: [.authorization, .secWebSocketProtocol]) else { return nil }
-      if name.lowercased() == "sec-websocket-protocol" {
-        header.report("a token among subprotocols stands behind a marker: write `{ websocket_protocol: bearer }`")
-        return nil
-      }
-      return .header(name: name, scheme: scheme?.value)
-    case (nil, let cookie?):
-      values["scheme"]?.report("a cookie has no `scheme`: leave it out")
-      guard let name = cookie.text() else { return nil }
-      guard TokenByte.isToken(Array(name.utf8).span) else {
-        cookie.report("`\(name)` is no cookie name: write letters, digits, `-` and `_`")
-        return nil
-      }
-      return .cookie(name: name)
-    default:
-      cursor.report("a place to look for tokens is `{ header: NAME, scheme: SCHEME }`, `{ cookie: NAME }` or `{ websocket_protocol: MARKER }`")
-      return nil
-    }
-  }
-
-  private static func subprotocol(_ cursor: Cursor) -> TokenSourceSettings? {
-    guard let marker = cursor.text() else { return nil }
-    guard TokenByte.isToken(Array(marker.utf8).span) else {
-      cursor.report("`\(marker)` is no subprotocol: write a word such as `bearer`")
-      return nil
-    }
-    return .subprotocol(marker: marker)
   }
 }

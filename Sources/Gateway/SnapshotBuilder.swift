@@ -14,6 +14,8 @@ package final class SnapshotBuilder {
   private let names: MetricNames
   private let tickets: TicketKeyRing
   private let workers: Int
+  /// Nil where nothing is fetched: `gatehouse check`.
+  private let remoteKeys: RemoteKeySets?
   private var diagnostics: [Diagnostic] = []
   private var warnings: [String] = []
   private var certificates: [(name: String, notAfter: Int64)] = []
@@ -24,7 +26,9 @@ package final class SnapshotBuilder {
   ///   - names: gives metric ids that survive reloads.
   ///   - tickets: the session-ticket keys, shared by all snapshots.
   ///   - workers: limits are shared out among so many.
-  package init(names: MetricNames, tickets: TicketKeyRing, workers: Int) {
+  ///   - remoteKeys: the key sets that are fetched.
+  package init(names: MetricNames, tickets: TicketKeyRing, workers: Int, remoteKeys: RemoteKeySets? = nil) {
+    self.remoteKeys = remoteKeys
     self.names = names
     self.tickets = tickets
     self.workers = max(1, workers)
@@ -47,6 +51,7 @@ package final class SnapshotBuilder {
     diagnostics = []
     warnings = []
     certificates = []
+    remoteKeys?.beginClaims()
     let configuration = loaded.configuration
     let listeners = configuration.listeners.compactMap { listener($0) }
     let providers = configuration.identityProviders.compactMap { provider($0) }
@@ -171,7 +176,15 @@ package final class SnapshotBuilder {
 
   private func provider(_ settings: IdentityProviderSettings) -> IdentityProvider? {
     let algorithms = settings.algorithms.compactMap { JOSEAlgorithm($0.value) }
+    let secret = settings.secret.map { (bytes: $0.value, algorithms: algorithms) }
     var keySet: KeySet?
+    var remote: RemoteKeys?
+    if let settings = settings.remoteKeys {
+      guard let source = remoteSource(settings, metricName: settings.provider, secret) else { return nil }
+      let trust = source.authorities?.fingerprint.map { String($0, radix: 16) }.joined() ?? "system"
+      let identity = [settings.provider, settings.text, trust, secret.map { "\($0.bytes)" } ?? "", "\(algorithms)"]
+      (remote, keySet) = remoteKeys?.claim(settings.provider, identity, source) ?? (nil, nil)
+    }
     do throws(KeySetError) {
       if let file = settings.jwksFile {
         guard let bytes = read(file, "the key set") else { return nil }
@@ -179,8 +192,8 @@ package final class SnapshotBuilder {
         for note in parsed.skipped { warnings.append("\(file.location): \(file.value): \(note); skipped") }
         keySet = parsed
       }
-      if let secret = settings.secret {
-        keySet = try KeySet(published: keySet, secret: secret.value, algorithms: algorithms)
+      if let secret, remote == nil {
+        keySet = try KeySet(published: keySet, secret: secret.bytes, algorithms: secret.algorithms)
       }
     } catch {
       let place = settings.jwksFile?.location ?? settings.name.location
@@ -191,7 +204,27 @@ package final class SnapshotBuilder {
       name: settings.name.value, issuer: settings.issuer.value, audiences: settings.audiences, algorithms: algorithms,
       leeway: Int64(settings.leeway / 1000), tokenTypes: settings.tokenTypes,
       requiredClaims: settings.requiredClaims.map { IdentityProvider.RequiredClaim(path: $0.claim, values: $0.values) },
-      maximumTokenBytes: settings.maximumTokenBytes, keySet: keySet)
+      maximumTokenBytes: settings.maximumTokenBytes, keySet: keySet, remote: remote)
+  }
+
+  private func remoteSource(
+    _ settings: RemoteKeysSettings, metricName: String, _ secret: (bytes: [UInt8], algorithms: [JOSEAlgorithm])?
+  ) -> RemoteKeySet.Source? {
+    var authorities: CertificateAuthorities?
+    if let file = settings.ca {
+      guard let read = self.authorities(file) else { return nil }
+      authorities = read
+    }
+    let place: RemoteKeySet.Source.Place =
+      switch settings.place {
+      case .url(let url): .url(url)
+      case .discovery(let issuer, let url): .discovery(issuer: issuer, url)
+      }
+    return RemoteKeySet.Source(
+      place: place, authorities: authorities,
+      bounds: KeySetRefresher.Bounds(
+        refresh: UInt64(settings.refresh), cooldown: UInt64(settings.cooldown), maximumAge: UInt64(settings.maximumAge)),
+      secret: secret, metricID: names.id(of: metricName, in: .provider))
   }
 
   private func internalToken(_ settings: InternalTokenSettings?) -> (minter: InternalTokenMinter, published: PublishedKeySet)? {
@@ -298,13 +331,15 @@ package final class SnapshotBuilder {
       requiredScopes: Self.scopes(settings.authorization), backends: settings.backends.map { ($0.backend, $0.weight) },
       stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,
       bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken,
-      endsAtExpiry: settings.endAtExpiry)
+      endsAtExpiry: settings.endAtExpiry,
+      origins: settings.providers.flatMap { configuration.identityProviders[$0].origins }.map { Array($0.utf8) })
   }
 
   private static func source(_ settings: TokenSourceSettings) -> TokenSource {
     switch settings {
     case .cookie(let name): return .cookie(name: Array(name.utf8))
     case .subprotocol(let marker): return .subprotocol(marker: Array(marker.utf8))
+    case .query(let name): return .query(name: Array(name.utf8))
     case .header(let name, let scheme):
       if name.lowercased() == "authorization", scheme?.lowercased() == "bearer" { return .bearer }
       return .field(

@@ -23,6 +23,7 @@ extension Supervisor {
     case "/healthz": return AdminResponse(200, "ok\n")
     case "/readyz":
       guard notReady.isEmpty else { return AdminResponse(503, "starting\n") }
+      status.keysAvailable = remoteKeys.areAvailable
       if let reason = status.unreadiness { return AdminResponse(503, reason + "\n") }
       return AdminResponse(200, "ready\n")
     case "/metrics": return AdminResponse(200, MetricsRegistry.contentType, registry.render())

@@ -26,6 +26,7 @@ package final class Supervisor {
   let loop: EventLoop
   let reports: Mailbox<Worker.Report>
   let names = NameRefresher()
+  let remoteKeys: RemoteKeySets
   var builder: SnapshotBuilder
   var workers: [Worker] = []
   var current: BuiltSnapshot
@@ -45,9 +46,11 @@ package final class Supervisor {
   private static let tokenCacheBytes = 64 << 20
 
   private init(
-    path: String, first: BuiltSnapshot, builder: SnapshotBuilder, registry: MetricsRegistry, onReady: @escaping () -> Void
+    path: String, first: BuiltSnapshot, builder: SnapshotBuilder, registry: MetricsRegistry, remoteKeys: RemoteKeySets,
+    onReady: @escaping () -> Void
   ) throws(Errno) {
     self.path = path
+    self.remoteKeys = remoteKeys
     self.builder = builder
     self.registry = registry
     self.onReady = onReady
@@ -108,14 +111,15 @@ package final class Supervisor {
     gh_raise_descriptor_limit()
     let registry = makeRegistry()
     let tickets = TicketKeyRing()
+    let remoteKeys = RemoteKeySets(registry: registry)
     // The number of workers is itself configured, and limits are shared out among them: read once to learn it.
-    let probe = SnapshotBuilder(names: registry.names, tickets: tickets, workers: 1)
+    let probe = SnapshotBuilder(names: registry.names, tickets: tickets, workers: 1, remoteKeys: remoteKeys)
     guard case .built(let first) = report(probe.build(path: path, generation: 1)) else { return .badConfiguration }
     let count = workerCount(first.configuration.process)
-    let builder = SnapshotBuilder(names: registry.names, tickets: tickets, workers: count)
+    let builder = SnapshotBuilder(names: registry.names, tickets: tickets, workers: count, remoteKeys: remoteKeys)
     guard case .built(let built) = report(builder.build(path: path, generation: 1)) else { return .badConfiguration }
     do throws(Errno) {
-      let supervisor = try Supervisor(path: path, first: built, builder: builder, registry: registry, onReady: onReady)
+      let supervisor = try Supervisor(path: path, first: built, builder: builder, registry: registry, remoteKeys: remoteKeys, onReady: onReady)
       return supervisor.serve(workers: count)
     } catch {
       FileHandle.standardError.write(Data("gatehouse: cannot start: \(error)\n".utf8))
@@ -151,6 +155,7 @@ package final class Supervisor {
     names.start()
     publish(current)
     while exit == nil { loop.turn() }
+    remoteKeys.close()
     loop.closeAll()
     removeSockets(of: current, keeping: nil)
     return exit ?? .done
@@ -186,6 +191,8 @@ package final class Supervisor {
       guard let arriving, arriving.proxy.generation == generation else { return }
       pendingInstalls -= 1
       if pendingInstalls == 0 { completeReload(arriving) }
+    case .unknownKey(let number, let remote, let hash):
+      if !remoteKeys.unknownKey(remote, hash) { workers[number].post(.keysSettled(remote)) }
     case .drained(let number):
       undrained.remove(number)
       if status.isDraining, undrained.isEmpty { exit = .done }
@@ -211,9 +218,12 @@ package final class Supervisor {
     status.files = built.files
     status.loadedAt = .now
     status.lastRefusal = nil
-    status.keysAvailable = built.proxy.providers.allSatisfy { $0.keySet != nil }
     registry.setGeneration(built.proxy.generation)
     registry.setCertificates(built.certificates)
     names.watch(built.namedEndpoints)
+    remoteKeys.apply(
+      built, loop: loop, say: { [unowned self] in logger.notice("\($0)") },
+      publish: { [unowned self] remote, keySet in workers.forEach { $0.post(.keys(remote, keySet)) } },
+      settled: { [unowned self] remote in workers.forEach { $0.post(.keysSettled(remote)) } })
   }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Proxy
 import Reactor
 import Telemetry
+import Tokens
 import Upstream
 
 /// One worker thread: an event loop, and the mailbox through which the control thread speaks to it.
@@ -9,6 +10,10 @@ package final class Worker: Sendable {
   package enum Order: Sendable {
     /// Serve this from now on. `listeners` are new sockets; `kept` have new settings, `closed` are gone.
     case install(ProxySnapshot, listeners: ListenerChanges)
+    /// Keys that were fetched; nil takes them away. Whoever waited for them goes on.
+    case keys(RemoteKeys, KeySet?)
+    /// A fetch brought nothing new, or there was none.
+    case keysSettled(RemoteKeys)
     /// Stop accepting; end connections as their answers are out.
     case drain
     case stop
@@ -18,6 +23,8 @@ package final class Worker: Sendable {
     case ready(Int)
     /// The snapshot of this generation is in force on this worker.
     case installed(UInt64)
+    /// A token names a key that its provider's set lacks: a hash of its `kid`. `keysSettled` answers.
+    case unknownKey(Int, RemoteKeys, UInt64)
     /// No client is connected any more.
     case drained(Int)
     case failed(Int, Errno)
@@ -65,6 +72,9 @@ package final class Worker: Sendable {
       loop: loop, metrics: start.metrics, snapshot: start.snapshot, logDescriptor: start.logDescriptor,
       tokenCacheBytes: start.tokenCacheBytes, report: log
     ) { backend, endpoint, failure in failures.report(backend, endpoint, failure) }
+    context.keyWaiting.ask = { [number] remote, kid in
+      start.reports.post(.unknownKey(number, remote, kid.withUnsafeBufferPointer { TokenHash.process.hash($0) }))
+    }
     let listeners = WorkerListeners(context, log)
     try listeners.apply(start.listeners)
     context.onDrained = { [number] in start.reports.post(.drained(number)) }
@@ -78,6 +88,8 @@ package final class Worker: Sendable {
           log("worker \(self.number): a new listener cannot be watched: \(error)")
         }
         start.reports.post(.installed(snapshot.generation))
+      case .keys(let remote, let keySet): context.install(keySet, for: remote)
+      case .keysSettled(let remote): context.keyWaiting.settled(remote)
       case .drain: context.drain()
       case .stop: loop.stop()
       }

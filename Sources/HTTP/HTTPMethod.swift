@@ -4,6 +4,14 @@
   /// A legal token that is none of the above; its text is in `RequestHead.methodRange`.
   case other
 
+  /// RFC 9110 section 9.2.1: asks for nothing but an answer.
+  @inlinable package var isSafe: Bool {
+    switch self {
+    case .get, .head, .options, .trace: return true
+    case .put, .delete, .post, .patch, .connect, .other: return false
+    }
+  }
+
   /// RFC 9110 section 9.2.2: doing it twice is doing it once.
   @inlinable package var isIdempotent: Bool {
     switch self {

@@ -19,6 +19,11 @@ extension Exchange {
     if case .http2? = client, let error = readCall() { return refuse(error) }
     if let client, case .plaintext(.redirects(let port)) = client.connection.context.security { return redirect(client, port) }
     if let client, client.connection.context.servesKeys { return serveKeys(client, snapshot) }
+    enter(snapshot, mayWait: true)
+  }
+
+  /// From the route on: also when keys that a request has waited for are settled, which may be in another snapshot.
+  private func enter(_ snapshot: WorkerSnapshot, mayWait: Bool) {
     guard canonicalisePath(snapshot) else { return refuse(.badPath) }
     switch snapshot.proxy.routeTable.match(
       host: slice(head.authority), path: path, method: head.method, methodName: slice(head.methodRange), headers: head.fields,
@@ -29,7 +34,15 @@ extension Exchange {
     case .route(let index): route = snapshot.proxy.routes[index]
     }
     guard let route else { return refuse(.noRoute) }
-    if let denial = admit(route, snapshot) { return refuse(denial) }
+    switch admit(route, snapshot, mayWait: mayWait) {
+    case .admitted: proceed(route, snapshot)
+    case .refused(let denial): refuse(denial)
+    case .waits: break
+    }
+  }
+
+  /// The request may pass: how much, as whom, to whom.
+  private func proceed(_ route: Route, _ snapshot: WorkerSnapshot) {
     if case .length(let count) = head.framing, count > route.bodyMaximum { return refuse(.bodyTooLarge) }
     backend = route.backend(drawing: worker.random())
     if route.providers != 0 {
@@ -40,6 +53,35 @@ extension Exchange {
     if route.endsAtExpiry, let token { watchExpiry(of: token) }
     startTimer()
     askForConnection()
+  }
+
+  // MARK: Waiting for keys
+
+  private enum Admission {
+    case admitted
+    case refused(GatewayError)
+    /// `keysSettled` follows.
+    case waits
+  }
+
+  private func waitForKeys(_ remote: RemoteKeys, _ kid: [UInt8]) -> Bool {
+    let now = worker.loop.now
+    guard worker.keyWaiting.wait(self, for: remote, kid: kid, now: now) else { return false }
+    responseDeadline = now &+ KeyWaiting.patience
+    armClient()
+    return true
+  }
+
+  /// The key set is as new as it gets, or has kept the request waiting for too long.
+  func keysSettled() {
+    awaitedKeys = nil
+    responseDeadline = 0
+    armClient()
+    // A reload in between has other providers, by other numbers: what is decided is decided by one snapshot.
+    snapshot = worker.snapshot
+    rewrittenPath.removeAll()
+    pathIsRewritten = false
+    enter(worker.snapshot, mayWait: false)
   }
 
   /// One canonical form; false when the path has more than one reading.
@@ -57,27 +99,38 @@ extension Exchange {
     }
   }
 
-  /// Authentication and authorization. Nil lets the request in.
-  private func admit(_ route: Route, _ snapshot: WorkerSnapshot) -> GatewayError? {
-    guard route.providers != 0 else { return nil }
+  /// Authentication and authorization.
+  private func admit(_ route: Route, _ snapshot: WorkerSnapshot, mayWait: Bool) -> Admission {
+    guard route.providers != 0 else { return .admitted }
     let range: ByteRange
-    switch TokenSource.search(route.tokenSources, head.fields, bytes) {
-    case .missing: return .tokenMissing
-    case .ambiguous: return .tokenAmbiguous
+    switch TokenSource.search(route.tokenSources, head.fields, bytes, query: head.query) {
+    case .missing: return .refused(.tokenMissing)
+    case .ambiguous: return .refused(.tokenAmbiguous)
     case .found(let found): range = found
+    case .foundInCookie(let found):
+      let isSafe = head.method.isSafe && !head.isWebSocket
+      guard isSafe || CrossSite.allows(head.fields, bytes, authority: slice(head.authority), isEncrypted: isEncrypted, route.origins)
+      else { return .refused(.crossSite) }
+      range = found
     }
     let now = Int64(startedReal / 1_000_000_000)
     switch worker.verifier.verify(slice(range), acceptable: ProviderSet(rawValue: route.providers), now: now) {
     case .denied(let denial):
       worker.metrics.countTokenLookup(.miss)
-      return GatewayError(denial)
+      return .refused(GatewayError(denial))
+    case .unknownKey(let remote, let kid):
+      if mayWait, waitForKeys(remote, kid) { return .waits }
+      worker.metrics.countTokenLookup(.miss)
+      return .refused(.tokenKeyUnknown)
     case .accepted(let verified, let cached):
       worker.metrics.countTokenLookup(cached ? .hit : .miss)
       token = verified
       tokenWasCached = cached
-      return authorize(route, verified)
+      return authorize(route, verified).map { .refused($0) } ?? .admitted
     }
   }
+
+  private var isEncrypted: Bool { client?.connection.wire.isEncrypted ?? true }
 
   /// The route's rule, evaluated once for each token and kept with it.
   private func authorize(_ route: Route, _ token: VerifiedToken) -> GatewayError? {

@@ -31,6 +31,10 @@ extension Exchange {
 
   /// The time given to `armExchange` has come.
   func timeIsUp() {
+    if awaitedKeys != nil {
+      worker.keyWaiting.forget(self)
+      return keysSettled()
+    }
     if let ending = tunnel?.ending { return interrupt(ending) }
     guard expiry == 0 || worker.loop.now < expiry else { return expire() }
     interrupt(.upstreamTimeout)

@@ -38,11 +38,15 @@ extension Exchange {
   private func writeHead(_ leg: UpstreamLeg, isComplete: Bool) {
     guard let route, let snapshot, let connection = client?.connection else { return }
     let token = minted?.bytes ?? []
+    var query = ByteQueue()
+    let removesQuery = head.hasQuery && !route.queryParameters.isEmpty && !route.forwardsAccessToken
+    if removesQuery { QueryParameters.copy(head.query, bytes, without: route.queryParameters, to: &query) }
     snapshot.proxy.tokenFieldPrefix.withUnsafeBufferPointer { prefix in
       token.withUnsafeBufferPointer { token in
         connection.forwardedPeer.withUnsafeBufferPointer { peer in
           let own = RequestFields.Own(
-            path: forwardedPath(route), query: slice(head.query), hasQuery: head.hasQuery, methodName: slice(head.methodRange),
+            path: forwardedPath(route), query: removesQuery ? query.readable : slice(head.query),
+            hasQuery: head.hasQuery && !(removesQuery && query.isEmpty), methodName: slice(head.methodRange),
             authority: slice(head.authority), tokenName: UnsafeBufferPointer(rebasing: prefix.dropLast(2)), token: token,
             requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace,
             scheme: connection.wire.isEncrypted ? "https" : "http", peer: peer,

@@ -51,6 +51,8 @@ package final class Exchange: UpstreamClient {
   var isRecorded = false
   /// A gRPC call: what the gateway has to say, it says as a gRPC status.
   var isGRPC = false
+  /// The key set that the request waits for, while it does.
+  var awaitedKeys: RemoteKeys?
   /// The WebSocket that this request opens or has become, if it does.
   var tunnel: Tunnel?
 
@@ -281,6 +283,7 @@ package final class Exchange: UpstreamClient {
   func finish() {
     guard !isRecorded else { return }
     isRecorded = true
+    if awaitedKeys != nil { worker.keyWaiting.forget(self) }
     record()
     client = nil
     worker.giveBack(self)

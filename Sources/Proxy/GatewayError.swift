@@ -11,7 +11,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   case badRequest, badPath, badHost, badFraming, versionNotSupported
   case tokenMissing, tokenAmbiguous, tokenMalformed, tokenAlgorithm, tokenKeyUnknown, tokenSignature, tokenExpired
   case tokenNotYetValid, tokenIssuer, tokenAudience, tokenType, tokenClaims, tokenRevoked, tokenTooLarge
-  case scopeMissing, claimDenied, policyDenied
+  case scopeMissing, claimDenied, policyDenied, crossSite
   case noRoute, methodNotAllowed
   case requestTimeout, bodyTooLarge, uriTooLong, expectationFailed, headersTooLarge
   case upstreamConnect, upstreamTLS, upstreamIdentity, upstreamProtocol, upstreamReset
@@ -45,6 +45,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .scopeMissing: ("scope_missing", 403, "The access token lacks a required scope.")
     case .claimDenied: ("claim_denied", 403, "The access token's claims do not permit this.")
     case .policyDenied: ("policy_denied", 403, "Policy does not permit this.")
+    case .crossSite: ("cross_site", 403, "A request that a cookie vouches for must come from this site.")
     case .noRoute: ("no_route", 404, "Nothing is served here.")
     case .methodNotAllowed: ("method_not_allowed", 405, "The method is not allowed here.")
     case .requestTimeout: ("request_timeout", 408, "The request took too long to arrive.")

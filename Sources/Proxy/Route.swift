@@ -17,6 +17,10 @@ package final class Route: Sendable {
   package let removesCookies: Bool
   /// What stands before a token among a WebSocket's subprotocols; empty when no provider looks there.
   package let subprotocolMarkers: [[UInt8]]
+  /// Some source is a parameter of the query, which is then taken out.
+  package let queryParameters: [[UInt8]]
+  /// Other sites that may send requests which a cookie vouches for, as `Origin` has them.
+  package let origins: [[UInt8]]
   package let rule: AuthorizationRule
   /// The scopes the rule names at its top, space-separated, for the `scope` attribute of RFC 6750 section 3.
   package let requiredScopes: [UInt8]
@@ -36,7 +40,7 @@ package final class Route: Sendable {
     name: String, index: Int, metricID: Int, providers: UInt64, tokenSources: [TokenSource],
     removedSources: [TokenSource], rule: AuthorizationRule,
     requiredScopes: [UInt8], backends: [(index: Int, weight: Int)], stripPrefix: [UInt8], timeout: Int, bodyMaximum: UInt64,
-    forwardsAccessToken: Bool, endsAtExpiry: Bool = false
+    forwardsAccessToken: Bool, endsAtExpiry: Bool = false, origins: [[UInt8]] = []
   ) {
     self.name = name
     self.index = index
@@ -46,6 +50,8 @@ package final class Route: Sendable {
     self.removedSources = removedSources
     removesCookies = removedSources.contains { if case .cookie = $0 { true } else { false } }
     subprotocolMarkers = removedSources.compactMap { if case .subprotocol(let marker) = $0 { marker } else { nil } }
+    queryParameters = removedSources.compactMap { if case .query(let name) = $0 { name } else { nil } }
+    self.origins = origins
     self.rule = rule
     self.requiredScopes = requiredScopes
     var total = 0

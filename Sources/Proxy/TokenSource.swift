@@ -10,11 +10,15 @@ package enum TokenSource: Sendable, Equatable {
   case cookie(name: [UInt8])
   /// The element behind `marker` in the list of subprotocols that a WebSocket's client offers: browsers can set no other field.
   case subprotocol(marker: [UInt8])
+  /// A parameter of the query (RFC 6750 section 2.3): for links that a browser follows, since it stands in histories and logs.
+  case query(name: [UInt8])
 }
 
 /// What looking for a token came to.
 package enum TokenSearch: Equatable {
   case found(ByteRange)
+  /// In a cookie and nowhere else: browsers send those along whoever asks them to.
+  case foundInCookie(ByteRange)
   case missing
   /// Two tokens, and no rule to say which one counts.
   case ambiguous
@@ -24,7 +28,7 @@ extension TokenSource {
   /// Looks in all of `sources`. The same token in two sources is one token; a field repeated is ambiguous whatever
   /// it holds.
   package static func search(
-    _ sources: [TokenSource], _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
+    _ sources: [TokenSource], _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>, query: ByteRange = .empty
   ) -> TokenSearch {
     var result = TokenSearch.missing
     for source in sources {
@@ -34,13 +38,19 @@ extension TokenSource {
       case .field(let name, let scheme): next = field(name, scheme, fields, bytes)
       case .cookie(let name): next = cookie(name, fields, bytes)
       case .subprotocol(let marker): next = subprotocol(marker, fields, bytes)
+      case .query(let name): next = QueryParameters.search(name, query, bytes)
       }
       switch (result, next) {
       case (_, .ambiguous): return .ambiguous
-      case (.missing, .found): result = next
-      case (.found(let first), .found(let second)):
+      case (.missing, _): result = next
+      case (_, .missing): break
+      case (.found(let first), .found(let second)), (.found(let first), .foundInCookie(let second)),
+        (.foundInCookie(let first), .foundInCookie(let second)):
         guard equal(first, second, bytes) else { return .ambiguous }
-      default: break
+      case (.foundInCookie(let first), .found(let second)):
+        guard equal(first, second, bytes) else { return .ambiguous }
+        result = next
+      case (.ambiguous, _): break
       }
     }
     return result
@@ -119,7 +129,7 @@ extension TokenSource {
       next = fields.first(.cookie, from: index + 1)
     }
     guard let found else { return .missing }
-    return .found(found)
+    return .foundInCookie(found)
   }
 
   private static func subprotocol(

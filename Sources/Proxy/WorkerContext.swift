@@ -17,6 +17,7 @@ package final class WorkerContext {
   let serverStreams: HTTP2StreamPool
   package let metrics: WorkerMetrics
   package let verifier: AccessTokenVerifier
+  package let keyWaiting = KeyWaiting()
   package private(set) var snapshot: WorkerSnapshot
   /// No new connections, and each answer is the last of its connection.
   package private(set) var isDraining = false
@@ -61,7 +62,7 @@ package final class WorkerContext {
     log = LogWriter(descriptor: logDescriptor)
     self.report = report
     self.reportFailure = reportFailure
-    verifier = AccessTokenVerifier(providers: snapshot.providers, epoch: snapshot.generation, cacheBytes: tokenCacheBytes)
+    verifier = AccessTokenVerifier(providers: snapshot.providers, cacheBytes: tokenCacheBytes)
     pathScratch = .allocate(capacity: Self.maximumHead)
     let buffers = self.buffers
     serverStreams = HTTP2StreamPool(server: Exchange.fieldCapacity, buffers: buffers)
@@ -90,8 +91,14 @@ package final class WorkerContext {
       return pool
     }
     for pool in old.values { pool.retire() }
-    verifier.install(providers: next.providers, epoch: next.generation)
+    verifier.install(providers: next.providers)
     snapshot = WorkerSnapshot(proxy: next, pools: pools, minter: next.minter)
+  }
+
+  /// Takes keys that were fetched; nil takes them away. Whoever waited for them goes on.
+  package func install(_ keySet: KeySet?, for remote: RemoteKeys) {
+    verifier.install(keySet, for: remote)
+    keyWaiting.settled(remote)
   }
 
   // MARK: Exchanges

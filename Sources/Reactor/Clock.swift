@@ -9,6 +9,9 @@ package enum Clock {
     return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
 
+  /// Milliseconds of the same clock, as loops count them.
+  package static var milliseconds: UInt64 { monotonicNanoseconds() / 1_000_000 }
+
   /// Nanoseconds since 1970 (UTC), leap seconds left out.
   package static func realNanoseconds() -> UInt64 {
     var time = timespec()

@@ -3,11 +3,12 @@ import COpenSSL
 /// How the gateway speaks TLS to one backend: its own certificate, the CA it believes, whom it expects. Immutable.
 package final class ClientTLSContext: @unchecked Sendable {
   let handle: TLSContextHandle
-  package let certificate: CertificateChain
+  /// Nil for peers that ask for none: identity providers, not backends.
+  package let certificate: CertificateChain?
   package let policy: PeerPolicy
   /// Sent as SNI (RFC 6066 section 3); nil sends none.
   package let serverName: String?
-  /// SHA-256 of the gateway's certificate, 32 bytes.
+  /// SHA-256 of the gateway's certificate, 32 bytes; empty without one.
   package let thumbprint: [UInt8]
   /// The same in base64url, 43 bytes: the internal token's `cnf.x5t#S256`.
   package let thumbprintText: [UInt8]
@@ -36,6 +37,38 @@ package final class ClientTLSContext: @unchecked Sendable {
     thumbprintText = certificate.thumbprintText
     try certificate.install(in: handle.pointer)
     handle.trust(authorities)
+    try Self.finish(handle, protocols)
+  }
+
+  /// For a server of the public kind: an identity provider. HTTP/1.1 only.
+  ///
+  /// - Parameters:
+  ///   - authorities: nil believes the system's roots, which are for this and nothing else.
+  ///   - host: a DNS name or an IP address that the server's certificate must be for.
+  ///   - certificate: for a server that asks who the gateway is (RFC 8705 section 2).
+  package init(
+    authorities: CertificateAuthorities?, host: String, certificate: CertificateChain? = nil
+  ) throws(TLSConfigurationError) {
+    guard !host.isEmpty, !host.utf8.contains(0) else { throw TLSConfigurationError("the server's name is missing") }
+    handle = try TLSContextHandle(server: false, minimumVersion: .tls12)
+    policy = .serverName(host)
+    serverName = PeerPolicy.isAddress(host) ? nil : host
+    self.certificate = certificate
+    thumbprint = certificate?.thumbprint ?? []
+    thumbprintText = certificate?.thumbprintText ?? []
+    try certificate?.install(in: handle.pointer)
+    if let authorities {
+      handle.trust(authorities)
+    } else {
+      ERR_clear_error()
+      guard SSL_CTX_set_default_verify_paths(handle.pointer) == 1 else {
+        throw TLSConfigurationError("the system's roots cannot be read (\(OpenSSLError.drain()))")
+      }
+    }
+    try Self.finish(handle, [.http1_1])
+  }
+
+  private static func finish(_ handle: TLSContextHandle, _ protocols: [ApplicationProtocol]) throws(TLSConfigurationError) {
     // The chain, its times and its purpose (TLS server) are OpenSSL's to check; the name is ours, in `TLSConnection`.
     SSL_CTX_set_verify(handle.pointer, SSL_VERIFY_PEER, nil)
     // Connections to backends are kept and used again, so sessions are not: a ticket would be parsed and thrown away.

@@ -5,6 +5,8 @@ package enum TokenVerdict {
   /// - Parameter cached: the signature was checked earlier.
   case accepted(VerifiedToken, cached: Bool)
   case denied(TokenDenial)
+  /// The provider's set lacks the key that the token names by `kid`; fetching the set anew may bring it. Else `.keyUnknown`.
+  case unknownKey(RemoteKeys, kid: [UInt8])
 }
 
 /// Decides, on one worker, whether an access token is good, and remembers the good ones.
@@ -14,27 +16,34 @@ package enum TokenVerdict {
 /// `aud`; `sub` and the required claims. No signature is computed for a token whose issuer is not among the acceptable providers.
 package final class AccessTokenVerifier {
   package private(set) var providers: [IdentityProvider]
-  package private(set) var epoch: UInt64
+  /// Counts up whenever providers or their keys change.
+  package private(set) var epoch: UInt64 = 1
   package let cache: VerifiedTokenCache
   private let signatures = SignatureVerifier()
+  /// What the last verification missed, where it can be fetched.
+  private var unknownKey: (RemoteKeys, kid: [UInt8])?
 
   /// - Parameters:
   ///   - providers: at most 64.
-  ///   - epoch: the snapshot's number; a larger one with each reload.
   ///   - cacheBytes: the cache's bound.
-  package init(providers: [IdentityProvider], epoch: UInt64, cacheBytes: Int) {
+  package init(providers: [IdentityProvider], cacheBytes: Int) {
     precondition(providers.count <= ProviderSet.maximum)
     self.providers = providers
-    self.epoch = epoch
     cache = VerifiedTokenCache(capacity: cacheBytes)
   }
 
   /// Takes the providers of a new snapshot. Cached tokens are looked at again one by one, when they are next seen.
-  package func install(providers: [IdentityProvider], epoch: UInt64) {
+  package func install(providers: [IdentityProvider]) {
     precondition(providers.count <= ProviderSet.maximum)
     self.providers = providers
-    self.epoch = epoch
+    epoch &+= 1
     signatures.forgetKeys()
+  }
+
+  /// Takes keys that were fetched, for the providers that they are fetched for; nil takes theirs away.
+  package func install(_ keySet: KeySet?, for remote: RemoteKeys) {
+    guard providers.contains(where: { $0.remote === remote }) else { return }
+    install(providers: providers.map { $0.remote === remote ? IdentityProvider($0, keySet: keySet) : $0 })
   }
 
   /// - Parameters:
@@ -55,11 +64,13 @@ package final class AccessTokenVerifier {
         cache.remove(entry)
       }
     }
+    unknownKey = nil
     do throws(TokenDenial) {
       let entry = try verifyAnew(token, hash: hash, acceptable: acceptable, now: now)
       cache.insert(entry, now: now)
       return .accepted(entry, cached: false)
     } catch {
+      if error == .keyUnknown, let (remote, kid) = unknownKey { return .unknownKey(remote, kid: kid) }
       return .denied(error)
     }
   }
@@ -134,7 +145,13 @@ package final class AccessTokenVerifier {
     let provider = providers[index]
     guard let algorithm = jws.algorithm else { throw .algorithm }
     guard let keySet = provider.keySet else { throw .keysUnavailable }
-    let key = try keySet.select(kid: jws.kid, algorithm: algorithm)
+    let key: VerificationKey
+    do throws(TokenDenial) {
+      key = try keySet.select(kid: jws.kid, algorithm: algorithm)
+    } catch {
+      if error == .keyUnknown, let remote = provider.remote, let kid = jws.kid { unknownKey = (remote, kid) }
+      throw error
+    }
     try checkSignature(token, jws, key, algorithm)
     let expires = try provider.checkTimes(claims, now: now)
     try provider.checkAudience(claims)

@@ -15,6 +15,8 @@ package final class IdentityProvider: Sendable {
   package let maximumTokenBytes: Int
   /// Nil until a set was loaded once: tokens are then refused with `keysUnavailable`.
   package let keySet: KeySet?
+  /// Where the keys are fetched, when they are not in a file.
+  package let remote: RemoteKeys?
   /// SHA-256 over every rule except the keys. A cached token outlives a reload only under the same rules.
   package let fingerprint: [UInt8]
 
@@ -34,7 +36,7 @@ package final class IdentityProvider: Sendable {
   package init(
     name: String, issuer: String, audiences: [String], algorithms: [JOSEAlgorithm], leeway: Int64 = 30,
     tokenTypes: [String] = ["JWT", "at+jwt"], requiredClaims: [RequiredClaim] = [], maximumTokenBytes: Int = 8 << 10,
-    keySet: KeySet?
+    keySet: KeySet?, remote: RemoteKeys? = nil
   ) {
     self.name = name
     self.issuer = Array(issuer.utf8)
@@ -45,6 +47,7 @@ package final class IdentityProvider: Sendable {
     self.requiredClaims = requiredClaims
     self.maximumTokenBytes = maximumTokenBytes
     self.keySet = keySet
+    self.remote = remote
     let rules: [JSONValue] = [
       .string(self.issuer), .array(self.audiences.map { .string($0) }), .integer(Int64(self.algorithms.rawValue)),
       .integer(self.leeway), .array(self.tokenTypes.map { .string($0) }),
@@ -52,6 +55,21 @@ package final class IdentityProvider: Sendable {
       .integer(Int64(maximumTokenBytes)),
     ]
     fingerprint = Digest.sha256(JSONWriter.bytes(.array(rules)))
+  }
+
+  /// The same rules with other keys.
+  package init(_ other: IdentityProvider, keySet: KeySet?) {
+    name = other.name
+    issuer = other.issuer
+    audiences = other.audiences
+    algorithms = other.algorithms
+    leeway = other.leeway
+    tokenTypes = other.tokenTypes
+    requiredClaims = other.requiredClaims
+    maximumTokenBytes = other.maximumTokenBytes
+    remote = other.remote
+    fingerprint = other.fingerprint
+    self.keySet = keySet
   }
 
   /// `typ` in lower case, without `application/` when no other `/` follows.

@@ -103,29 +103,44 @@ extension DiagnosticsTests {
       Broken("audiences: [api], ", with: "", [
         "r.yaml:6:5: `audiences` is missing: write a list of `aud` values, one of which a token must have",
       ]),
-      Broken("jwks: { file: idp.jwks.json }", with: "jwks: { url: \"https://x\" }", [
-        "r.yaml:6:100: `url` is not supported by this version yet: leave it out",
+      Broken("jwks: { file: idp.jwks.json }", with: "jwks: { url: \"http://x\", refresh: 1s, cooldown: 2s }", [
+        "r.yaml:6:105: `http://x` is no https URL: what is fetched decides who may pass, so it is fetched over TLS that is checked",
+      ]),
+      Broken("jwks: { file: idp.jwks.json }", with: "jwks: { url: \"https://x\", refresh: 1s, cooldown: 2s, maximum_age: 1m }", [
+        "r.yaml:6:141: `cooldown` is longer than `refresh`, so the set could never be fetched in time: write a shorter one",
       ]),
       Broken("jwks: { file: idp.jwks.json }", with: "jwks: { discovery: true, fil: x }", [
-        "r.yaml:6:100: `discovery` is not supported by this version yet: leave it out",
         "r.yaml:6:117: unknown key `fil`: did you mean `file`?",
       ]),
+      Broken("jwks: { file: idp.jwks.json }", with: "jwks: { file: a, url: \"https://b\" }", [
+        "r.yaml:6:98: a key set comes from one place: write `{ file: FILE }`, `{ url: https://… }` or `{ discovery: true }`",
+      ]),
+      Broken("jwks: { file: idp.jwks.json }", with: "jwks: { file: a, ca: b }", [
+        "r.yaml:6:113: `ca` is for key sets that are fetched: leave it out, a file is read again with each reload",
+      ]),
       Broken(", jwks: { file: idp.jwks.json }", with: "", [
-        "r.yaml:6:5: `jwks` is missing: write `{ file: FILE }`",
+        "r.yaml:6:5: `jwks` is missing: write `{ file: FILE }`, `{ url: https://… }` or `{ discovery: true }`",
       ]),
       Broken("issuer: https://idp", with: "leeway: 6m, maximum_token_bytes: 10, issuer: https://idp", [
         "r.yaml:6:27: `6m` is out of range: write 0s to 5m",
         "r.yaml:6:52: `10` is out of range: write 256 to 64KiB",
       ]),
       Broken("issuer: https://idp",
-        with: "token_from: [{ query: t }, { header: Cookie }, { header: \"a b\" }, { cookie: \"a=b\" }, { header: A, cookie: b "
+        with: "token_from: [{ query: t=u }, { header: Cookie }, { header: \"a b\" }, { cookie: \"a=b\" }, { header: A, cookie: b "
           + "}], issuer: https://idp", [
-        "r.yaml:6:32: a place to look for tokens is `{ header: NAME, scheme: SCHEME }`, `{ cookie: NAME }` or `{ websocket_protocol: MARKER }`",
-        "r.yaml:6:34: `query` is not supported by this version yet: leave it out",
-        "r.yaml:6:56: `Cookie` has a meaning of its own in HTTP or for the gateway: write another name",
-        "r.yaml:6:76: `a b` is no header name: write letters, digits and `-`",
-        "r.yaml:6:95: `a=b` is no cookie name: write letters, digits, `-` and `_`",
-        "r.yaml:6:104: a place to look for tokens is `{ header: NAME, scheme: SCHEME }`, `{ cookie: NAME }` or `{ websocket_protocol: MARKER }`",
+        "r.yaml:6:41: `t=u` is no name of a query's parameter: write letters, digits, `-`, `.` and `_`",
+        "r.yaml:6:58: `Cookie` has a meaning of its own in HTTP or for the gateway: write another name",
+        "r.yaml:6:78: `a b` is no header name: write letters, digits and `-`",
+        "r.yaml:6:97: `a=b` is no cookie name: write letters, digits, `-` and `_`",
+        "r.yaml:6:106: a place to look for tokens is one of `{ header: NAME, scheme: SCHEME }`, `{ cookie: NAME }`, `{ query: NAME }` and `{ websocket_protocol: MARKER }`",
+      ]),
+      Broken("issuer: https://idp",
+        with: "token_from: [{ cookie: a, scheme: b, origins: [\"http://a\", \"https://a/b\", \"https://a\"] }, { query: q, origins: [c] }], "
+          + "issuer: https://idp", [
+        "r.yaml:6:53: only a header has a `scheme`: leave it out",
+        "r.yaml:6:66: `http://a` is no origin: write `https://HOST` or `https://HOST:PORT`, without a path",
+        "r.yaml:6:78: `https://a/b` is no origin: write `https://HOST` or `https://HOST:PORT`, without a path",
+        "r.yaml:6:130: only a cookie has `origins`: leave them out",
       ]),
       Broken("issuer: https://idp", with: "token_from: [{ header: x_internal_token }], issuer: https://idp", [
         "r.yaml:6:13: `main` reads access tokens from `x_internal_token`, the internal token's header: write another name",

@@ -15,7 +15,7 @@ struct TokenSourceTests {
   private func search(_ sources: [TokenSource], _ fields: [String]) throws -> Outcome {
     try TestHead.withFields(fields) { head, bytes in
       switch TokenSource.search(sources, head.fields, bytes.buffer) {
-      case .found(let range): .found(bytes.text(range))
+      case .found(let range), .foundInCookie(let range): .found(bytes.text(range))
       case .missing: .missing
       case .ambiguous: .ambiguous
       }

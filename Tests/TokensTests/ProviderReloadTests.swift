@@ -46,7 +46,7 @@ struct ProviderReloadTests {
         minted: MintedToken(bytes: [1], issuedAt: TestIssuer.now, expiresAt: TestIssuer.now + 60), backend: 0, for: held,
         now: TestIssuer.now)
     }
-    verifier.install(providers: providers, epoch: 2)
+    verifier.install(providers: providers)
     return verifier.verify(token, acceptable: ProviderSet(Array(providers.indices)))
   }
 

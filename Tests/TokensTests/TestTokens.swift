@@ -67,7 +67,7 @@ struct TestIssuer {
 }
 
 extension AccessTokenVerifier {
-  convenience init(_ providers: IdentityProvider...) { self.init(providers: providers, epoch: 1, cacheBytes: 1 << 20) }
+  convenience init(_ providers: IdentityProvider...) { self.init(providers: providers, cacheBytes: 1 << 20) }
 
   func verify(_ token: [UInt8], acceptable: ProviderSet = [.init([0])], now: Int64 = TestIssuer.now) -> TokenVerdict {
     token.withUnsafeBufferPointer { verify($0, acceptable: acceptable, now: now) }

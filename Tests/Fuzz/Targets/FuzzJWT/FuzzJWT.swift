@@ -6,7 +6,7 @@ nonisolated(unsafe) private let verifier = AccessTokenVerifier(
   providers: [
     IdentityProvider(
       name: "fuzz", issuer: "fuzz", audiences: ["fuzz"], algorithms: JOSEAlgorithm.allCases, keySet: keySet)
-  ], epoch: 1, cacheBytes: 64 << 10)
+  ], cacheBytes: 64 << 10)
 
 /// The public key of RFC 7515 appendix A.3, whose private half is public too: nothing here depends on a secret.
 private let keySet = try? KeySet.parse(

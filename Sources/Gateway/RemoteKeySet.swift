@@ -1,0 +1,213 @@
+import Bytes
+import Foundation
+import HTTP
+import JSON
+import Reactor
+import TLS
+import Telemetry
+import Tokens
+
+/// One provider's key set on the network: drives its `KeySetRefresher` with fetches and time, on the control thread.
+final class RemoteKeySet {
+  struct Source {
+    enum Place {
+      case url(HTTPSURL)
+      /// The issuer's `/.well-known/openid-configuration` says where (OpenID Connect Discovery section 4).
+      case discovery(issuer: String, HTTPSURL)
+    }
+    let place: Place
+    let authorities: CertificateAuthorities?
+    let bounds: KeySetRefresher.Bounds
+    /// Added to whatever is fetched, for a provider that also signs with a shared secret.
+    let secret: (bytes: [UInt8], algorithms: [JOSEAlgorithm])?
+    /// The provider's id in the metrics.
+    let metricID: Int
+  }
+
+  let keys: RemoteKeys
+  private let source: Source
+  private let loop: EventLoop
+  private let buffers: BufferPool
+  private let registry: MetricsRegistry
+  private let say: (String) -> Void
+  /// New keys, or none any more.
+  private let publish: (KeySet?) -> Void
+  /// A fetch is over: whoever waited for it is looked at again.
+  private let settled: () -> Void
+
+  private var refresher: KeySetRefresher
+  package private(set) var current: KeySet?
+  private var timer: ControlTimer?
+  private var server: RemoteServer?
+  private var discoverer: RemoteServer?
+  private var etag: [UInt8]?
+  private var lastContent: [UInt8] = []
+  private var redirects = 0
+  private static let maximumRedirects = 3
+  private static let maximumDiscovery = 64 << 10
+
+  init(
+    _ keys: RemoteKeys, _ source: Source, loop: EventLoop, buffers: BufferPool, registry: MetricsRegistry,
+    say: @escaping (String) -> Void, publish: @escaping (KeySet?) -> Void, settled: @escaping () -> Void
+  ) {
+    self.keys = keys
+    self.source = source
+    self.loop = loop
+    self.buffers = buffers
+    self.registry = registry
+    self.say = say
+    self.publish = publish
+    self.settled = settled
+    refresher = KeySetRefresher(source.bounds)
+    timer = try? ControlTimer(loop: loop) { [unowned self] in tick() }
+    timer?.setDeadline(1)
+  }
+
+  /// The provider is gone from the configuration.
+  func close() {
+    timer?.close()
+    timer = nil
+    server?.retire()
+    discoverer?.retire()
+  }
+
+  /// A request waits for the key that `hash` stands for. True when `settled` will follow.
+  func unknownKey(_ hash: UInt64) -> Bool {
+    switch refresher.unknownKey(hash, now: Clock.milliseconds) {
+    case .refuse: return false
+    case .wait: return true
+    case .fetch:
+      fetch()
+      return true
+    }
+  }
+
+  private func tick() {
+    switch refresher.tick(now: Clock.milliseconds) {
+    case .nothing: break
+    case .fetch: fetch()
+    case .drop:
+      say("the key set is \(source.bounds.maximumAge / 1000) s old and cannot be fetched anew: its keys are no longer accepted")
+      current = nil
+      etag = nil
+      publish(nil)
+    }
+    rearm()
+  }
+
+  private func rearm() {
+    keys.update(isFetching: refresher.isFetching, allowedAt: refresher.allowedAt)
+    let now = Clock.milliseconds
+    // A wake that is far away is looked at once a minute.
+    timer?.setDeadline(Int(min(max(refresher.wakeAt, now + 1) - now, 60_000)))
+  }
+
+  // MARK: Fetching
+
+  private func fetch() {
+    keys.update(isFetching: true, allowedAt: refresher.allowedAt)
+    redirects = 0
+    switch source.place {
+    case .url(let url): fetchKeys(url)
+    case .discovery(let issuer, let url):
+      // Where the keys are is asked anew each time: it is one more small request, and the answer may change.
+      discover(issuer, url)
+    }
+  }
+
+  private func connect(_ url: HTTPSURL, _ held: inout RemoteServer?) -> RemoteServer? {
+    if let held, held.url.isSameOrigin(as: url) { return held }
+    held?.retire()
+    held = nil
+    do throws(TLSConfigurationError) {
+      held = RemoteServer(
+        url, tls: try ClientTLSContext(authorities: source.authorities, host: url.host), loop: loop, buffers: buffers)
+    } catch {
+      failed("\(url.host): \(error.message)")
+    }
+    return held
+  }
+
+  private func discover(_ issuer: String, _ url: HTTPSURL) {
+    let document = url.appending("/.well-known/openid-configuration")
+    guard let connection = connect(document, &discoverer) else { return }
+    let request = Fetch.Request(url: document, fields: [("Accept", Array("application/json".utf8))], maximum: Self.maximumDiscovery)
+    connection.fetch(request) { [weak self] outcome in
+      guard let self else { return }
+      switch outcome {
+      case .failed(let reason): failed("\(document.text): \(reason)")
+      case .answered(let response):
+        guard response.status == 200 else { return failed("\(document.text) answers \(response.status)") }
+        guard let json = try? JSONParser.parse(response.content, limits: JSONLimits(size: Self.maximumDiscovery)) else {
+          return failed("\(document.text) is no JSON")
+        }
+        guard json.member("issuer")?.text == issuer else { return failed("\(document.text) is of another issuer") }
+        guard let place = json.member("jwks_uri")?.text.flatMap({ HTTPSURL($0) }) else {
+          return failed("\(document.text) has no `jwks_uri` that is an https URL")
+        }
+        fetchKeys(place)
+      }
+    }
+  }
+
+  private func fetchKeys(_ url: HTTPSURL) {
+    guard let connection = connect(url, &server) else { return }
+    var request = Fetch.Request(
+      url: url, fields: [("Accept", Array("application/jwk-set+json, application/json".utf8))], maximum: KeySet.maximumBytes)
+    if let etag, current != nil { request.fields.append(("If-None-Match", etag)) }
+    connection.fetch(request) { [weak self] outcome in
+      switch outcome {
+      case .failed(let reason): self?.failed("\(url.text): \(reason)")
+      case .answered(let response): self?.answered(url, response)
+      }
+    }
+  }
+
+  private func answered(_ url: HTTPSURL, _ response: Fetch.Response) {
+    switch response.status {
+    case 200:
+      do throws(KeySetError) {
+        var set = try KeySet.parse(response.content)
+        if let secret = source.secret { set = try KeySet(published: set, secret: secret.bytes, algorithms: secret.algorithms) }
+        etag = response.etag
+        let isChanged = response.content != lastContent || current == nil
+        lastContent = response.content
+        if isChanged {
+          for note in set.skipped { say("\(url.text): \(note); skipped") }
+          current = set
+          say("\(set.keys.count) keys from \(url.text)")
+          publish(set)
+        }
+        succeeded(response, isChanged: isChanged)
+      } catch {
+        failed("\(url.text): \(error.description)")
+      }
+    case 304 where current != nil: succeeded(response, isChanged: false)
+    case 301, 302, 303, 307, 308:
+      guard let next = response.location.flatMap({ url.resolving(String(decoding: $0, as: UTF8.self)) }), next.isSameOrigin(as: url) else {
+        return failed("\(url.text) redirects to another host, which is not followed")
+      }
+      redirects += 1
+      guard redirects <= Self.maximumRedirects else { return failed("\(url.text) redirects in circles") }
+      fetchKeys(next)
+    default: failed("\(url.text) answers \(response.status)")
+    }
+  }
+
+  private func succeeded(_ response: Fetch.Response, isChanged: Bool) {
+    registry.countKeySetRefresh(provider: source.metricID, .success)
+    refresher.succeeded(
+      now: Clock.milliseconds, freshness: CacheControl.freshness(response.cacheControl).map { $0 * 1000 }, isChanged: isChanged,
+      random: UInt64.random(in: 0..<UInt64.max))
+    rearm()
+    settled()
+  }
+
+  private func failed(_ reason: String) {
+    registry.countKeySetRefresh(provider: source.metricID, .failure)
+    say("the key set cannot be fetched: \(reason)" + (current == nil ? "" : "; the last good one stays in force"))
+    refresher.failed(now: Clock.milliseconds, random: UInt64.random(in: 0..<UInt64.max))
+    rearm()
+    settled()
+  }
+}

@@ -1,0 +1,101 @@
+"""Where access tokens may stand: queries, which lose them on the way, and cookies, which need a page that may use them."""
+import pytest
+
+from harness import configuration as conf
+from harness.answers import problem, seen
+from harness.websocket import HANDSHAKE
+
+SOURCES = [{"header": "Authorization", "scheme": "Bearer"}, {"cookie": "access_token", "origins": ["https://app.example.com"]},
+           {"query": "access_token"}]
+
+
+@pytest.fixture(scope="module")
+def gateway(make_gateway, backend, idp, jwks):
+    routes = [conf.route("orders", "/orders/**"), conf.route("public", "/public/**", public=True),
+              conf.route("forwarding", "/forwarding/**", forward_access_token=True)]
+    return make_gateway(backend.port, {"identity_providers": [conf.provider(idp, jwks, token_from=SOURCES)]}, routes=routes)
+
+
+class TestQuery:
+    @pytest.mark.parametrize("query, left", [
+        ("access_token={}", ""), ("access_token={}&a=1", "?a=1"), ("a=1&access_token={}", "?a=1"), ("a=1&access_token={}&b=2", "?a=1&b=2"),
+        ("a=%20&access_token={}&&b", "?a=%20&&b"), ("access%5Ftoken={}&x", "?x"), ("a;b&access_token={}&c;d=e", "?a;b&c;d=e"),
+        ("xaccess_token=1&access_token={}&access_tokenx=2", "?xaccess_token=1&access_tokenx=2"),
+    ])
+    def test_a_token_is_taken_and_taken_out(self, gateway, token, query, left):
+        answer = gateway.ask("GET", "/orders/q?" + query.format(token))
+        assert seen(answer).start == f"GET /orders/q{left} HTTP/1.1"
+        assert token not in str(seen(answer).fields)
+
+    def test_it_is_in_no_log(self, gateway, token):
+        gateway.ask("GET", f"/orders/unlogged?access_token={token}&other=thing")
+        line = gateway.logged(path="/orders/unlogged")
+        assert token not in str(line) and "thing" not in str(line)
+        assert token not in gateway.error_text
+
+    @pytest.mark.parametrize("query, code", [
+        ("access_token=", "token_malformed"), ("access_token", "token_malformed"), ("access_token=x.y.z", "token_malformed"), ("a=b", "token_missing"),
+        ("access_token={}&access_token={}", "token_ambiguous"), ("access_token={};access_token={}", "token_ambiguous"),
+        ("access_token={}&%61ccess_token=x", "token_ambiguous"), ("access_token={}%20", "token_malformed"),
+    ])
+    def test_what_is_no_token(self, gateway, token, backend, query, code):
+        before = len(backend.requests_to("/orders/none"))
+        problem(gateway.ask("GET", "/orders/none?" + query.replace("{}", token)), 401, code)
+        assert len(backend.requests_to("/orders/none")) == before
+
+    def test_one_that_differs_from_the_header_s(self, gateway, idp, bearer):
+        problem(gateway.ask("GET", f"/orders/1?access_token={idp.token(sub='bob')}", headers=bearer), 401, "token_ambiguous")
+
+    def test_on_a_public_route_it_is_taken_out_as_well(self, gateway, token):
+        assert seen(gateway.ask("GET", f"/public/x?access_token={token}&a=1")).start == "GET /public/x?a=1 HTTP/1.1"
+
+    def test_a_route_that_forwards_tokens_leaves_it(self, gateway, token):
+        assert f"access_token={token}" in seen(gateway.ask("GET", f"/forwarding/x?access_token={token}")).start
+
+
+SAFE, UNSAFE = ["GET", "HEAD", "OPTIONS"], ["POST", "PUT", "PATCH", "DELETE", "PURGE"]
+
+
+class TestCrossSite:
+    @pytest.fixture
+    def cookie(self, token):
+        return {"Cookie": f"access_token={token}"}
+
+    def send(self, gateway, method, headers, target="/orders/1"):
+        fields = dict(headers)
+        return gateway.ask(method, target, host=fields.pop("Host", "api.example.com"), headers=fields)
+
+    @pytest.mark.parametrize("method", SAFE)
+    def test_what_only_asks_may_come_from_anywhere(self, gateway, cookie, method):
+        assert self.send(gateway, method, cookie | {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}).status == 200
+
+    @pytest.mark.parametrize("method", UNSAFE)
+    @pytest.mark.parametrize("fields", [
+        {}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://api.example.com"}, {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "cross-site", "Origin": "https://api.example.com"},
+        {"Origin": "https://api.example.com.evil.example"}, {"Origin": "https://api.example.com:444"}, {"Origin": ""},
+    ], ids=str)
+    def test_what_changes_something_may_not(self, gateway, backend, cookie, method, fields):
+        before = len(backend.requests_to("/orders/changed"))
+        problem(self.send(gateway, method, cookie | fields, "/orders/changed"), 403, "cross_site")
+        assert len(backend.requests_to("/orders/changed")) == before
+
+    @pytest.mark.parametrize("fields", [
+        {"Origin": "https://api.example.com"}, {"Origin": "https://API.example.com"}, {"Origin": "https://app.example.com"},
+        {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin", "Origin": "https://api.example.com"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "https://app.example.com"}, {"Origin": "https://api.example.com", "Host": "api.example.com:443"},
+    ], ids=str)
+    def test_a_page_of_the_site_s_own_or_of_one_that_is_named_may(self, gateway, cookie, fields):
+        assert self.send(gateway, "POST", cookie | fields).status == 200
+
+    def test_two_origins_are_none(self, gateway, token):
+        with gateway.client() as client:
+            fields = [("Cookie", f"access_token={token}"), ("Origin", "https://api.example.com"), ("Origin", "https://api.example.com")]
+            problem(client.exchange("POST", "/orders/1", headers=fields), 403, "cross_site")
+
+    def test_a_token_in_a_header_needs_no_page(self, gateway, bearer, cookie):
+        assert self.send(gateway, "POST", bearer | {"Origin": "https://evil.example"}).status == 200
+        assert self.send(gateway, "POST", bearer | cookie | {"Origin": "https://evil.example"}).status == 200
+
+    def test_a_websocket_is_a_get_that_any_page_can_send(self, gateway, cookie):
+        problem(self.send(gateway, "GET", cookie | HANDSHAKE | {"Origin": "https://evil.example"}), 403, "cross_site")
