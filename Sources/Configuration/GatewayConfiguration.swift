@@ -160,6 +160,17 @@ package struct RemoteKeysSettings: Sendable {
   package var text: String { "\(place) \(refresh) \(cooldown) \(maximumAge)" }
 }
 
+/// `proof_of_possession`: what a token's sender has to show besides the token.
+package struct ProofSettings: Sendable {
+  package enum Mode: Sendable { case optional, required }
+  package var certificate = Mode.optional
+  /// Nil: DPoP proofs are not taken.
+  package var dpop: Mode?
+  package var needsNonce = false
+  package var lifetime = 60_000
+  package init() {}
+}
+
 package struct IdentityProviderSettings: Sendable {
   package var name: Located<String>
   package var issuer: Located<String>
@@ -179,6 +190,7 @@ package struct IdentityProviderSettings: Sendable {
   /// Claim path to the values it may have; `["*"]` asks only that it is there.
   package var requiredClaims: [(claim: String, values: [String])] = []
   package var maximumTokenBytes = 8 << 10
+  package var proof = ProofSettings()
   package init(name: Located<String>, issuer: Located<String>, jwksFile: Located<String>?) {
     self.name = name
     self.issuer = issuer

@@ -11,7 +11,7 @@ enum IdentityProviderDecoder {
   static func decode(_ cursor: Cursor) -> IdentityProviderSettings? {
     let known = [
       "name", "issuer", "audiences", "algorithms", "jwks", "secret", "leeway", "token_from", "token_types", "required_claims",
-      "maximum_token_bytes",
+      "maximum_token_bytes", "proof_of_possession",
     ]
     guard let values = cursor.mapping(known) else { return nil }
     let name = values.required("name", "a name of your choice")?.name()
@@ -42,6 +42,7 @@ enum IdentityProviderDecoder {
     let claims = values["required_claims"]?.entries("azp: [web]")?.compactMap { entry in
       ClaimMatchDecoder.values(entry.value).map { (claim: entry.key.value, values: $0) }
     }
+    let proof = values["proof_of_possession"].flatMap(Self.proof)
     let maximum = values["maximum_token_bytes"]?.size(256...64 << 10)
     return { settings in
       var settings = settings
@@ -50,9 +51,24 @@ enum IdentityProviderDecoder {
       settings.origins = sources?.flatMap(\.origins) ?? []
       settings.tokenTypes = types ?? settings.tokenTypes
       settings.requiredClaims = claims ?? []
+      settings.proof = proof ?? settings.proof
       settings.maximumTokenBytes = maximum ?? settings.maximumTokenBytes
       return settings
     }
+  }
+
+  private static func proof(_ cursor: Cursor) -> ProofSettings? {
+    guard let values = cursor.mapping(["certificate", "dpop", "dpop_nonce", "dpop_lifetime"]) else { return nil }
+    let modes: [(String, ProofSettings.Mode)] = [("optional", .optional), ("required", .required)]
+    var settings = ProofSettings()
+    settings.certificate = values["certificate"]?.word(modes) ?? settings.certificate
+    settings.dpop = values["dpop"]?.word(modes)
+    settings.needsNonce = values["dpop_nonce"]?.boolean() ?? settings.needsNonce
+    settings.lifetime = values["dpop_lifetime"]?.duration(1_000...3_600_000) ?? settings.lifetime
+    if values["dpop"] == nil {
+      for key in ["dpop_nonce", "dpop_lifetime"] { values[key]?.report("`\(key)` is for `dpop`: write `dpop: optional` or `dpop: required`") }
+    }
+    return settings
   }
 
   private static func algorithms(_ cursor: Cursor) -> [Located<String>] {

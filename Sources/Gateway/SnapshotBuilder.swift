@@ -204,7 +204,16 @@ package final class SnapshotBuilder {
       name: settings.name.value, issuer: settings.issuer.value, audiences: settings.audiences, algorithms: algorithms,
       leeway: Int64(settings.leeway / 1000), tokenTypes: settings.tokenTypes,
       requiredClaims: settings.requiredClaims.map { IdentityProvider.RequiredClaim(path: $0.claim, values: $0.values) },
-      maximumTokenBytes: settings.maximumTokenBytes, keySet: keySet, remote: remote)
+      maximumTokenBytes: settings.maximumTokenBytes, proof: Self.proof(settings.proof), keySet: keySet, remote: remote)
+  }
+
+  private static func proof(_ settings: ProofSettings) -> ProofRules {
+    var rules = ProofRules()
+    rules.certificate = settings.certificate == .required ? .required : .optional
+    rules.dpop = settings.dpop.map { $0 == .required ? .required : .optional }
+    rules.needsNonce = settings.needsNonce
+    rules.lifetime = Int64(settings.lifetime / 1000)
+    return rules
   }
 
   private func remoteSource(
@@ -316,14 +325,12 @@ package final class SnapshotBuilder {
   private func route(_ settings: RouteSettings, index: Int, _ configuration: GatewayConfiguration) -> Route {
     var sources: [TokenSource] = []
     for provider in settings.providers {
-      for source in configuration.identityProviders[provider].tokenFrom.map(Self.source) where !sources.contains(source) {
-        sources.append(source)
-      }
+      for source in Self.sources(configuration.identityProviders[provider]) where !sources.contains(source) { sources.append(source) }
     }
     var removed: [TokenSource] = []
-    for source in configuration.identityProviders.flatMap(\.tokenFrom).map(Self.source) where !removed.contains(source) {
-      removed.append(source)
-    }
+    for source in configuration.identityProviders.flatMap(Self.sources) where !removed.contains(source) { removed.append(source) }
+    // A proof is for whoever checks it.
+    if removed.contains(.dpop) { removed.append(.field(name: Array("dpop".utf8), scheme: nil)) }
     return Route(
       name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .route),
       providers: ProviderSet(settings.providers).rawValue, tokenSources: sources, removedSources: removed,
@@ -333,6 +340,10 @@ package final class SnapshotBuilder {
       bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken,
       endsAtExpiry: settings.endAtExpiry,
       origins: settings.providers.flatMap { configuration.identityProviders[$0].origins }.map { Array($0.utf8) })
+  }
+
+  private static func sources(_ provider: IdentityProviderSettings) -> [TokenSource] {
+    provider.tokenFrom.map(source) + (provider.proof.dpop == nil ? [] : [.dpop])
   }
 
   private static func source(_ settings: TokenSourceSettings) -> TokenSource {

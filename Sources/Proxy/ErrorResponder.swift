@@ -1,6 +1,7 @@
 import Bytes
 import HTTP
 import HTTP1
+import Tokens
 
 /// The one place that turns errors into answers: `application/problem+json` (RFC 9457), and the fields a client needs
 /// to act on them. Says nothing of the gateway's insides.
@@ -16,7 +17,10 @@ package enum ErrorResponder {
     out.status(UInt16(error.status))
     ResponseFields.date(now, to: &out)
     switch error.status {
-    case 401: challenge(error, [], to: &out)
+    case 401:
+      if !error.isAboutProof { challenge(error, [], to: &out) }
+      if error.isAboutProof || exchange.route?.acceptsProofs == true { challengeProof(error, to: &out) }
+      if error == .proofNonce { DPoPNonces.process.current(now: now).withUnsafeBufferPointer { out.field("DPoP-Nonce", $0) } }
     case 403 where error == .scopeMissing: challenge(error, exchange.requiredScopes, to: &out)
     case 405: exchange.allowedMethods().withUnsafeBufferPointer { out.field("Allow", $0) }
     case 503: out.field("Retry-After", retryAfter)
@@ -76,6 +80,25 @@ package enum ErrorResponder {
       value.append(error.title)
       value.append("\"")
     }
+    out.field("WWW-Authenticate", value.readable)
+  }
+
+  /// `WWW-Authenticate` of RFC 9449 section 7.1, beside that of RFC 6750 where either kind of token is taken.
+  private static func challengeProof<Output: FieldOutput & ~Copyable>(_ error: GatewayError, to out: inout Output) {
+    var value = ByteQueue()
+    value.append("DPoP realm=\"gatehouse\"")
+    if error.isAboutProof {
+      value.append(error == .proofNonce ? ", error=\"use_dpop_nonce\"" : ", error=\"invalid_dpop_proof\"")
+      value.append(", error_description=\"")
+      value.append(error.title)
+      value.append("\"")
+    }
+    value.append(", algs=\"")
+    for (index, algorithm) in DPoPProof.algorithms.enumerated() {
+      if index > 0 { value.append(" ") }
+      value.append(algorithm.name)
+    }
+    value.append("\"")
     out.field("WWW-Authenticate", value.readable)
   }
 

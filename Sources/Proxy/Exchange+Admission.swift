@@ -126,6 +126,7 @@ extension Exchange {
       worker.metrics.countTokenLookup(cached ? .hit : .miss)
       token = verified
       tokenWasCached = cached
+      if verified.needsProof || route.acceptsProofs, let denial = checkPossession(verified, range, now: now) { return .refused(denial) }
       return authorize(route, verified).map { .refused($0) } ?? .admitted
     }
   }

@@ -11,6 +11,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   case badRequest, badPath, badHost, badFraming, versionNotSupported
   case tokenMissing, tokenAmbiguous, tokenMalformed, tokenAlgorithm, tokenKeyUnknown, tokenSignature, tokenExpired
   case tokenNotYetValid, tokenIssuer, tokenAudience, tokenType, tokenClaims, tokenRevoked, tokenTooLarge
+  case tokenBinding, proofMissing, proofInvalid, proofReplayed, proofNonce
   case scopeMissing, claimDenied, policyDenied, crossSite
   case noRoute, methodNotAllowed
   case requestTimeout, bodyTooLarge, uriTooLong, expectationFailed, headersTooLarge
@@ -42,6 +43,11 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .tokenClaims: ("token_claims", 401, "The access token lacks a required claim.")
     case .tokenRevoked: ("token_revoked", 401, "The access token was revoked.")
     case .tokenTooLarge: ("token_too_large", 401, "The access token is too large.")
+    case .tokenBinding: ("token_binding", 401, "The access token is not bound to whoever sent it.")
+    case .proofMissing: ("proof_missing", 401, "The access token needs a DPoP proof.")
+    case .proofInvalid: ("proof_invalid", 401, "The DPoP proof does not hold.")
+    case .proofReplayed: ("proof_replayed", 401, "The DPoP proof was used before.")
+    case .proofNonce: ("proof_nonce", 401, "The DPoP proof needs a nonce that is still good.")
     case .scopeMissing: ("scope_missing", 403, "The access token lacks a required scope.")
     case .claimDenied: ("claim_denied", 403, "The access token's claims do not permit this.")
     case .policyDenied: ("policy_denied", 403, "Policy does not permit this.")
@@ -70,6 +76,14 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   package var code: StaticString { row.code }
   package var status: Int { Int(row.status) }
   package var title: StaticString { row.title }
+
+  /// Whether what is wrong is the DPoP proof and not the token (RFC 9449 section 7.1).
+  package var isAboutProof: Bool {
+    switch self {
+    case .proofMissing, .proofInvalid, .proofReplayed, .proofNonce: true
+    default: false
+    }
+  }
 
   /// Whether where the next request begins is in doubt, so that the connection must end with the answer.
   package var endsConnection: Bool {
@@ -120,6 +134,11 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .claims: self = .tokenClaims
     case .revoked: self = .tokenRevoked
     case .tooLarge: self = .tokenTooLarge
+    case .binding: self = .tokenBinding
+    case .proofMissing: self = .proofMissing
+    case .proofInvalid: self = .proofInvalid
+    case .proofReplayed: self = .proofReplayed
+    case .proofNonce: self = .proofNonce
     case .keysUnavailable: self = .keysUnavailable
     }
   }

@@ -19,6 +19,8 @@ package final class Route: Sendable {
   package let subprotocolMarkers: [[UInt8]]
   /// Some source is a parameter of the query, which is then taken out.
   package let queryParameters: [[UInt8]]
+  /// Some provider takes DPoP proofs: clients without one are told.
+  package let acceptsProofs: Bool
   /// Other sites that may send requests which a cookie vouches for, as `Origin` has them.
   package let origins: [[UInt8]]
   package let rule: AuthorizationRule
@@ -51,6 +53,7 @@ package final class Route: Sendable {
     removesCookies = removedSources.contains { if case .cookie = $0 { true } else { false } }
     subprotocolMarkers = removedSources.compactMap { if case .subprotocol(let marker) = $0 { marker } else { nil } }
     queryParameters = removedSources.compactMap { if case .query(let name) = $0 { name } else { nil } }
+    acceptsProofs = tokenSources.contains(.dpop)
     self.origins = origins
     self.rule = rule
     self.requiredScopes = requiredScopes

@@ -5,6 +5,8 @@ import HTTP
 package enum TokenSource: Sendable, Equatable {
   /// `Authorization: Bearer …` (RFC 6750 section 2.1), the usual one.
   case bearer
+  /// `Authorization: DPoP …` (RFC 9449 section 7.1).
+  case dpop
   /// Any other field; names and schemes in lower case. Without a scheme the whole value is the token.
   case field(name: [UInt8], scheme: [UInt8]?)
   case cookie(name: [UInt8])
@@ -34,7 +36,8 @@ extension TokenSource {
     for source in sources {
       let next: TokenSearch
       switch source {
-      case .bearer: next = bearer(fields, bytes)
+      case .bearer: next = authorization("bearer", fields, bytes)
+      case .dpop: next = authorization("dpop", fields, bytes)
       case .field(let name, let scheme): next = field(name, scheme, fields, bytes)
       case .cookie(let name): next = cookie(name, fields, bytes)
       case .subprotocol(let marker): next = subprotocol(marker, fields, bytes)
@@ -56,10 +59,12 @@ extension TokenSource {
     return result
   }
 
-  private static func bearer(_ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>) -> TokenSearch {
+  private static func authorization(
+    _ scheme: StaticString, _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
+  ) -> TokenSearch {
     guard let index = fields.first(.authorization) else { return .missing }
     guard fields.first(.authorization, from: index + 1) == nil else { return .ambiguous }
-    return afterScheme(fields[index].value, "bearer", bytes)
+    return afterScheme(fields[index].value, scheme, bytes)
   }
 
   /// What follows `scheme` and one or more spaces; another scheme is no token of ours.

@@ -159,11 +159,13 @@ package final class AccessTokenVerifier {
     try provider.checkRequiredClaims(claims)
     let principal = Principal(
       issuer: provider.issuer, subject: subject, claims: claims, scopes: Principal.scopes(claims), expiresAt: expires,
-      keyThumbprint: key.thumbprint)
+      keyThumbprint: key.thumbprint, confirmation: try Confirmation(claims))
     let (validUntil, overflowed) = expires.addingReportingOverflow(provider.leeway)
     return VerifiedToken(
       bytes: Array(token), hash: hash, principal: principal, key: key, algorithm: algorithm, provider: index,
-      providerFingerprint: provider.fingerprint, validUntil: overflowed ? .max : validUntil, epoch: epoch)
+      providerFingerprint: provider.fingerprint, validUntil: overflowed ? .max : validUntil,
+      needsProof: principal.confirmation != nil || provider.proof.certificate == .required || provider.proof.dpop == .required,
+      epoch: epoch)
   }
 
   private func checkSignature(

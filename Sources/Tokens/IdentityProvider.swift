@@ -13,6 +13,7 @@ package final class IdentityProvider: Sendable {
   package let tokenTypes: [[UInt8]]
   package let requiredClaims: [RequiredClaim]
   package let maximumTokenBytes: Int
+  package let proof: ProofRules
   /// Nil until a set was loaded once: tokens are then refused with `keysUnavailable`.
   package let keySet: KeySet?
   /// Where the keys are fetched, when they are not in a file.
@@ -36,8 +37,9 @@ package final class IdentityProvider: Sendable {
   package init(
     name: String, issuer: String, audiences: [String], algorithms: [JOSEAlgorithm], leeway: Int64 = 30,
     tokenTypes: [String] = ["JWT", "at+jwt"], requiredClaims: [RequiredClaim] = [], maximumTokenBytes: Int = 8 << 10,
-    keySet: KeySet?, remote: RemoteKeys? = nil
+    proof: ProofRules = ProofRules(), keySet: KeySet?, remote: RemoteKeys? = nil
   ) {
+    self.proof = proof
     self.name = name
     self.issuer = Array(issuer.utf8)
     self.audiences = audiences.map { Array($0.utf8) }
@@ -52,7 +54,7 @@ package final class IdentityProvider: Sendable {
       .string(self.issuer), .array(self.audiences.map { .string($0) }), .integer(Int64(self.algorithms.rawValue)),
       .integer(self.leeway), .array(self.tokenTypes.map { .string($0) }),
       .array(requiredClaims.map { .array([.string($0.path), .array($0.values.map { .string($0) })]) }),
-      .integer(Int64(maximumTokenBytes)),
+      .integer(Int64(maximumTokenBytes)), JSONValue(text: proof.text),
     ]
     fingerprint = Digest.sha256(JSONWriter.bytes(.array(rules)))
   }
@@ -67,6 +69,7 @@ package final class IdentityProvider: Sendable {
     tokenTypes = other.tokenTypes
     requiredClaims = other.requiredClaims
     maximumTokenBytes = other.maximumTokenBytes
+    proof = other.proof
     remote = other.remote
     fingerprint = other.fingerprint
     self.keySet = keySet

@@ -14,10 +14,14 @@ package struct Principal: Sendable {
   package let expiresAt: Int64
   /// SHA-256 of the key that signed (RFC 7638).
   package let keyThumbprint: [UInt8]
+  /// What its sender has to prove; nil for a token that whoever has it may use.
+  package let confirmation: Confirmation?
 
   package init(
-    issuer: [UInt8], subject: [UInt8], claims: JSONValue, scopes: [[UInt8]], expiresAt: Int64, keyThumbprint: [UInt8]
+    issuer: [UInt8], subject: [UInt8], claims: JSONValue, scopes: [[UInt8]], expiresAt: Int64, keyThumbprint: [UInt8],
+    confirmation: Confirmation? = nil
   ) {
+    self.confirmation = confirmation
     self.issuer = issuer
     self.subject = subject
     self.claims = claims
@@ -44,7 +48,7 @@ package struct Principal: Sendable {
 
   /// Bytes of memory that the principal's heap objects take, for the cache's bound.
   var footprint: Int {
-    Footprint.of(issuer) + Footprint.of(subject) + Footprint.of(claims) + Footprint.of(keyThumbprint)
+    Footprint.of(issuer) + Footprint.of(subject) + Footprint.of(claims) + Footprint.of(keyThumbprint) + (confirmation?.footprint ?? 0)
       + scopes.reduce(Footprint.array(scopes.capacity, stride: 8)) { $0 + Footprint.of($1) }
   }
 }

@@ -23,6 +23,15 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
   case claims
   case revoked
   case tooLarge
+  /// The token is bound to a certificate or key that its sender has not shown, or the provider's tokens must be bound and this
+  /// one is not.
+  case binding
+  /// A bound token without its DPoP proof, or with two.
+  case proofMissing
+  case proofInvalid
+  case proofReplayed
+  /// The proof lacks a nonce of the gateway's that is still good.
+  case proofNonce
   /// The provider's key set was never loaded: no fault of the token's, answered with 503.
   case keysUnavailable
 
@@ -42,6 +51,11 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
     case .claims: "token_claims"
     case .revoked: "token_revoked"
     case .tooLarge: "token_too_large"
+    case .binding: "token_binding"
+    case .proofMissing: "proof_missing"
+    case .proofInvalid: "proof_invalid"
+    case .proofReplayed: "proof_replayed"
+    case .proofNonce: "proof_nonce"
     case .keysUnavailable: "keys_unavailable"
     }
   }

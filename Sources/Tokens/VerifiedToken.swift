@@ -8,6 +8,8 @@ package final class VerifiedToken {
   let providerFingerprint: [UInt8]
   /// `exp` plus the leeway of the provider that vouched, in seconds since 1970: refused from this second on.
   package let validUntil: Int64
+  /// Whether having it is not enough: `ProofRules` and `Principal.confirmation` say what is.
+  package let needsProof: Bool
   /// Index of the provider that vouched, in the snapshot of `epoch`.
   package private(set) var provider: Int
   /// The snapshot that this was verified, or last found still valid, under.
@@ -32,8 +34,9 @@ package final class VerifiedToken {
 
   package init(
     bytes: [UInt8], hash: UInt64, principal: Principal, key: VerificationKey, algorithm: JOSEAlgorithm, provider: Int,
-    providerFingerprint: [UInt8], validUntil: Int64, epoch: UInt64
+    providerFingerprint: [UInt8], validUntil: Int64, needsProof: Bool = false, epoch: UInt64
   ) {
+    self.needsProof = needsProof
     self.bytes = bytes
     self.hash = hash
     self.principal = principal
@@ -48,7 +51,7 @@ package final class VerifiedToken {
   }
 
   /// Bytes of one instance, its head and its fields with their gaps: checked by a test against the runtime's own number.
-  static let instanceSize = 208
+  static let instanceSize = 224
 
   /// What `route` answered for this token under the current snapshot; 0 when it was not asked or was forgotten.
   package func verdict(route: Int) -> UInt8 {

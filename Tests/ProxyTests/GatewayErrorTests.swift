@@ -13,7 +13,7 @@ struct GatewayErrorTests {
       [
         "token_missing", "token_ambiguous", "token_malformed", "token_algorithm", "token_key_unknown", "token_signature",
         "token_expired", "token_not_yet_valid", "token_issuer", "token_audience", "token_type", "token_claims", "token_revoked",
-        "token_too_large",
+        "token_too_large", "token_binding", "proof_missing", "proof_invalid", "proof_replayed", "proof_nonce",
       ]
     ),
     (403, ["scope_missing", "claim_denied", "policy_denied", "cross_site"]), (404, ["no_route"]), (405, ["method_not_allowed"]),

@@ -18,7 +18,9 @@ def problem(response, status, code):
     assert UUID7.fullmatch(document["request_id"]), document
     assert response.get("Content-Length") == str(len(response.body)), shown
     if status == 401:
-        assert response.get("WWW-Authenticate", "").startswith("Bearer"), shown
+        schemes = [value.split(" ")[0] for name, value in response.fields if name.lower() == "www-authenticate"]
+        # What is wrong with a DPoP proof is said in DPoP's own challenge; where both kinds of token are taken, both are told.
+        assert schemes in (["DPoP"] if document["code"].startswith("proof_") else ["Bearer"], ["Bearer", "DPoP"]), shown
     if status == 503:
         assert re.fullmatch(r"\d+", response.get("Retry-After", "")), shown
     # Nothing that tells an attacker what runs here: no version, no address, no trace.
