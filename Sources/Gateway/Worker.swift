@@ -14,6 +14,8 @@ package final class Worker: Sendable {
     case keys(RemoteKeys, KeySet?)
     /// A fetch brought nothing new, or there was none.
     case keysSettled(RemoteKeys)
+    /// What is denied from now on.
+    case revocations(RevocationList)
     /// Stop accepting; end connections as their answers are out.
     case drain
     case stop
@@ -90,6 +92,7 @@ package final class Worker: Sendable {
         start.reports.post(.installed(snapshot.generation))
       case .keys(let remote, let keySet): context.install(keySet, for: remote)
       case .keysSettled(let remote): context.keyWaiting.settled(remote)
+      case .revocations(let list): context.install(list)
       case .drain: context.drain()
       case .stop: loop.stop()
       }

@@ -68,6 +68,9 @@ extension DownstreamConnection {
     close()
   }
 
+  /// Requests under way.
+  var exchanges: [Exchange] { http2?.exchanges ?? exchange.map { [$0] } ?? [] }
+
   /// Ends an idle connection, and makes a busy one end with its answer.
   package func drain() {
     switch state {

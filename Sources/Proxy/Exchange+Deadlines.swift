@@ -53,6 +53,12 @@ extension Exchange {
     interrupt(.tokenExpired)
   }
 
+  /// The access token was denied while what it let in goes on.
+  func revoke() {
+    if state.isOpenTunnel { return closeTunnel(.tokenRevoked) }
+    interrupt(.tokenRevoked)
+  }
+
   // MARK: gRPC
 
   /// Whether the request is a gRPC call, and how long its client waits. Nil lets it in.

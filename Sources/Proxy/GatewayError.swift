@@ -16,7 +16,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   case noRoute, methodNotAllowed
   case requestTimeout, bodyTooLarge, uriTooLong, expectationFailed, headersTooLarge
   case upstreamConnect, upstreamTLS, upstreamIdentity, upstreamProtocol, upstreamReset
-  case keysUnavailable, overloaded, draining
+  case keysUnavailable, revocationUnavailable, overloaded, draining
   case upstreamTimeout
   /// The gateway could not do its own part (no random bytes, no signature). Nothing was forwarded.
   case internalError
@@ -65,6 +65,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .upstreamProtocol: ("upstream_protocol", 502, "The backend's response is not well-formed.")
     case .upstreamReset: ("upstream_reset", 502, "The backend closed the connection.")
     case .keysUnavailable: ("keys_unavailable", 503, "The keys to check the access token with are not available.")
+    case .revocationUnavailable: ("revocation_unavailable", 503, "Which access tokens were revoked is not known.")
     case .overloaded: ("overloaded", 503, "There is no capacity left for this request.")
     case .draining: ("draining", 503, "The gateway is shutting down.")
     case .upstreamTimeout: ("upstream_timeout", 504, "The backend took too long to answer.")
@@ -139,6 +140,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .proofInvalid: self = .proofInvalid
     case .proofReplayed: self = .proofReplayed
     case .proofNonce: self = .proofNonce
+    case .revocationUnavailable: self = .revocationUnavailable
     case .keysUnavailable: self = .keysUnavailable
     }
   }

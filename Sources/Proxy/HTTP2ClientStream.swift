@@ -8,7 +8,7 @@ package final class HTTP2ClientStream {
   private unowned(unsafe) let edge: HTTP2Edge
   /// Nil once it is closed.
   private var stream: HTTP2Stream?
-  private var exchange: Exchange?
+  private(set) var exchange: Exchange?
   /// Place in the edge's list.
   var index = 0
   /// When the present wait is over, in ms of the loop's clock; 0 for no bound.

@@ -91,6 +91,9 @@ final class HTTP2Edge: HTTP2Carrier {
     write()
   }
 
+  /// Requests under way.
+  var exchanges: [Exchange] { streams.compactMap(\.exchange) }
+
   // MARK: Deadlines
 
   func deadlineReached() {

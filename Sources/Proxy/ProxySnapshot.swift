@@ -16,6 +16,8 @@ package final class ProxySnapshot: Sendable {
   package let tokenFieldName: [UInt8]
   /// The same as it goes to backends, with `: ` behind it.
   package let tokenFieldPrefix: [UInt8]
+  /// What was denied when the snapshot was made.
+  package let revocations: RevocationList
   package let mergesSlashes: Bool
   package let writesAccessLog: Bool
   /// The internal token's public keys, as served.
@@ -23,7 +25,7 @@ package final class ProxySnapshot: Sendable {
 
   package init(
     generation: UInt64, routeTable: RouteTable, routes: [Route], backends: [Backend], providers: [IdentityProvider],
-    minter: InternalTokenMinter?, tokenField: String, mergesSlashes: Bool, writesAccessLog: Bool,
+    minter: InternalTokenMinter?, revocations: RevocationList = .none, tokenField: String, mergesSlashes: Bool, writesAccessLog: Bool,
     publishedKeys: [UInt8]
   ) {
     self.generation = generation
@@ -32,6 +34,7 @@ package final class ProxySnapshot: Sendable {
     self.backends = backends
     self.providers = providers
     self.minter = minter
+    self.revocations = revocations
     tokenFieldName = tokenField.lowercased().utf8.map { $0 == 0x5f ? 0x2d : $0 }
     tokenFieldPrefix = Array(tokenField.utf8) + [0x3a, 0x20]
     self.mergesSlashes = mergesSlashes

@@ -72,6 +72,7 @@ package final class WorkerContext {
       proxy: snapshot,
       pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers, counts: upstreamCounts) },
       minter: snapshot.minter)
+    verifier.install(snapshot.revocations)
     loop.endOfTurn = { [unowned self] in endTurn() }
   }
 
@@ -93,6 +94,7 @@ package final class WorkerContext {
     }
     for pool in old.values { pool.retire() }
     verifier.install(providers: next.providers)
+    if next.revocations !== verifier.revocations { install(next.revocations) }
     snapshot = WorkerSnapshot(proxy: next, pools: pools, minter: next.minter)
   }
 
@@ -100,6 +102,19 @@ package final class WorkerContext {
   package func install(_ keySet: KeySet?, for remote: RemoteKeys) {
     verifier.install(keySet, for: remote)
     keyWaiting.settled(remote)
+  }
+
+  /// Takes a new list of what is denied: for requests to come, for tokens in the cache, and for what such a token has let in
+  /// already.
+  package func install(_ revocations: RevocationList) {
+    verifier.install(revocations)
+    let now = seconds
+    for channel in loop.channels() {
+      guard let connection = channel as? DownstreamConnection else { continue }
+      for exchange in connection.exchanges {
+        if let token = exchange.token, verifier.isRevoked(token, now: now) { exchange.revoke() }
+      }
+    }
   }
 
   // MARK: Exchanges

@@ -18,6 +18,9 @@ package final class AccessTokenVerifier {
   package private(set) var providers: [IdentityProvider]
   /// Counts up whenever providers or their keys change.
   package private(set) var epoch: UInt64 = 1
+  package private(set) var revocations = RevocationList.none
+  /// Counts up with each list: a token that was found good under the present one need not be looked for again.
+  private var revocationEpoch: UInt32 = 1
   package let cache: VerifiedTokenCache
   private let signatures = SignatureVerifier()
   /// What the last verification missed, where it can be fetched.
@@ -51,12 +54,15 @@ package final class AccessTokenVerifier {
   ///   - acceptable: the providers that the route accepts.
   ///   - now: seconds since 1970.
   package func verify(_ token: UnsafeBufferPointer<UInt8>, acceptable: ProviderSet, now: Int64) -> TokenVerdict {
+    if revocations.refusesEverything { return .denied(.revocationUnavailable) }
     let hash = cache.hash(token)
     if let entry = cache.lookup(token, hash: hash) {
       if entry.epoch == epoch || revalidate(entry, now: now) {
         if now >= entry.validUntil {
           cache.remove(entry)
           if acceptable.contains(entry.provider) { return .denied(.expired) }
+        } else if isRevoked(entry, now: now) {
+          cache.remove(entry)
         } else if acceptable.contains(entry.provider) {
           return .accepted(entry, cached: true)
         }
@@ -67,6 +73,7 @@ package final class AccessTokenVerifier {
     unknownKey = nil
     do throws(TokenDenial) {
       let entry = try verifyAnew(token, hash: hash, acceptable: acceptable, now: now)
+      guard !isRevoked(entry, now: now) else { return .denied(.revoked) }
       cache.insert(entry, now: now)
       return .accepted(entry, cached: false)
     } catch {
@@ -93,6 +100,21 @@ package final class AccessTokenVerifier {
       cache.update(entry, now: now) { entry.revalidate(provider: index, epoch: epoch) }
       return true
     }
+    return false
+  }
+
+  // MARK: Revocation
+
+  package func install(_ revocations: RevocationList) {
+    self.revocations = revocations
+    revocationEpoch &+= 1
+  }
+
+  /// Whether the present list denies `token`. Entries that end do so with the next list.
+  package func isRevoked(_ token: VerifiedToken, now: Int64) -> Bool {
+    if token.revocationEpoch == revocationEpoch { return false }
+    if revocations.denies(token.principal, kid: token.key.kid, now: now) { return true }
+    token.revocationEpoch = revocationEpoch
     return false
   }
 

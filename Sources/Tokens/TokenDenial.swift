@@ -32,6 +32,8 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
   case proofReplayed
   /// The proof lacks a nonce of the gateway's that is still good.
   case proofNonce
+  /// It cannot be told who was revoked: no fault of the token's, answered with 503.
+  case revocationUnavailable
   /// The provider's key set was never loaded: no fault of the token's, answered with 503.
   case keysUnavailable
 
@@ -56,6 +58,7 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
     case .proofInvalid: "proof_invalid"
     case .proofReplayed: "proof_replayed"
     case .proofNonce: "proof_nonce"
+    case .revocationUnavailable: "revocation_unavailable"
     case .keysUnavailable: "keys_unavailable"
     }
   }

@@ -10,6 +10,8 @@ package final class VerifiedToken {
   package let validUntil: Int64
   /// Whether having it is not enough: `ProofRules` and `Principal.confirmation` say what is.
   package let needsProof: Bool
+  /// Of the last list of revocations that it was found good under; 0 for none.
+  var revocationEpoch: UInt32 = 0
   /// Index of the provider that vouched, in the snapshot of `epoch`.
   package private(set) var provider: Int
   /// The snapshot that this was verified, or last found still valid, under.

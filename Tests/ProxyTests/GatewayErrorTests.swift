@@ -20,7 +20,7 @@ struct GatewayErrorTests {
     (408, ["request_timeout"]), (413, ["body_too_large"]), (414, ["uri_too_long"]), (417, ["expectation_failed"]),
     (431, ["headers_too_large"]), (500, ["internal_error"]),
     (502, ["upstream_connect", "upstream_tls", "upstream_identity", "upstream_protocol", "upstream_reset"]),
-    (503, ["keys_unavailable", "overloaded", "draining"]), (504, ["upstream_timeout"]), (505, ["version_not_supported"]),
+    (503, ["keys_unavailable", "revocation_unavailable", "overloaded", "draining"]), (504, ["upstream_timeout"]), (505, ["version_not_supported"]),
   ]
 
   @Test(arguments: contract) func `Every code of the contract has its status`(status: Int, codes: [String]) {
