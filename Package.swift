@@ -19,6 +19,8 @@ let package = Package(
     .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "CJWT", pkgConfig: "libjwt", providers: [.apt(["libjwt-dev"])]),
     .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+    // No pkg-config: it gives a -D that SwiftPM refuses with a warning.
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
 
     // Pure rooms: no sockets, no threads.
     .target(name: "Bytes", dependencies: ["CLinux"]),
@@ -33,6 +35,7 @@ let package = Package(
 
     // Sockets and connections.
     .target(name: "Reactor", dependencies: ["Bytes", "CLinux"]),
+    .target(name: "Redis", dependencies: ["Reactor", "CHiredis", "CLinux"]),
     .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"]),
     .target(name: "Transport", dependencies: ["TLS", "HTTP2", "Reactor", "Bytes", "CLinux"]),
     .target(name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
@@ -68,6 +71,7 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HTTP", "Bytes"]),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes", "CLinux"]),
+    .testTarget(name: "RedisTests", dependencies: ["Redis", "Reactor", "CHiredis", "CLinux"]),
     .testTarget(name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CLinux"]),
     .testTarget(name: "TransportTests", dependencies: ["Transport", "Reactor", "Bytes"]),
     .testTarget(

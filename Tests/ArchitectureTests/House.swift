@@ -9,7 +9,7 @@ enum House {
 
   /// Every arrow of a room points to a room above it in this list.
   static let rooms: [Room] = [
-    room("CLinux"), room("COpenSSL"), room("CNghttp2"), room("CJWT"), room("CJansson"),
+    room("CLinux"), room("COpenSSL"), room("CNghttp2"), room("CJWT"), room("CJansson"), room("CHiredis"),
     // Pure rooms: no sockets, no threads.
     room("Bytes", "CLinux"),
     room("JSON", "Bytes"),
@@ -22,6 +22,7 @@ enum House {
     room("Telemetry", "HTTP", "Bytes"),
     // Sockets and connections.
     room("Reactor", "Bytes", "CLinux"),
+    room("Redis", "Reactor", "CHiredis", "CLinux"),
     room("TLS", "Bytes", "COpenSSL", "CLinux"),
     room("Transport", "TLS", "HTTP2", "Reactor", "Bytes", "CLinux"),
     room("Upstream", "Transport", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
