@@ -37,6 +37,10 @@ final class RedisConnection: Channel {
   static func open(
     _ endpoint: RedisEndpoint, loop: EventLoop, limits: RedisLimits, owner: any RedisConnectionOwner
   ) throws(RedisFailure) -> RedisConnection {
+    // hiredis would cut it and connect to whatever is there.
+    if case .unix(let path) = endpoint.address, path.utf8.count >= MemoryLayout.size(ofValue: sockaddr_un().sun_path) {
+      throw RedisFailure("connect: the path of the socket is too long")
+    }
     let made =
       switch endpoint.address {
       case .tcp(let host, let port): redisAsyncConnect(host, Int32(port))
@@ -91,7 +95,7 @@ final class RedisConnection: Channel {
     context.pointee.ev.cleanup = { RedisConnection.of($0).contextDies() }
     // Asks for the first write event, so it comes after the hooks.
     redisAsyncSetConnectCallback(context) { context, status in
-      if status == REDIS_OK { RedisConnection.of(context!.pointee.data).connected() }
+      if status == REDIS_OK { RedisConnection.of(context!.pointee.data).greet() }
     }
   }
 
@@ -181,8 +185,6 @@ final class RedisConnection: Channel {
     if let text = context?.pointee.errstr, text[0] != 0 { reason = reason ?? RedisFailure.quoting(text) }
     context = nil
   }
-
-  private func connected() { greet() }
 
   /// Sends the next command of the greeting, or says that they are through.
   private func greet() {

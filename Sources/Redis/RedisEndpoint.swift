@@ -1,5 +1,5 @@
 /// Where a Redis server is and who we are there.
-package struct RedisEndpoint: Sendable, Equatable {
+package struct RedisEndpoint: Sendable, Equatable, CustomStringConvertible {
   package enum Address: Sendable, Equatable, CustomStringConvertible {
     /// A name is resolved at every connect, by the system's resolver, which blocks the calling thread.
     case tcp(host: String, port: UInt16)
@@ -27,6 +27,9 @@ package struct RedisEndpoint: Sendable, Equatable {
     self.password = password
     self.database = database
   }
+
+  /// The address alone, so that no log gets the password.
+  package var description: String { address.description }
 
   /// The commands that come before any other on a connection, in order.
   var greeting: [[String]] {
