@@ -133,7 +133,9 @@ struct FeedMachineTests {
       open += 1
       for _ in 0..<300 {
         now += UInt64.random(in: 0...900, using: &random)
-        let events: [FeedMachine.Event] = [.subscribed, .readerReady, .progressed, .readEnded, .readRefused, .failed("x"), .woke, .woke]
+        let events: [FeedMachine.Event] = [
+          .subscribed, .readerReady, .progressed, .readEnded, .readRefused, .failed("x"), .woke, .woke,
+        ]
         for action in machine.handle(events.randomElement(using: &random)!, now: now) {
           switch action {
           case .connectSubscriber, .connectReader: open += 1
