@@ -164,8 +164,8 @@ def priorities():
 
 PACE = {True: 50, False: None}
 FLOODS = {
-    # name: (pieces, at least so many are taken, at most so many). Resets that the gateway is made to send are waited for
-    # now and then: until they have come, their streams count as open.
+    # name: (pieces, at least so many are taken, at most so many); of those that open streams, so many streams. Resets that the
+    # gateway is made to send are waited for now and then: until they have come, their streams count as open.
     "rapid reset": (rapid_reset, BURST, 2 * BURST),
     "rapid reset of refused requests": (rapid_reset_of_nothing, BURST, 2 * BURST),
     "made you reset, window": (reset_by_window, BURST, 2 * BURST),
@@ -187,9 +187,12 @@ def test_a_flood_ends_its_connection(raw, gateway, name):
     pieces, least, most = FLOODS[name]
     before = gateway.metric("gatehouse_connections", side="upstream", protocol="http1")
     raw.ping()
-    sent = raw.flood(pieces(), pace=PACE[name.startswith("made you reset")])
-    assert least <= sent <= most
+    taken = raw.flood(pieces(), pace=PACE[name.startswith("made you reset")])
     assert raw.goaway() == ENHANCE_YOUR_CALM
+    if "reset" in name:
+        # What the gateway acted on. How much more was sent meanwhile depends on the kernel's buffers and on who is faster.
+        taken = (raw.wait_for(GoAwayFrame).last_stream_id + 1) // 2
+    assert least <= taken <= most
     # However fast streams came and went, never more were alive than the limit says.
     assert gateway.metric("gatehouse_connections", side="upstream", protocol="http1") <= before + STREAMS
     eventually(lambda: gateway.metric("gatehouse_requests_in_flight") <= 1, what="the attack's requests gone")
