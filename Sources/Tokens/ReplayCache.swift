@@ -16,6 +16,8 @@ package final class ReplayCache: Sendable {
     var young: Set<Key> = []
     var old: Set<Key> = []
     var turnsAt: Int64 = 0
+    /// The longest lifetime of any entry so far: entries of several lifetimes share a generation.
+    var lifetime: Int64 = 0
   }
 
   private let shards: [Locked<State>]
@@ -33,7 +35,7 @@ package final class ReplayCache: Sendable {
   /// - Parameters:
   ///   - id: what makes it unique, of any length.
   ///   - now: seconds.
-  ///   - lifetime: seconds that it would be accepted for; the same for all of a cache's entries, or the longest counts.
+  ///   - lifetime: seconds that it would be accepted for. The longest that was ever given holds for all.
   /// - Returns: false when it was seen before, or there is no room to remember it.
   package func insert(_ id: [UInt8], now: Int64, lifetime: Int64) -> Bool {
     let digest = Digest.sha256(id)
@@ -42,11 +44,12 @@ package final class ReplayCache: Sendable {
     }
     let maximum = self.maximum
     return shards[Int(digest[16]) % Self.shardCount].withLock { state in
+      state.lifetime = max(state.lifetime, lifetime)
       if now >= state.turnsAt {
         // Longer than a lifetime ago: the younger ones are over as well.
-        state.old = now >= state.turnsAt + lifetime ? [] : state.young
+        state.old = now >= state.turnsAt + state.lifetime ? [] : state.young
         state.young = []
-        state.turnsAt = now + lifetime
+        state.turnsAt = now + state.lifetime
       }
       guard state.young.count < maximum, !state.old.contains(key) else { return false }
       return state.young.insert(key).inserted
