@@ -5,10 +5,12 @@ import PackageDescription
 let package = Package(
   name: "gatehouse",
   products: [
-    .executable(name: "gatehouse", targets: ["GatehouseCommand"])
+    .executable(name: "gatehouse", targets: ["GatehouseCommand"]),
+    .library(name: "GatehouseBackend", targets: ["GatehouseBackend"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
@@ -60,6 +62,9 @@ let package = Package(
         "Gateway", "Development", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // For the other side: a Swift backend verifies internal tokens with it. It shares no code with the gateway.
+    .target(name: "GatehouseBackend", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+
     .testTarget(name: "ArchitectureTests", dependencies: ["Configuration"]),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"]),
@@ -78,6 +83,9 @@ let package = Package(
       name: "UpstreamTests", dependencies: ["Upstream", "Development", "Transport", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .testTarget(
       name: "ProxyTests", dependencies: ["Proxy", "Upstream", "Routing", "Tokens", "HTTP1", "HTTP", "Bytes"]),
+    .testTarget(
+      name: "GatehouseBackendTests",
+      dependencies: ["GatehouseBackend", "JSON", .product(name: "Crypto", package: "swift-crypto")]),
     .testTarget(name: "DevelopmentTests", dependencies: ["Development", "Tokens", "TLS", "JSON"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing"]),
   ],

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("What the documents say")
 struct DocumentsTests {
-  static let documents = ["README.md", "docs/configuration.md", "docs/errors.md", "docs/security.md"]
+  static let documents = ["README.md", "docs/configuration.md", "docs/errors.md", "docs/security.md", "docs/backends.md"]
 
   @Test("every make target that a document names exists", arguments: documents)
   func makeTargets(document: String) throws {
@@ -32,6 +32,22 @@ struct DocumentsTests {
     for match in try Repository.text(document).matches(of: /\]\(([^)#]+)(?:#[^)]*)?\)/) where !match.output.1.contains("://") {
       let path = folder.appendingPathComponent(String(match.output.1)).path
       #expect(FileManager.default.fileExists(atPath: path), "\(document) links to \(match.output.1)")
+    }
+  }
+
+  @Test("the Swift that docs/backends.md shows is compiled")
+  func backendSwift() throws {
+    let parts = try Repository.text("docs/backends.md").components(separatedBy: "```swift\n").dropFirst()
+      .compactMap { $0.components(separatedBy: "```").first }
+    let compiled = try Repository.text("Tests/GatehouseBackendTests/DocumentedUse.swift")
+    #expect(parts.count == 2)
+    // The first is a manifest.
+    for line in parts.dropFirst().joined().split(separator: "\n") {
+      #expect(compiled.contains(line), "not in DocumentedUse.swift: \(line)")
+    }
+    let manifest = try Repository.text("Package.swift")
+    for name in try #require(parts.first).matches(of: /name: "(\w+)"/) {
+      #expect(manifest.contains(".library(name: \"\(name.output.1)\""))
     }
   }
 

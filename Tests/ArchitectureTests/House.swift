@@ -38,12 +38,14 @@ enum House {
     room("Development", "Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux", dataPlane: false),
     room(
       "GatehouseCommand", "Gateway", "Development", "Configuration", "Tokens", "JSON", "ArgumentParser", dataPlane: false),
+    // For backends, in other processes: it knows no room of the gateway's.
+    room("GatehouseBackend", "Crypto", dataPlane: false),
   ]
 
   /// What comes with Swift itself. Foundation only where no request passes.
   static let standard: Set<String> = ["Swift", "Glibc", "Synchronization"]
   /// Libraries from elsewhere that stand in `imports` above.
-  static let packages: Set<String> = ["Yams", "Logging", "ArgumentParser"]
+  static let packages: Set<String> = ["Yams", "Logging", "ArgumentParser", "Crypto"]
   /// Rooms that must stay pure, so that they are tested, fuzzed and explained without sockets.
   static let pure = ["JSON", "HTTP", "HTTP1", "Tokens", "Routing", "Telemetry"]
 
