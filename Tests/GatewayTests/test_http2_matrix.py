@@ -487,8 +487,9 @@ def test_a_length_that_is_not_kept_costs_its_stream_only(own, length, content):
     backend.on("/public/lies", lambda stream: (stream.respond(200, [("content-length", str(length))]), stream.send(content, end=True)))
     # The request stays open: the backend hears no reset of a stream that is over on both sides.
     answer = client.response(client.start("POST", "/public/lies", end=False))
-    if answer.head_came and answer.status == 200:
-        assert not answer.complete and answer.reset_code == INTERNAL_ERROR
+    if answer.reset_code is not None:
+        # Known too late for another answer. A head that came in the same turn may have gone with its stream.
+        assert not answer.complete and answer.reset_code == INTERNAL_ERROR and (not answer.head_came or answer.status == 200)
     else:
         problem_of(answer, 502, "upstream_protocol")
     eventually(lambda: backend.requests_to("/public/lies")[0].reset_code is not None, what="its reset")
