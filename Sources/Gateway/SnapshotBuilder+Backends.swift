@@ -1,0 +1,59 @@
+import Configuration
+import Reactor
+import TLS
+import Upstream
+
+/// Backends and their endpoints.
+extension SnapshotBuilder {
+  func backend(_ settings: BackendSettings, index: Int) -> Backend? {
+    guard let chain = chain(settings.tls.certificate), let authorities = authorities(settings.tls.ca) else { return nil }
+    let identities = settings.tls.identities.map(\.value)
+    let protocols: Backend.Protocols
+    let offered: [ApplicationProtocol]
+    switch settings.protocols {
+    case .automatic: (protocols, offered) = (.automatic, [.h2, .http1_1])
+    case .http1: (protocols, offered) = (.http1, [.http1_1])
+    case .http2: (protocols, offered) = (.http2, [.h2])
+    }
+    let tls: ClientTLSContext
+    do throws(TLSConfigurationError) {
+      tls = try ClientTLSContext(
+        certificate: chain, authorities: authorities, serverName: settings.tls.serverName?.value, identities: identities,
+        protocols: offered)
+    } catch {
+      refuse(settings.name.location, error.message)
+      return nil
+    }
+    let addresses = settings.endpoints.map { endpoint($0, of: settings.name.value) }
+    let trust = [
+      settings.name.value, settings.tls.serverName?.value ?? "", identities.joined(separator: ","),
+      addresses.map(\.name).joined(separator: ","), "\(protocols)",
+    ].joined(separator: "\n")
+    return Backend(
+      name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .backend), endpoints: addresses,
+      tls: tls, balance: settings.balance == .roundRobin ? .roundRobin : .leastRequests, protocols: protocols,
+      connectTimeout: settings.timeouts.connect, responseTimeout: settings.timeouts.response, idleTimeout: settings.timeouts.idle,
+      tunnelTimeout: settings.timeouts.tunnel, connectionLimit: share(settings.limits.connections),
+      pendingLimit: share(settings.limits.pending),
+      poolKey: Array(trust.utf8) + [0] + authorities.fingerprint + chain.thumbprint)
+  }
+
+  private func endpoint(_ address: Located<SocketAddressSettings>, of backend: String) -> Endpoint {
+    let name = address.value.text
+    let key = "\(backend)\n\(name)"
+    if let known = endpoints[key] { return known }
+    let made: Endpoint
+    let metricID = names.id(of: name, in: .endpoint)
+    switch address.value {
+    case .tcp(let host, let port):
+      let addresses = SocketAddress.resolve(host: host, port: port)
+      if addresses.isEmpty { warnings.append("\(address.location): \(host) does not resolve; trying again in the background") }
+      made = Endpoint(name: name, host: host, port: port, metricID: metricID, addresses: addresses)
+    case .unix(let path):
+      let socket = try? SocketAddress(unixPath: path)
+      made = Endpoint(name: name, host: "", port: 0, metricID: metricID, addresses: socket.map { [$0] } ?? [])
+    }
+    endpoints[key] = made
+    return made
+  }
+}

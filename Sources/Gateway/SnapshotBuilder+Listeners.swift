@@ -1,0 +1,85 @@
+import Configuration
+import Foundation
+import Proxy
+import TLS
+
+/// The edge: listeners, with their TLS.
+extension SnapshotBuilder {
+  func chain(_ settings: CertificateSettings) -> CertificateChain? {
+    do throws(TLSConfigurationError) {
+      let chain = try CertificateChain(certificate: settings.certificate.value, key: settings.key.value)
+      certificates.append((settings.certificate.value, chain.notAfter))
+      if chain.isExpired(at: Int64(Date().timeIntervalSince1970)) {
+        warnings.append("\(settings.certificate.location): the certificate \(settings.certificate.value) has expired")
+      }
+      return chain
+    } catch {
+      refuse(settings.certificate.location, error.message)
+      return nil
+    }
+  }
+
+  func authorities(_ file: Located<String>) -> CertificateAuthorities? {
+    do throws(TLSConfigurationError) {
+      return try CertificateAuthorities(path: file.value)
+    } catch {
+      refuse(file.location, error.message)
+      return nil
+    }
+  }
+
+  private func edgeTLS(_ settings: ListenerTLSSettings, _ name: Located<String>) -> ServerTLSContext? {
+    let chains = settings.certificates.compactMap { chain($0) }
+    guard chains.count == settings.certificates.count else { return nil }
+    var authentication = ClientAuthentication.none
+    if let file = settings.clientCA {
+      guard let authorities = authorities(file) else { return nil }
+      switch settings.clientAuth {
+      case .none: break
+      case .optional: authentication = .optional(authorities)
+      case .required: authentication = .required(authorities)
+      }
+    }
+    do throws(TLSConfigurationError) {
+      return try ServerTLSContext(
+        certificates: chains, minimumVersion: settings.minimumVersion == .tls13 ? .tls13 : .tls12,
+        protocols: [.h2, .http1_1], clientAuthentication: authentication, ticketKeys: tickets)
+    } catch {
+      refuse(name.location, error.message)
+      return nil
+    }
+  }
+
+  private func security(_ settings: ListenerSettings) -> ListenerContext.Security? {
+    switch settings.security {
+    case .tls(let tls): return edgeTLS(tls, settings.name).map { .tls($0) }
+    case .plaintext(.redirect(let port)): return .plaintext(.redirects(port: port))
+    case .plaintext(.serve):
+      warnings.append(
+        "\(settings.name.location): listener \(settings.name.value) serves without TLS: whoever can listen on its network can read "
+          + "access tokens and use them")
+      return .plaintext(.serves)
+    }
+  }
+
+  func listener(_ settings: ListenerSettings) -> BuiltListener? {
+    guard let security = security(settings) else { return nil }
+    let limits = settings.limits
+    let context = ListenerContext(
+      name: settings.name.value, security: security, expectsProxyHeader: settings.proxyProtocol, headerBytes: limits.headerBytes,
+      headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes, streams: limits.streams,
+      connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
+      handshakeTimeout: settings.timeouts.handshake, headerTimeout: settings.timeouts.header, idleTimeout: settings.timeouts.idle,
+      bodyTimeout: settings.timeouts.body,
+      trusted: settings.trustedProxies.map { network in
+        let halves = network.bytes.withUnsafeBytes { raw in
+          (
+            UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self)),
+            UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+          )
+        }
+        return (halves.0, halves.1, network.prefixLength)
+      }, servesKeys: settings.servesJWKS)
+    return BuiltListener(context: context, address: settings.address.value, location: settings.address.location)
+  }
+}

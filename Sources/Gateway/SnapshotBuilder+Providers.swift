@@ -1,0 +1,69 @@
+import Configuration
+import TLS
+import Telemetry
+import Tokens
+
+/// Identity providers: where their keys are, and the rules for their tokens.
+extension SnapshotBuilder {
+  func provider(_ settings: IdentityProviderSettings) -> IdentityProvider? {
+    let algorithms = settings.algorithms.compactMap { JOSEAlgorithm($0.value) }
+    let secret = settings.secret.map { (bytes: $0.value, algorithms: algorithms) }
+    var keySet: KeySet?
+    var remote: RemoteKeys?
+    if let settings = settings.remoteKeys {
+      guard let source = remoteSource(settings, metricName: settings.provider, secret) else { return nil }
+      let trust = source.authorities?.fingerprint.map { String($0, radix: 16) }.joined() ?? "system"
+      let identity = [settings.provider, settings.text, trust, secret.map { "\($0.bytes)" } ?? "", "\(algorithms)"]
+      (remote, keySet) = remoteKeys?.claim(settings.provider, identity, source) ?? (nil, nil)
+    }
+    do throws(KeySetError) {
+      if let file = settings.jwksFile {
+        guard let bytes = read(file, "the key set") else { return nil }
+        let parsed = try KeySet.parse(bytes)
+        for note in parsed.skipped { warnings.append("\(file.location): \(file.value): \(note); skipped") }
+        keySet = parsed
+      }
+      if let secret, remote == nil {
+        keySet = try KeySet(published: keySet, secret: secret.bytes, algorithms: secret.algorithms)
+      }
+    } catch {
+      let place = settings.jwksFile?.location ?? settings.name.location
+      refuse(place, "\(settings.jwksFile?.value ?? "secret"): \(error.description)")
+      return nil
+    }
+    return IdentityProvider(
+      name: settings.name.value, issuer: settings.issuer.value, audiences: settings.audiences, algorithms: algorithms,
+      leeway: Int64(settings.leeway / 1000), tokenTypes: settings.tokenTypes,
+      requiredClaims: settings.requiredClaims.map { IdentityProvider.RequiredClaim(path: $0.claim, values: $0.values) },
+      maximumTokenBytes: settings.maximumTokenBytes, proof: Self.proof(settings.proof), keySet: keySet, remote: remote)
+  }
+
+  private static func proof(_ settings: ProofSettings) -> ProofRules {
+    var rules = ProofRules()
+    rules.certificate = settings.certificate == .required ? .required : .optional
+    rules.dpop = settings.dpop.map { $0 == .required ? .required : .optional }
+    rules.needsNonce = settings.needsNonce
+    rules.lifetime = Int64(settings.lifetime / 1000)
+    return rules
+  }
+
+  private func remoteSource(
+    _ settings: RemoteKeysSettings, metricName: String, _ secret: (bytes: [UInt8], algorithms: [JOSEAlgorithm])?
+  ) -> RemoteKeySet.Source? {
+    var authorities: CertificateAuthorities?
+    if let file = settings.ca {
+      guard let read = self.authorities(file) else { return nil }
+      authorities = read
+    }
+    let place: RemoteKeySet.Source.Place =
+      switch settings.place {
+      case .url(let url): .url(url)
+      case .discovery(let issuer, let url): .discovery(issuer: issuer, url)
+      }
+    return RemoteKeySet.Source(
+      place: place, authorities: authorities,
+      bounds: KeySetRefresher.Bounds(
+        refresh: UInt64(settings.refresh), cooldown: UInt64(settings.cooldown), maximumAge: UInt64(settings.maximumAge)),
+      secret: secret, metricID: names.id(of: metricName, in: .provider))
+  }
+}
