@@ -24,7 +24,7 @@ build:                  ## the release binary, at .build/release/gatehouse
 	@Tests/install build
 	swift build -c release --product gatehouse $(RELEASE)
 
-test:                   ## unit, end-to-end, fuzz and sanitizer tests; ends with a line of totals
+test:                   ## unit and end-to-end tests, guards, fuzz and sanitizers; ends with a line of totals
 	@Tests/install build test
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/all
 

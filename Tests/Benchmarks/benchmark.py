@@ -16,14 +16,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixture import HERE, ROOT, Fixture
+from fixture import GATEHOUSE, HERE, ROOT, Fixture
 from process import Pinned
 
 from harness.waiting import free_port
 
 PROXY_CORE, LOAD_CORE = 0, 1
 PATH = os.environ["PATH"] + ":/usr/sbin"
-GATEHOUSE = Path(os.environ.get("GATEHOUSE", ROOT / ".build/release/gatehouse")).resolve()
 
 
 @dataclass

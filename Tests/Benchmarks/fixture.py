@@ -1,4 +1,5 @@
 """What one benchmark run needs: certificates, keys, a key set, tokens, and the peers' configurations. All made anew."""
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from harness import configuration as conf  # noqa: E402
 from harness.pki import PKI  # noqa: E402
 from harness.tokens import IdentityProvider  # noqa: E402
 from harness.waiting import free_port  # noqa: E402
+
+GATEHOUSE = Path(os.environ.get("GATEHOUSE", ROOT / ".build/release/gatehouse")).resolve()
+
+# Valgrind makes everything fifty times slower, and a busy machine that much more: neither is to be taken for a dead peer.
+PATIENT = {"listener": {"handshake": "60s", "header": "60s", "idle": "10m", "body": "60s"},
+           "backend": {"connect": "60s", "response": "60s", "idle": "10m"}}
 
 
 class Fixture:
@@ -41,13 +48,16 @@ class Fixture:
         path.write_text(text)
         return path
 
-    def gatehouse(self, port):
+    def gatehouse(self, port, *, upstream="http/1.1", changes=None):
         """Gatehouse with everything on: token verified, internal token minted, identity checked, counted. One worker, no access log, as the peers."""
         configuration = conf.standard(
-            self.pki, self.idp, self.jwks, port, free_port(), self.backend_port, workers=1,
+            self.pki, self.idp, self.jwks, port, free_port(), self.backend_port,
+            backends=[conf.backend(self.pki, self.backend_port, protocol=upstream, timeouts=PATIENT["backend"])],
             routes=[conf.route("orders", "/orders/**", authorize={"scopes": ["orders:read"]}),
-                    conf.route("handshake", "/", public=True)])
+                    conf.route("handshake", "/", public=True)],
+            timeouts=PATIENT["listener"])
         configuration["access_log"]["path"] = "off"
-        path = self.directory / "gatehouse.yaml"
+        configuration = conf.merged(configuration, changes or {})
+        path = self.directory / f"gatehouse-{port}.yaml"
         path.write_text(conf.as_yaml(configuration))
         return path
