@@ -44,7 +44,8 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes",
+        "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor",
+        "Bytes",
         "JSON", "CLinux",
       ]),
 
@@ -87,7 +88,7 @@ let package = Package(
       name: "GatehouseBackendTests",
       dependencies: ["GatehouseBackend", "JSON", .product(name: "Crypto", package: "swift-crypto")]),
     .testTarget(name: "DevelopmentTests", dependencies: ["Development", "Tokens", "TLS", "JSON"]),
-    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing"]),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing", "JSON"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,7 +1,7 @@
 /// A row of `backends`.
 enum BackendDecoder {
   static func decode(_ cursor: Cursor) -> BackendSettings? {
-    let known = ["name", "endpoints", "protocol", "tls", "balance", "timeouts", "limits"]
+    let known = ["name", "endpoints", "protocol", "tls", "balance", "timeouts", "limits", "internal_token"]
     guard let values = cursor.mapping(known, later: ["health", "retries"]) else { return nil }
     let name = values.required("name", "a name of your choice")?.name()
     let endpoints = values.required("endpoints", "`[HOST:PORT]`").map(endpoints)
@@ -11,6 +11,7 @@ enum BackendDecoder {
     let balance = values["balance"]?.word(balances, later: ["consistent_hash"])
     let timeouts = values["timeouts"].map(timeouts)
     let limits = values["limits"].map(limits)
+    let internalToken = values["internal_token"].flatMap(InternalTokenDecoder.decodeBackend)
     guard let name, let tls else { return nil }
     var settings = BackendSettings(name: name, tls: tls)
     settings.endpoints = endpoints ?? []
@@ -18,6 +19,7 @@ enum BackendDecoder {
     settings.balance = balance ?? settings.balance
     settings.timeouts = timeouts ?? settings.timeouts
     settings.limits = limits ?? settings.limits
+    settings.internalToken = internalToken
     return settings
   }
 

@@ -115,13 +115,7 @@ struct ConfigurationAssembler {
 
   private func checkInternalToken(_ configuration: GatewayConfiguration) {
     if let token = configuration.internalToken {
-      for provider in configuration.identityProviders {
-        for case .header(let name, _) in provider.tokenFrom where Self.isSameField(name, token.header) {
-          collector.report(
-            provider.name.location,
-            "`\(provider.name.value)` reads access tokens from `\(name)`, the internal token's header: write another name")
-        }
-      }
+      checkInternalToken(token, configuration)
     } else if sections["internal_token"] == nil {
       let first = (rows["routes"] ?? []).first { row in
         if case .mapping(let mapping) = row.node, case .sequence? = mapping["authenticate"] { true } else { false }
@@ -130,10 +124,40 @@ struct ConfigurationAssembler {
         first.report("`internal_token` is missing, and this route authenticates: write it, so that the backend learns who calls")
       }
     }
+    if configuration.internalToken == nil, sections["internal_token"] == nil,
+      let backend = configuration.backends.first(where: { $0.internalToken != nil })
+    {
+      collector.report(backend.name.location, "the backend's `internal_token` changes nothing: write a section `internal_token`")
+    }
     if configuration.internalToken == nil, let jwks = configuration.listeners.first(where: \.servesJWKS),
       sections["internal_token"] == nil
     {
       collector.report(jwks.name.location, "`serve: jwks` has no keys to serve: write `internal_token`")
+    }
+  }
+
+  private func checkInternalToken(_ token: InternalTokenSettings, _ configuration: GatewayConfiguration) {
+    let resolved = [token] + configuration.backends.map { token.applying($0.internalToken) }
+    for provider in configuration.identityProviders {
+      for case .header(let name, _) in provider.tokenFrom where resolved.contains(where: { Self.isSameField(name, $0.header) }) {
+        collector.report(
+          provider.name.location,
+          "`\(provider.name.value)` reads access tokens from `\(name)`, the internal token's header: write another name")
+      }
+    }
+    var reported: Set<SourceLocation> = []
+    for settings in resolved {
+      if let domain = settings.trustDomain, !resolved.contains(where: { $0.trustDomain == domain && $0.profile == .transaction }),
+        reported.insert(domain.location).inserted
+      {
+        collector.report(domain.location, "`trust_domain` is for `profile: transaction`: write that, or leave it out")
+      }
+      if let algorithm = settings.algorithm, reported.insert(algorithm.location).inserted, !token.signingKeys.isEmpty,
+        !token.signingKeys.contains(where: { $0.algorithm == algorithm && $0.state == .active })
+      {
+        collector.report(
+          algorithm.location, "no signing key for `\(algorithm.value)` is `active`: write one under `signing_keys`")
+      }
     }
   }
 

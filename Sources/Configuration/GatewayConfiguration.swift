@@ -198,36 +198,6 @@ package struct IdentityProviderSettings: Sendable {
   }
 }
 
-package enum SigningKeyState: String, Sendable { case active, next, retired }
-
-package struct SigningKeySettings: Sendable {
-  package var kid: Located<String>
-  /// ES256 or EdDSA.
-  package var algorithm: Located<String>
-  package var key: Located<String>
-  package var state: SigningKeyState
-  package init(kid: Located<String>, algorithm: Located<String>, key: Located<String>, state: SigningKeyState) {
-    self.kid = kid
-    self.algorithm = algorithm
-    self.key = key
-    self.state = state
-  }
-}
-
-package struct InternalTokenSettings: Sendable {
-  package var issuer: String
-  package var header = "X-Internal-Token"
-  package var ttl = 60_000
-  /// Name in the internal token, and the access token's claim path (`tenant.id`) it is taken from.
-  package var claims: [(name: String, path: String)] = []
-  package var signingKeys: [SigningKeySettings] = []
-  package var location: SourceLocation
-  package init(issuer: String, location: SourceLocation) {
-    self.issuer = issuer
-    self.location = location
-  }
-}
-
 /// `protocol`: what the backend is offered by ALPN.
 package enum ProtocolSettings: Sendable, Equatable { case automatic, http1, http2 }
 
@@ -271,6 +241,7 @@ package struct BackendSettings: Sendable {
   package var protocols = ProtocolSettings.automatic
   package var timeouts = BackendTimeouts()
   package var limits = BackendLimits()
+  package var internalToken: BackendTokenSettings?
   package init(name: Located<String>, tls: BackendTLSSettings) {
     self.name = name
     self.tls = tls

@@ -1,50 +1,36 @@
 /// `internal_token`.
 enum InternalTokenDecoder {
-  /// Claims that the gateway itself sets.
-  private static let reserved: Set<String> = ["iss", "aud", "iat", "exp", "nbf", "idp", "cnf"]
+  private static let shared = ["header", "profile", "ttl", "claims", "maximum_bytes", "trust_domain", "algorithm"]
 
   static func decode(_ cursor: Cursor) -> InternalTokenSettings? {
-    guard let values = cursor.mapping(["issuer", "header", "profile", "ttl", "claims", "signing_keys"]) else { return nil }
+    guard let values = cursor.mapping(["issuer"] + shared + ["signing_keys"]) else { return nil }
     let issuer = values.required("issuer", "the `iss` of internal tokens, such as `https://gateway.internal`")?.text()
-    let header = values["header"].flatMap { FieldNameDecoder.decode($0) }
-    _ = values["profile"]?.word([("compact", true)], later: ["transaction"])
-    let ttl = values["ttl"]?.duration(5_000...600_000)
-    let claims = values["claims"].map(claims)
+    let own = decodeShared(values)
     let keys = values.required("signing_keys", "`[{ kid: …, algorithm: ES256, key: FILE, state: active }]`").map(signingKeys)
     guard let issuer else { return nil }
     var settings = InternalTokenSettings(issuer: issuer, location: cursor.location)
-    settings.header = header ?? settings.header
-    settings.ttl = ttl ?? settings.ttl
-    settings.claims = claims ?? []
+    settings = settings.applying(own)
     settings.signingKeys = keys ?? []
     return settings
   }
 
-  /// A list of names, or a map from name to claim path.
-  private static func claims(_ cursor: Cursor) -> [(name: String, path: String)] {
-    var pairs: [(name: Located<String>, path: String)] = []
-    if cursor.isMapping {
-      for entry in cursor.entries("uid: sub") ?? [] {
-        if let path = entry.value.text() { pairs.append((entry.key, path)) }
-      }
-    } else {
-      for element in cursor.list("sub, scope", mayBeEmpty: true) ?? [] {
-        if let name = element.locatedText() { pairs.append((name, name.value)) }
-      }
-    }
-    var seen: Set<String> = []
-    for (name, path) in pairs {
-      let collector = cursor.file.collector
-      if reserved.contains(name.value) {
-        collector.report(name.location, "`\(name.value)` is set by the gateway: write the claim under another name")
-      } else if name.value == "sub", path != "sub" {
-        collector.report(name.location, "`sub` is always the access token's `sub`: write `\(path)` under another name")
-      } else if !seen.insert(name.value).inserted {
-        collector.report(name.location, "the claim `\(name.value)` is named twice")
-      }
-    }
-    return pairs.map { ($0.name.value, $0.path) }
+  /// `backends[].internal_token`.
+  static func decodeBackend(_ cursor: Cursor) -> BackendTokenSettings? { cursor.mapping(shared).map(decodeShared) }
+
+  /// What may be said for all backends and for one.
+  private static func decodeShared(_ values: Mapping) -> BackendTokenSettings {
+    var settings = BackendTokenSettings(location: values.location)
+    settings.header = values["header"].flatMap { FieldNameDecoder.decode($0) }
+    settings.profile = values["profile"]?.word([("compact", .compact), ("transaction", .transaction)])
+    settings.ttl = values["ttl"]?.duration(5_000...600_000)
+    settings.claims = values["claims"].map(ClaimsDecoder.decode)
+    settings.maximumBytes = values["maximum_bytes"]?.size(512...(32 << 10))
+    settings.trustDomain = values["trust_domain"]?.locatedText()
+    if let cursor = values["algorithm"], let name = algorithm(cursor) { settings.algorithm = Located(name, at: cursor.location) }
+    return settings
   }
+
+  private static func algorithm(_ cursor: Cursor) -> String? { cursor.word([("ES256", "ES256"), ("EdDSA", "EdDSA")]) }
 
   private static func signingKeys(_ cursor: Cursor) -> [SigningKeySettings] {
     let elements = cursor.list("{ kid: …, algorithm: ES256, key: FILE, state: active }") ?? []
@@ -67,7 +53,7 @@ enum InternalTokenDecoder {
     guard let values = cursor.mapping(["kid", "algorithm", "key", "state"]) else { return nil }
     let kid = values.required("kid", "a name that no other key has ever had, such as `2026-11`")?.locatedText()
     let algorithmCursor = values.required("algorithm", "`ES256` or `EdDSA`")
-    let algorithm = algorithmCursor?.word([("ES256", "ES256"), ("EdDSA", "EdDSA")])
+    let algorithm = algorithmCursor.flatMap(algorithm)
     let key = values.required("key", "a PEM file")?.path()
     let states: [(String, SigningKeyState)] = [("active", .active), ("next", .next), ("retired", .retired)]
     let state = values["state"].map { $0.word(states) } ?? .active

@@ -1,9 +1,11 @@
 import Configuration
+import Proxy
 import Tokens
+import Upstream
 
 /// The internal token: who mints it, with which keys.
 extension SnapshotBuilder {
-  func internalToken(_ settings: InternalTokenSettings?) -> (minter: InternalTokenMinter, published: PublishedKeySet)? {
+  func internalToken(_ settings: InternalTokenSettings?) -> SigningKeySet? {
     guard let settings else { return nil }
     var keys: [SigningKey] = []
     for key in settings.signingKeys {
@@ -24,15 +26,28 @@ extension SnapshotBuilder {
     guard keys.count == settings.signingKeys.count else { return nil }
     do throws(KeySetError) {
       let set = try SigningKeySet(keys)
-      let published = PublishedKeySet(set)
       // Two implementations must accept what each key signs, against what is published, or the key signs nothing.
-      try KeyCrossCheck.run(set, published: published)
-      let minter = try InternalTokenMinter(
-        keys: set, issuer: settings.issuer, ttl: Int64(settings.ttl / 1000), claims: settings.claims)
-      return (minter, published)
+      try KeyCrossCheck.run(set, published: PublishedKeySet(set))
+      return set
     } catch {
       refuse(settings.location, "internal_token: \(error.description)")
       return nil
     }
+  }
+
+  /// Who makes each backend's tokens.
+  func tokens(_ keys: SigningKeySet, _ configuration: GatewayConfiguration, _ backends: [Backend]) -> InternalTokens? {
+    guard let shared = configuration.internalToken, backends.count == configuration.backends.count else { return nil }
+    var minters: [InternalTokenMinter] = []
+    for (backend, row) in zip(backends, configuration.backends) {
+      let settings = shared.applying(row.internalToken)
+      do throws(KeySetError) {
+        let key = try keys.signer(settings.algorithm.flatMap { JOSEAlgorithm($0.value) })
+        minters.append(try InternalTokenMinter(key: key, rules: InternalTokenRules(settings, for: backend)))
+      } catch {
+        refuse(settings.location, "internal_token: \(error.description)")
+      }
+    }
+    return InternalTokens(minters: minters, publishedKeys: PublishedKeySet(keys).json)
   }
 }

@@ -24,7 +24,8 @@ extension SnapshotBuilder {
       stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,
       bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken,
       endsAtExpiry: settings.endAtExpiry,
-      origins: settings.providers.flatMap { configuration.identityProviders[$0].origins }.map { Array($0.utf8) })
+      origins: settings.providers.flatMap { configuration.identityProviders[$0].origins }.map { Array($0.utf8) },
+      path: settings.match.path)
   }
 
   private static func sources(_ provider: IdentityProviderSettings) -> [TokenSource] {

@@ -58,13 +58,16 @@ package final class SnapshotBuilder {
     let providers = configuration.identityProviders.compactMap { provider($0) }
     let signing = internalToken(configuration.internalToken)
     let backends = configuration.backends.enumerated().compactMap { backend($0.element, index: $0.offset) }
+    let internalTokens = signing.flatMap { tokens($0, configuration, backends) } ?? .none
     guard diagnostics.isEmpty else { return .rejected(diagnostics) }
     let routes = configuration.routes.enumerated().map { route($0.element, index: $0.offset, configuration) }
     let proxy = ProxySnapshot(
       generation: generation, routeTable: loaded.routes, routes: routes, backends: backends, providers: providers,
-      minter: signing?.minter, tokenField: configuration.internalToken?.header ?? "X-Internal-Token",
-      mergesSlashes: configuration.mergeSlashes, writesAccessLog: configuration.accessLog != .off,
-      publishedKeys: signing?.published.json ?? Array("{\"keys\":[]}".utf8))
+      internalTokens: internalTokens,
+      tokenFields: configuration.backends.map {
+        $0.internalToken?.header ?? configuration.internalToken?.header ?? "X-Internal-Token"
+      },
+      mergesSlashes: configuration.mergeSlashes, writesAccessLog: configuration.accessLog != .off)
     return .built(
       BuiltSnapshot(
         proxy: proxy, configuration: configuration, listeners: listeners, files: loaded.files, sha256: loaded.sha256,

@@ -28,7 +28,8 @@ extension Supervisor {
       return AdminResponse(200, "ready\n")
     case "/metrics": return AdminResponse(200, MetricsRegistry.contentType, registry.render())
     case "/config": return AdminResponse(200, "application/json", status.json)
-    case "/.well-known/jwks.json": return AdminResponse(200, "application/jwk-set+json", current.proxy.publishedKeys)
+    case "/.well-known/jwks.json":
+      return AdminResponse(200, "application/jwk-set+json", current.proxy.internalTokens.publishedKeys)
     default:
       return AdminResponse(404, "not found; there are /healthz /readyz /metrics /config /.well-known/jwks.json\n")
     }

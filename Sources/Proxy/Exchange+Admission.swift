@@ -46,8 +46,7 @@ extension Exchange {
     if case .length(let count) = head.framing, count > route.bodyMaximum { return refuse(.bodyTooLarge) }
     backend = route.backend(drawing: worker.random())
     if route.providers != 0 {
-      guard let minted = internalToken(snapshot) else { return refuse(.internalError) }
-      self.minted = minted
+      if let refusal = addInternalToken(route, snapshot) { return refuse(refusal) }
     }
     if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: route.endsAtExpiry) }
     if route.endsAtExpiry, let token { watchExpiry(of: token) }
@@ -109,7 +108,8 @@ extension Exchange {
     case .found(let found): range = found
     case .foundInCookie(let found):
       let isSafe = head.method.isSafe && !head.isWebSocket
-      guard isSafe || CrossSite.allows(head.fields, bytes, authority: slice(head.authority), isEncrypted: isEncrypted, route.origins)
+      guard
+        isSafe || CrossSite.allows(head.fields, bytes, authority: slice(head.authority), isEncrypted: isEncrypted, route.origins)
       else { return .refused(.crossSite) }
       range = found
     }
@@ -126,7 +126,9 @@ extension Exchange {
       worker.metrics.countTokenLookup(cached ? .hit : .miss)
       token = verified
       tokenWasCached = cached
-      if verified.needsProof || route.acceptsProofs, let denial = checkPossession(verified, range, now: now) { return .refused(denial) }
+      if verified.needsProof || route.acceptsProofs, let denial = checkPossession(verified, range, now: now) {
+        return .refused(denial)
+      }
       return authorize(route, verified).map { .refused($0) } ?? .admitted
     }
   }
@@ -152,21 +154,43 @@ extension Exchange {
     }
   }
 
-  /// The internal token for this principal and this backend: the one minted a moment ago, or a new one.
-  private func internalToken(_ snapshot: WorkerSnapshot) -> MintedToken? {
-    guard let token else { return nil }
+  /// The internal token for this principal and this backend: the one minted a moment ago, or a new one. Nil when it is there.
+  private func addInternalToken(_ route: Route, _ snapshot: WorkerSnapshot) -> GatewayError? {
+    guard let token, backend < snapshot.internalTokens.minters.count else { return .internalError }
     let now = Int64(startedReal / 1_000_000_000)
-    if let minted = token.minted(backend: backend, now: now) { return minted }
-    guard let minter = snapshot.minter else { return nil }
+    let minter = snapshot.internalTokens.minters[backend]
+    if let known = token.minted(backend: backend, by: minter, now: now) {
+      minted = known
+      return nil
+    }
     let destination = snapshot.proxy.backends[backend]
-    guard
-      let minted = minter.mint(
-        principal: token.principal, audience: destination.audience, confirmation: destination.tls.thumbprintText,
-        validUntil: token.validUntil, now: now)
-    else { return nil }
-    worker.verifier.remember(minted: minted, backend: backend, for: token, now: now)
-    worker.metrics.countMinted(backend: destination.metricID)
-    return minted
+    do throws(MintFailure) {
+      let made = try mint(minter, token, route, now: now)
+      if !made.isUnique { worker.verifier.remember(minted: made, backend: backend, for: token, now: now) }
+      worker.metrics.countMinted(backend: destination.metricID)
+      minted = made
+      return nil
+    } catch {
+      worker.reportUnminted(destination, error)
+      return GatewayError(error)
+    }
+  }
+
+  private func mint(
+    _ minter: InternalTokenMinter, _ token: VerifiedToken, _ route: Route, now: Int64
+  ) throws(MintFailure) -> MintedToken {
+    guard minter.profile == .transaction else {
+      return try minter.mint(principal: token.principal, validUntil: token.validUntil, now: now, payload: &worker.claimScratch)
+    }
+    let peer = client?.connection.forwardedPeer ?? []
+    return try peer.withUnsafeBufferPointer { peer throws(MintFailure) in
+      let transaction = TransactionContext(
+        id: requestID, clientAddress: believedClient ?? peer, method: slice(head.methodRange), route: route.transactionContext,
+        scope: route.requiredScopes)
+      return try minter.mint(
+        principal: token.principal, validUntil: token.validUntil, now: now, transaction: transaction,
+        payload: &worker.claimScratch)
+    }
   }
 
   /// A `serve: jwks` listener: the published keys and nothing else.
@@ -175,7 +199,7 @@ extension Exchange {
     guard head.method == .get || head.method == .head else { return refuse(.noRoute) }
     state.answered()
     status = 200
-    client.respondOwn(snapshot.proxy.publishedKeys, type: "application/jwk-set+json", to: self)
+    client.respondOwn(snapshot.internalTokens.publishedKeys, type: "application/jwk-set+json", to: self)
     complete(client)
   }
 

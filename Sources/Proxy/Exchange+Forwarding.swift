@@ -38,20 +38,21 @@ extension Exchange {
   private func writeHead(_ leg: UpstreamLeg, isComplete: Bool) {
     guard let route, let snapshot, let connection = client?.connection else { return }
     let token = minted?.bytes ?? []
+    let field = snapshot.proxy.tokenFields[backend]
     var query = ByteQueue()
     let removesQuery = head.hasQuery && !route.queryParameters.isEmpty && !route.forwardsAccessToken
     if removesQuery { QueryParameters.copy(head.query, bytes, without: route.queryParameters, to: &query) }
-    snapshot.proxy.tokenFieldPrefix.withUnsafeBufferPointer { prefix in
+    field.withUnsafeBufferPointer { tokenName in
       token.withUnsafeBufferPointer { token in
         connection.forwardedPeer.withUnsafeBufferPointer { peer in
           let own = RequestFields.Own(
             path: forwardedPath(route), query: removesQuery ? query.readable : slice(head.query),
             hasQuery: head.hasQuery && !(removesQuery && query.isEmpty), methodName: slice(head.methodRange),
-            authority: slice(head.authority), tokenName: UnsafeBufferPointer(rebasing: prefix.dropLast(2)), token: token,
+            authority: slice(head.authority), tokenName: tokenName, token: token, tokenIsUnique: minted?.isUnique ?? false,
             requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace,
             scheme: connection.wire.isEncrypted ? "https" : "http", peer: peer,
             peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer, forwardsAccessToken: route.forwardsAccessToken,
-            route: route, receivedProtocol: receivedProtocol, tokenFieldName: snapshot.proxy.tokenFieldName,
+            route: route, receivedProtocol: receivedProtocol, tokenFieldNames: snapshot.proxy.tokenFieldNames,
             webSocketKey: tunnel?.key ?? [])
           switch leg {
           case .http1(let upstream):
@@ -117,7 +118,7 @@ extension Exchange {
 
   /// A trailer may no more look like the gateway's word than a header field may.
   private func isReserved(_ name: UnsafeBufferPointer<UInt8>, _ snapshot: WorkerSnapshot) -> Bool {
-    TokenSource.sameName(ByteRange(offset: 0, count: name.count), snapshot.proxy.tokenFieldName, name)
+    RequestFields.isReserved(ByteRange(offset: 0, count: name.count), snapshot.proxy.tokenFieldNames, name)
   }
 
   /// The request's last byte was read.

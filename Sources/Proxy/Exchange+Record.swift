@@ -23,7 +23,7 @@ extension Exchange {
 
   /// The client's address by the word of proxies that are trusted: the last in `X-Forwarded-For` that is none of them
   /// itself. Nil when the peer is to be taken for the client.
-  private var believedClient: UnsafeBufferPointer<UInt8>? {
+  var believedClient: UnsafeBufferPointer<UInt8>? {
     guard let connection = client?.connection, connection.trustsPeer else { return nil }
     var last: UnsafeBufferPointer<UInt8>?
     var next = head.fields.first(.xForwardedFor)

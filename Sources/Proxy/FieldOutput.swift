@@ -21,6 +21,7 @@ package protocol FieldOutput: ~Copyable {
   mutating func field(_ name: StaticString, compose: (inout ByteQueue) -> Void)
   /// A field whose value no other request will have: it is not worth a place in any table.
   mutating func unique(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>)
+  mutating func unique(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
   /// Says that content follows whose length is not known, where the protocol has to be told.
   mutating func chunked()
   /// A field as it was parsed.
@@ -78,7 +79,11 @@ extension FieldSink: FieldOutput {
   }
 
   package mutating func unique(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
-    field(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), value, isSensitive: true)
+    unique(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), value)
+  }
+
+  package mutating func unique(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+    field(name, value, isSensitive: true)
   }
 
   package mutating func webSocket(key: [UInt8]) { field("sec-websocket-version", "13") }
@@ -118,6 +123,7 @@ extension ByteQueue: FieldOutput {
   }
 
   package mutating func unique(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) { field(name, value) }
+  package mutating func unique(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) { field(name, value) }
 
   package mutating func webSocket(key: [UInt8]) {
     append("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ")

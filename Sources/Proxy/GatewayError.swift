@@ -20,6 +20,8 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   case upstreamTimeout
   /// The gateway could not do its own part (no random bytes, no signature). Nothing was forwarded.
   case internalError
+  /// The principal's claims do not fit into an internal token.
+  case internalTokenTooLarge
 
   /// The code, the status and the title (RFC 9457 section 3.1) of each case.
   private var row: (code: StaticString, status: UInt16, title: StaticString) {
@@ -70,6 +72,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .draining: ("draining", 503, "The gateway is shutting down.")
     case .upstreamTimeout: ("upstream_timeout", 504, "The backend took too long to answer.")
     case .internalError: ("internal_error", 500, "The gateway could not handle the request.")
+    case .internalTokenTooLarge: ("internal_token_too_large", 500, "The user's claims do not fit into an internal token.")
     }
   }
 
@@ -142,6 +145,15 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .proofNonce: self = .proofNonce
     case .revocationUnavailable: self = .revocationUnavailable
     case .keysUnavailable: self = .keysUnavailable
+    }
+  }
+
+  package init(_ failure: MintFailure) {
+    switch failure {
+    case .expired: self = .tokenExpired
+    case .tooLarge: self = .internalTokenTooLarge
+    case .actor: self = .tokenClaims
+    case .signature: self = .internalError
     }
   }
 

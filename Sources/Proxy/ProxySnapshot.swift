@@ -10,35 +10,38 @@ package final class ProxySnapshot: Sendable {
   package let routes: [Route]
   package let backends: [Backend]
   package let providers: [IdentityProvider]
-  /// Nil when no route authenticates.
-  package let minter: InternalTokenMinter?
-  /// The internal token's field name in lower case, with `-` for `_`: client copies in any spelling are removed.
-  package let tokenFieldName: [UInt8]
-  /// The same as it goes to backends, with `: ` behind it.
-  package let tokenFieldPrefix: [UInt8]
+  /// As they were when the snapshot was made; `WorkerSnapshot` has those of now.
+  package let internalTokens: InternalTokens
+  /// The field that carries the internal token to each backend, by the backend's index.
+  package let tokenFields: [[UInt8]]
+  /// All of these, in lower case, with `-` for `_`: client copies in any spelling are removed, whichever backend they go to.
+  package let tokenFieldNames: [[UInt8]]
   /// What was denied when the snapshot was made.
   package let revocations: RevocationList
   package let mergesSlashes: Bool
   package let writesAccessLog: Bool
-  /// The internal token's public keys, as served.
-  package let publishedKeys: [UInt8]
 
+  /// - Parameter tokenFields: by the backend's index.
   package init(
     generation: UInt64, routeTable: RouteTable, routes: [Route], backends: [Backend], providers: [IdentityProvider],
-    minter: InternalTokenMinter?, revocations: RevocationList = .none, tokenField: String, mergesSlashes: Bool, writesAccessLog: Bool,
-    publishedKeys: [UInt8]
+    internalTokens: InternalTokens, revocations: RevocationList = .none, tokenFields: [String], mergesSlashes: Bool,
+    writesAccessLog: Bool
   ) {
     self.generation = generation
     self.routeTable = routeTable
     self.routes = routes
     self.backends = backends
     self.providers = providers
-    self.minter = minter
+    self.internalTokens = internalTokens
     self.revocations = revocations
-    tokenFieldName = tokenField.lowercased().utf8.map { $0 == 0x5f ? 0x2d : $0 }
-    tokenFieldPrefix = Array(tokenField.utf8) + [0x3a, 0x20]
+    self.tokenFields = tokenFields.map { Array($0.utf8) }
+    var names: [[UInt8]] = []
+    for field in tokenFields {
+      let name = field.lowercased().utf8.map { $0 == 0x5f ? 0x2d : $0 }
+      if !names.contains(name) { names.append(name) }
+    }
+    tokenFieldNames = names
     self.mergesSlashes = mergesSlashes
     self.writesAccessLog = writesAccessLog
-    self.publishedKeys = publishedKeys
   }
 }

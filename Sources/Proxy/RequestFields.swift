@@ -19,6 +19,8 @@ package struct RequestFields {
     /// The internal token's field name and value; empty on a public route.
     package var tokenName: UnsafeBufferPointer<UInt8>
     package var token: UnsafeBufferPointer<UInt8>
+    /// No other request will carry it.
+    package var tokenIsUnique = false
     /// UUIDv7 text (RFC 9562).
     package var requestID: UnsafeBufferPointer<UInt8>
     /// `traceparent` value to send on.
@@ -36,8 +38,8 @@ package struct RequestFields {
     package var route: Route
     /// The version of HTTP that the request came in, as `Via` has it (RFC 9110 section 7.6.3).
     package var receivedProtocol: StaticString
-    /// The internal token's field name, canonical.
-    package var tokenFieldName: [UInt8]
+    /// The names of fields that carry internal tokens, canonical.
+    package var tokenFieldNames: [[UInt8]]
     /// `Sec-WebSocket-Key` of the handshake, when the request opens a WebSocket.
     package var webSocketKey: [UInt8] = []
   }
@@ -59,7 +61,8 @@ package struct RequestFields {
     out.unique("Traceparent", own.traceparent)
     // HPACK may keep the internal token: a user's next request then takes one byte for it instead of 600, Huffman coding included
     // (27,000 instructions). Only whole values match, and nobody guesses one that ends in a signature (RFC 7541 section 7.1).
-    if !own.token.isEmpty { out.field(own.tokenName, own.token) }
+    if own.token.isEmpty { return }
+    if own.tokenIsUnique { out.unique(own.tokenName, own.token) } else { out.field(own.tokenName, own.token) }
   }
 
   private static func copyFields<Output: FieldOutput & ~Copyable>(
@@ -71,7 +74,7 @@ package struct RequestFields {
       index &+= 1
       switch field.id {
       case .other:
-        if TokenSource.sameName(field.name, own.tokenFieldName, bytes) { continue }
+        if isReserved(field.name, own.tokenFieldNames, bytes) { continue }
         if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
       case .host, .contentLength, .expect, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort,
         .xForwardedPrefix, .xRealIP, .via, .xRequestID, .traceparent:
@@ -93,7 +96,7 @@ package struct RequestFields {
         if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
       case .authorization:
         // The internal token may travel in this very field.
-        if !own.forwardsAccessToken || TokenSource.sameName(field.name, own.tokenFieldName, bytes) { continue }
+        if !own.forwardsAccessToken || isReserved(field.name, own.tokenFieldNames, bytes) { continue }
       case .cookie:
         if !own.forwardsAccessToken, own.route.removesCookies {
           if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
@@ -102,13 +105,19 @@ package struct RequestFields {
         }
       default:
         if HopByHop.contains(field.id) { continue }
-        if TokenSource.sameName(field.name, own.tokenFieldName, bytes) { continue }
+        if isReserved(field.name, own.tokenFieldNames, bytes) { continue }
         // A token may stand in a field that has a meaning of its own, like `Sec-WebSocket-Protocol`.
         if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
       }
       if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
       out.copy(field, bytes)
     }
+  }
+
+  /// Whether the field is one that carries internal tokens, in any spelling.
+  static func isReserved(_ name: ByteRange, _ reserved: [[UInt8]], _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    for own in reserved where TokenSource.sameName(name, own, bytes) { return true }
+    return false
   }
 
   private static func isNominated(

@@ -1,3 +1,4 @@
+import JSON
 import Routing
 
 /// A row of the route table as requests use it: who may pass, where to, with which bounds. Immutable, shared by workers.
@@ -37,12 +38,14 @@ package final class Route: Sendable {
   package let forwardsAccessToken: Bool
   /// A response or WebSocket ends when its access token does.
   package let endsAtExpiry: Bool
+  /// What a Txn-Token's `tctx` says of the route: its name and its path as it is written, as JSON members.
+  package let transactionContext: [UInt8]
 
   package init(
     name: String, index: Int, metricID: Int, providers: UInt64, tokenSources: [TokenSource],
     removedSources: [TokenSource], rule: AuthorizationRule,
     requiredScopes: [UInt8], backends: [(index: Int, weight: Int)], stripPrefix: [UInt8], timeout: Int, bodyMaximum: UInt64,
-    forwardsAccessToken: Bool, endsAtExpiry: Bool = false, origins: [[UInt8]] = []
+    forwardsAccessToken: Bool, endsAtExpiry: Bool = false, origins: [[UInt8]] = [], path: String = "/**"
   ) {
     self.name = name
     self.index = index
@@ -67,6 +70,9 @@ package final class Route: Sendable {
     self.bodyMaximum = bodyMaximum
     self.forwardsAccessToken = forwardsAccessToken
     self.endsAtExpiry = endsAtExpiry
+    transactionContext =
+      Array(#","route":"#.utf8) + JSONWriter.bytes(JSONValue(text: name)) + Array(#","path":"#.utf8)
+      + JSONWriter.bytes(JSONValue(text: path))
   }
 
   /// The backend for a request that drew `random`, by weight.

@@ -27,6 +27,8 @@ package final class WorkerContext {
 
   /// Room for one canonical path: no longer than the path as sent, which is no longer than the largest head.
   let pathScratch: UnsafeMutableBufferPointer<UInt8>
+  /// Room for the claims of an internal token while it is made.
+  var claimScratch: [UInt8] = []
   var log: LogWriter
   var accessLog = AccessLog()
   private let report: (String) -> Void
@@ -44,6 +46,7 @@ package final class WorkerContext {
   private var countedUpstream = 0
   private var countedShared = 0
   private var perClient: [PeerAddress: Int] = [:]
+  private var unmintedReported: [MintFailure: UInt64] = [:]
 
   /// Largest head that any listener may allow, in bytes.
   package static let maximumHead = 1 << 20
@@ -71,7 +74,7 @@ package final class WorkerContext {
     self.snapshot = WorkerSnapshot(
       proxy: snapshot,
       pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers, counts: upstreamCounts) },
-      minter: snapshot.minter)
+      internalTokens: snapshot.internalTokens)
     verifier.install(snapshot.revocations)
     loop.endOfTurn = { [unowned self] in endTurn() }
   }
@@ -95,7 +98,12 @@ package final class WorkerContext {
     for pool in old.values { pool.retire() }
     verifier.install(providers: next.providers)
     if next.revocations !== verifier.revocations { install(next.revocations) }
-    snapshot = WorkerSnapshot(proxy: next, pools: pools, minter: next.minter)
+    snapshot = WorkerSnapshot(proxy: next, pools: pools, internalTokens: next.internalTokens)
+  }
+
+  /// Another key signs from now on, or one is no longer published, in the snapshot in force.
+  package func install(_ internalTokens: InternalTokens) {
+    snapshot = WorkerSnapshot(proxy: snapshot.proxy, pools: snapshot.pools, internalTokens: internalTokens)
   }
 
   /// Takes keys that were fetched; nil takes them away. Whoever waited for them goes on.
@@ -164,6 +172,17 @@ package final class WorkerContext {
 
   /// Seconds since 1970.
   package var seconds: Int64 { Int64(Clock.realNanoseconds() / 1_000_000_000) }
+
+  /// Tells of internal tokens that were not made, each kind at most once in ten seconds: who is affected asks again and again.
+  func reportUnminted(_ backend: Backend, _ failure: MintFailure) {
+    if let last = unmintedReported[failure], loop.now < last &+ 10_000 { return }
+    unmintedReported[failure] = loop.now
+    switch failure {
+    case .tooLarge: report("an internal token for \(backend.name) is above internal_token.maximum_bytes: a request was refused")
+    case .actor: report("an access token's `act` is no object: a request for \(backend.name) was refused")
+    case .expired, .signature: report("an internal token for \(backend.name) was not made: \(failure)")
+    }
+  }
 
   package func random() -> UInt64 { generator.next() }
 

@@ -7,11 +7,11 @@ package final class WorkerSnapshot {
   package let proxy: ProxySnapshot
   /// By the backend's index.
   package let pools: [BackendPool]
-  package let minter: InternalTokenMinter?
+  package let internalTokens: InternalTokens
 
-  init(proxy: ProxySnapshot, pools: [BackendPool], minter: InternalTokenMinter?) {
+  init(proxy: ProxySnapshot, pools: [BackendPool], internalTokens: InternalTokens) {
     self.proxy = proxy
     self.pools = pools
-    self.minter = minter
+    self.internalTokens = internalTokens
   }
 }

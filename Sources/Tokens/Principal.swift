@@ -46,9 +46,17 @@ package struct Principal: Sendable {
     }
   }
 
+  /// How its sender was recognised: by a bound token and a proof (RFC 9449), by one bound to a certificate (RFC 8705), or by having
+  /// it (RFC 6750). A URN for `rctx.authn` of a Txn-Token.
+  var authenticationMethod: StaticString {
+    if confirmation?.key != nil { return "urn:ietf:rfc:9449" }
+    return confirmation?.certificate != nil ? "urn:ietf:rfc:8705" : "urn:ietf:rfc:6750"
+  }
+
   /// Bytes of memory that the principal's heap objects take, for the cache's bound.
   var footprint: Int {
-    Footprint.of(issuer) + Footprint.of(subject) + Footprint.of(claims) + Footprint.of(keyThumbprint) + (confirmation?.footprint ?? 0)
+    Footprint.of(issuer) + Footprint.of(subject) + Footprint.of(claims) + Footprint.of(keyThumbprint)
+      + (confirmation?.footprint ?? 0)
       + scopes.reduce(Footprint.array(scopes.capacity, stride: 8)) { $0 + Footprint.of($1) }
   }
 }

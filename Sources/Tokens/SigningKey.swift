@@ -80,4 +80,13 @@ package final class SigningKeySet: Sendable {
     self.keys = keys
     self.active = active
   }
+
+  /// The key that signs: the first active one, of this algorithm if one is asked for.
+  package func signer(_ algorithm: JOSEAlgorithm?) throws(KeySetError) -> SigningKey {
+    guard let algorithm else { return active }
+    guard let key = keys.first(where: { $0.state == .active && $0.algorithm == algorithm }) else {
+      throw KeySetError("no signing key for \(algorithm.name) is active")
+    }
+    return key
+  }
 }

@@ -69,10 +69,11 @@ package final class VerifiedToken {
     verdicts[route & 7] = UInt32(route + 1) << 8 | UInt32(verdict)
   }
 
-  /// The internal token minted for `backend`, while it may be used again.
-  package func minted(backend: Int, now: Int64) -> MintedToken? {
+  /// The internal token minted for `backend`, while it may be used again and `minter` is the one that made it.
+  package func minted(backend: Int, by minter: InternalTokenMinter?, now: Int64) -> MintedToken? {
     for index in 0..<minted.count where minted[index].backend == backend {
-      return now < minted[index].token.reuseUntil ? minted[index].token : nil
+      let token = minted[index].token
+      return now < token.reuseUntil && token.minter === minter ? token : nil
     }
     return nil
   }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Testing
 
 @testable import Configuration
@@ -80,7 +81,8 @@ struct LoadingTests {
   @Test("a listener without TLS says what it is for, and a Unix socket's path is relative to the file")
   func plainListeners() throws {
     let text = Sample.all.replacing(
-      "listeners:\n", with: """
+      "listeners:\n",
+      with: """
         listeners:
           - { name: http, address: "0.0.0.0:80", plaintext: redirect }
           - { name: other, address: "[::]:81", plaintext: redirect, redirect_port: 8443 }
@@ -88,7 +90,8 @@ struct LoadingTests {
 
         """)
     let listeners = try loaded(text).listeners
-    guard case .plaintext(.redirect(port: 443)) = listeners[0].security, case .plaintext(.redirect(port: 8443)) = listeners[1].security,
+    guard case .plaintext(.redirect(port: 443)) = listeners[0].security,
+      case .plaintext(.redirect(port: 8443)) = listeners[1].security,
       case .plaintext(.serve) = listeners[2].security
     else { throw Unexpected() }
     #expect(listeners[1].address.value == .tcp(host: "::", port: 81))
@@ -114,7 +117,7 @@ struct LoadingTests {
     #expect(provider.tokenFrom == [.header(name: "Authorization", scheme: "Bearer"), .cookie(name: "access_token")])
     #expect(provider.requiredClaims.map(\.values) == [["web", "mobile"]])
     let token = try #require(configuration.internalToken)
-    #expect(token.claims.map(\.path) == ["sub", "scope", "roles", "tenant"])
+    #expect(token.claims.map(\.source) == ["sub", "scope", "roles", "tenant"].map { .path($0) })
     #expect(token.signingKeys.map(\.kid.value) == ["2026-11"])
     let backend = try #require(configuration.backends.first)
     #expect(backend.endpoints.map(\.value).last == .tcp(host: "orders-2.internal", port: 9443))
@@ -127,6 +130,32 @@ struct LoadingTests {
     #expect(route.stripPrefix == "/v1")
     #expect(route.timeout == 15_000)
     #expect(route.bodyMaximum == 1 << 20)
+  }
+
+  @Test("a backend's internal token is as for all, but for what it says itself; constants keep their types")
+  func internalTokenForOneBackend() throws {
+    let yaml = Sample.all.replacing(
+      "  signing_keys: [",
+      with:
+        "  maximum_bytes: 2KiB\n  claims: { uid: sub, roles: realm_access.roles, env: { value: production }, n: { value: 3 }, "
+        + "t: { value: \"3\" }, o: { value: { a: [true, x] } } }\n  signing_keys: ["
+    ).replacing(
+      "{ name: orders, endpoints",
+      with:
+        "{ name: orders, internal_token: { profile: transaction, ttl: 10s, header: Txn-Token, trust_domain: example.internal, "
+        + "claims: [] }, endpoints")
+    let configuration = try loaded(yaml)
+    let shared = try #require(configuration.internalToken)
+    #expect(shared.claims.map(\.name.value) == ["uid", "roles", "env", "n", "t", "o"])
+    #expect(
+      shared.claims.map(\.source) == [
+        .path("sub"), .path("realm_access.roles"), .constant("production"), .constant(.integer(3)), .constant("3"),
+        .constant(.object([JSONMember("a", .array([.boolean(true), "x"]))])),
+      ])
+    #expect(shared.profile == .compact && shared.ttl == 60_000 && shared.maximumBytes == 2048)
+    let own = shared.applying(configuration.backends[0].internalToken)
+    #expect(own.profile == .transaction && own.ttl == 10_000 && own.header == "Txn-Token" && own.claims.isEmpty)
+    #expect(own.trustDomain?.value == "example.internal" && own.maximumBytes == 2048 && own.issuer == shared.issuer)
   }
 
   @Test("what is not written has its default")
@@ -176,8 +205,8 @@ struct LoadingTests {
       "routes:\n",
       with: "  - { name: canary, endpoints: ['[::1]:1'], tls: { ca: c, certificate: c, key: k, server_name: c } }\nroutes:\n")
     let configuration = try loaded(yaml)
-    #expect(configuration.internalToken?.claims.map(\.name) == ["uid", "org"])
-    #expect(configuration.internalToken?.claims.map(\.path) == ["sub", "tenant.id"])
+    #expect(configuration.internalToken?.claims.map(\.name.value) == ["uid", "org"])
+    #expect(configuration.internalToken?.claims.map(\.source) == [.path("sub"), .path("tenant.id")])
     #expect(configuration.routes[0].backends.map(\.backend) == [0, 1])
     #expect(configuration.routes[0].backends.map(\.weight) == [95, 5])
     #expect(configuration.backends[1].endpoints[0].value == .tcp(host: "::1", port: 1))

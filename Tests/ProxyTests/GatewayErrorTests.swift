@@ -18,9 +18,10 @@ struct GatewayErrorTests {
     ),
     (403, ["scope_missing", "claim_denied", "policy_denied", "cross_site"]), (404, ["no_route"]), (405, ["method_not_allowed"]),
     (408, ["request_timeout"]), (413, ["body_too_large"]), (414, ["uri_too_long"]), (417, ["expectation_failed"]),
-    (431, ["headers_too_large"]), (500, ["internal_error"]),
+    (431, ["headers_too_large"]), (500, ["internal_error", "internal_token_too_large"]),
     (502, ["upstream_connect", "upstream_tls", "upstream_identity", "upstream_protocol", "upstream_reset"]),
-    (503, ["keys_unavailable", "revocation_unavailable", "overloaded", "draining"]), (504, ["upstream_timeout"]), (505, ["version_not_supported"]),
+    (503, ["keys_unavailable", "revocation_unavailable", "overloaded", "draining"]), (504, ["upstream_timeout"]),
+    (505, ["version_not_supported"]),
   ]
 
   @Test(arguments: contract) func `Every code of the contract has its status`(status: Int, codes: [String]) {

@@ -32,7 +32,7 @@ struct RequestFieldsTests {
         traceparent: held[4].buffer, forwardsTracestate: options.forwardsTracestate, peer: held[5].buffer,
         peerIsIPv6: options.peerIsIPv6, trustsPeer: options.trustsPeer, forwardsAccessToken: options.forwardsAccessToken,
         route: Route.make(sources: options.sources, forwardsAccessToken: options.forwardsAccessToken),
-        receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0", tokenFieldName: Array(options.tokenField.lowercased().utf8),
+        receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0", tokenFieldNames: [Array(options.tokenField.lowercased().utf8)],
         webSocketKey: Array("a2V5".utf8))
       var out = ByteQueue()
       RequestFields.write(head, bytes.buffer, own, to: &out)
@@ -221,7 +221,8 @@ struct RequestFieldsTests {
     let own = Self.own
     #expect(
       sent == Array(own[..<2]) + [
-        "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat", "Connection: Upgrade", "Upgrade: websocket",
+        "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat", "Connection: Upgrade",
+        "Upgrade: websocket",
         "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: a2V5",
       ] + own[2...])
   }

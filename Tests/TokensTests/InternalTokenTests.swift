@@ -14,21 +14,30 @@ struct InternalTokenTests {
       expiresAt: expiresAt, keyThumbprint: [])
   }
 
-  private func minter(_ key: SigningKey, claims: [(name: String, path: String)] = [], ttl: Int64 = 60) throws(KeySetError)
-    -> InternalTokenMinter
-  {
-    try InternalTokenMinter(keys: SigningKeySet([key]), issuer: "https://gateway.internal", ttl: ttl, claims: claims)
+  private func rules(_ claims: [ClaimRule] = [], ttl: Int64 = 60) -> InternalTokenRules {
+    var rules = InternalTokenRules(issuer: "https://gateway.internal", audience: "orders")
+    rules.claims = claims
+    rules.ttl = ttl
+    rules.confirmation = Self.confirmation
+    return rules
+  }
+
+  private func minter(_ key: SigningKey, claims: [ClaimRule] = [], ttl: Int64 = 60) throws(KeySetError) -> InternalTokenMinter {
+    try InternalTokenMinter(key: key, rules: rules(claims, ttl: ttl))
   }
 
   @Test("what is minted verifies with the published keys and carries the claims", arguments: [KeyGeneration.Kind.es256, .edDSA])
   func roundTrip(kind: KeyGeneration.Kind) throws {
     let key = TestIssuer(kind, kid: "2026-11").key
-    let minter = try minter(key, claims: [("sub", "sub"), ("scope", "scope"), ("org", "tenant.id"), ("missing", "nowhere")])
+    let minter = try minter(
+      key,
+      claims: [
+        ClaimRule("sub", .path("sub")), ClaimRule("scope", .path("scope")), ClaimRule("org", .path("tenant.id")),
+        ClaimRule("missing", .path("nowhere")),
+      ])
+    var payload: [UInt8] = []
     for _ in 0..<200 {
-      let minted = try #require(
-        minter.mint(
-          principal: principal(), audience: Array("orders".utf8), confirmation: Self.confirmation, validUntil: Self.now + 330,
-          now: Self.now))
+      let minted = try minter.mint(principal: principal(), validUntil: Self.now + 330, now: Self.now, payload: &payload)
       let jws = try minted.bytes.withUnsafeBufferPointer { bytes in try CompactJWS(bytes) }
       #expect(
         jws.header
@@ -60,9 +69,10 @@ struct InternalTokenTests {
   func lifetime() throws {
     let minter = try minter(TestIssuer().key)
     func mint(_ expiresAt: Int64) -> MintedToken? {
-      minter.mint(
-        principal: principal(expiresAt: expiresAt), audience: [], confirmation: [],
-        validUntil: expiresAt == .min ? .min : expiresAt + 30, now: Self.now)
+      var payload: [UInt8] = []
+      return try? minter.mint(
+        principal: principal(expiresAt: expiresAt), validUntil: expiresAt == .min ? .min : expiresAt + 30, now: Self.now,
+        payload: &payload)
     }
     #expect(mint(Self.now + 1000)?.expiresAt == Self.now + 60)
     #expect(mint(Self.now + 10)?.expiresAt == Self.now + 10)
@@ -83,25 +93,27 @@ struct InternalTokenTests {
     let before = verifier.cache.bytes
     verifier.remember(minted: minted, backend: 3, for: token, now: Self.now)
     #expect(verifier.cache.bytes > before)
-    #expect(token.minted(backend: 3, now: Self.now + 44) === minted)
-    #expect(token.minted(backend: 3, now: Self.now + 45) == nil)
-    #expect(token.minted(backend: 2, now: Self.now) == nil)
+    #expect(token.minted(backend: 3, by: nil, now: Self.now + 44) === minted)
+    #expect(token.minted(backend: 3, by: nil, now: Self.now + 45) == nil)
+    #expect(token.minted(backend: 2, by: nil, now: Self.now) == nil)
+    #expect(token.minted(backend: 3, by: try minter(issuer.key), now: Self.now) == nil)
     #expect(MintedToken(bytes: [], issuedAt: 0, expiresAt: 1).reuseUntil == 0)
     for backend in 0..<100 {
       verifier.remember(
         minted: MintedToken(bytes: [2], issuedAt: Self.now, expiresAt: Self.now + 60), backend: backend, for: token, now: Self.now
       )
-      #expect(token.minted(backend: backend, now: Self.now) != nil)
+      #expect(token.minted(backend: backend, by: nil, now: Self.now) != nil)
     }
     verifier.forgetMinted(token, now: Self.now)
-    #expect(token.minted(backend: 99, now: Self.now) == nil && verifier.cache.bytes <= before)
+    #expect(token.minted(backend: 99, by: nil, now: Self.now) == nil && verifier.cache.bytes <= before)
   }
 
-  @Test("claims that the gateway sets cannot come from the access token", arguments: InternalTokenMinter.reservedClaims + ["sub"])
+  @Test("claims that the gateway sets cannot come from the access token", arguments: InternalTokenRules.reservedClaims + ["sub"])
   func reserved(name: String) throws {
     let key = TestIssuer().key
-    #expect(throws: KeySetError.self) { try minter(key, claims: [(name, "tenant")]) }
-    #expect(throws: KeySetError.self) { try minter(key, claims: [("a", "b"), ("a", "c")]) }
+    #expect(throws: KeySetError.self) { try minter(key, claims: [ClaimRule(name, .path("tenant"))]) }
+    #expect(throws: KeySetError.self) { try minter(key, claims: [ClaimRule(name, .constant("tenant"))]) }
+    #expect(throws: KeySetError.self) { try minter(key, claims: [ClaimRule("a", .path("b")), ClaimRule("a", .path("c"))]) }
     #expect(throws: KeySetError.self) { try minter(key, ttl: 0) }
   }
 
@@ -129,6 +141,8 @@ struct InternalTokenTests {
     let keys = try (0..<3).map { try SigningKey(kid: "k\($0)", algorithm: .es256, pem: pems[$0], state: states[$0]) }
     let set = try SigningKeySet(keys)
     #expect(set.active === keys[2])
+    #expect(try set.signer(nil) === keys[2] && set.signer(.es256) === keys[2])
+    #expect(throws: KeySetError.self) { try set.signer(.edDSA) }
     let published = try KeySet.parse(PublishedKeySet(set).json)
     #expect(published.keys.compactMap { $0.kid } == ["k0", "k1", "k2"].map { Array($0.utf8) })
     #expect(throws: KeySetError.self) { try SigningKeySet([keys[0], keys[1]]) }

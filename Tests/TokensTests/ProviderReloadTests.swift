@@ -57,7 +57,7 @@ struct ProviderReloadTests {
     let token = try #require(verdict.token)
     #expect(token.provider == 1 && token.epoch == 2)
     #expect(token.verdict(route: 5) == 0)
-    #expect(token.minted(backend: 0, now: TestIssuer.now) == nil)
+    #expect(token.minted(backend: 0, by: nil, now: TestIssuer.now) == nil)
   }
 
   @Test("other rules: the token is verified again")
