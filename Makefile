@@ -33,4 +33,4 @@ bench: build            ## CPU per request against nginx and HAProxy
 	@Tests/Benchmarks/run $(ARGS)
 
 format:                 ## lay out the Swift sources as .swift-format says
-	swift format format --in-place --parallel --recursive Package.swift Sources Tests
+	swift format format --in-place --parallel --recursive Package.swift Sources Tests Examples/SwiftBackend

@@ -3,7 +3,10 @@ import Testing
 
 @Suite("What the documents say")
 struct DocumentsTests {
-  static let documents = ["README.md", "docs/configuration.md", "docs/errors.md", "docs/security.md", "docs/backends.md"]
+  static let documents = [
+    "README.md", "docs/configuration.md", "docs/errors.md", "docs/security.md", "docs/backends.md", "Examples/README.md",
+    "Examples/SwiftBackend/README.md", "Examples/python/README.md", "Examples/nginx/README.md",
+  ]
 
   @Test("every make target that a document names exists", arguments: documents)
   func makeTargets(document: String) throws {
