@@ -27,6 +27,11 @@ def pytest_configure(config):
         pytest.exit(f"no gateway at {BINARY}: build it first (make build), or name one in GATEHOUSE", returncode=2)
 
 
+def pytest_collection_modifyitems(items):
+    # What looks back at the whole run comes last.
+    items.sort(key=lambda item: item.path.name == "test_every_code.py")
+
+
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory):
     return PKI(tmp_path_factory.mktemp("pki"))

@@ -101,6 +101,30 @@ class TestDPoP:
             for _ in range(3):
                 assert http2.exchange("GET", "/orders/1", headers={k.lower(): v for k, v in client.headers().items()}).status == 200
 
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    def test_each_refusal_has_its_code_over_either_version(self, gateway, gateways, idp, client, pki, version):
+        def code(headers, of=gateway):
+            if version == "HTTP/1.1":
+                answer = of.ask("GET", "/orders/1", headers=headers)
+            else:
+                with HTTP2Client(of.port, pki.public.certificate) as http2:
+                    answer = http2.exchange("GET", "/orders/1", headers={name.lower(): value for name, value in headers.items()})
+            return answer.status, json.loads(answer.body).get("code")
+
+        token, thief = client.token(), Client(idp)
+        fine = client.headers(token)
+        assert code(fine) == (200, None)
+        assert code(fine) == (401, "proof_replayed")
+        for defect in ({"htm": "POST"}, {"htu": "https://api.example.com/orders/2"}, {"iat": int(time.time()) - 70}, {"key": thief.key},
+                       {"ath": "x"}):
+            assert code(client.headers(token, client.proof(token, **defect))) == (401, "proof_invalid"), defect
+        assert code(client.headers(token, thief.proof(token))) == (401, "proof_invalid")
+        assert code({"Authorization": f"DPoP {token}"}) == (401, "proof_missing")
+        assert code(client.headers(token, scheme="Bearer")) == (401, "token_binding")
+        assert code({"Authorization": f"Bearer {token}"}) == (401, "token_binding")
+        assert code(client.headers(token), gateways("nonce")) == (401, "proof_nonce")
+        assert code(client.headers(idp.token())) == (401, "token_binding")
+
     @pytest.mark.parametrize("target, url", [
         ("/orders/1?a=b", "https://api.example.com/orders/1"), ("/orders/1", "https://API.example.com:443/orders/1"),
         ("/orders/1", "HTTPS://api.example.com/orders/1?x#y"), ("/orders/%31", "https://api.example.com/orders/%31"),

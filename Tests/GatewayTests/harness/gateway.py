@@ -28,6 +28,9 @@ def command(*arguments, timeout=30, **more):
 class Gateway:
     """One running gateway. Its configuration is the dictionary `configuration`, written as one file."""
 
+    # Denial codes in the access logs of the gateways that this run has ended.
+    codes = set()
+
     def __init__(self, directory, configuration, *, ca, open_files=None, environment=None):
         self.directory = Path(directory)
         self.routes = self.directory / "Routes"
@@ -84,15 +87,18 @@ class Gateway:
 
     def stop(self, timeout=15):
         """SIGTERM, and the exit code; SIGKILL when it does not end in time."""
-        if self.process is None or self.process.poll() is not None:
-            return self.process and self.process.returncode
-        self.process.terminate()
         try:
+            if self.process is None or self.process.poll() is not None:
+                return self.process and self.process.returncode
+            self.process.terminate()
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(5)
             return None
+        finally:
+            if self.output.exists():
+                self.codes.update(code.decode() for code in re.findall(rb'"code":"(\w+)"', self.output.read_bytes()))
 
     def __enter__(self):
         return self.start()
@@ -101,9 +107,10 @@ class Gateway:
         """Stops it, and says what was wrong with its end: it must have lived until now, and exit with 0."""
         if self.process is None:
             return None
-        if self.process.poll() not in (None, 0):
-            return f"the gateway died with {self.process.returncode}"
+        died = self.process.poll() not in (None, 0)
         code = self.stop()
+        if died:
+            return f"the gateway died with {code}"
         return None if code == 0 else f"the gateway ended with {code} after SIGTERM"
 
     def __exit__(self, *_):
