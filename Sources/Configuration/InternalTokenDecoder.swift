@@ -3,14 +3,21 @@ enum InternalTokenDecoder {
   private static let shared = ["header", "profile", "ttl", "claims", "maximum_bytes", "trust_domain", "algorithm"]
 
   static func decode(_ cursor: Cursor) -> InternalTokenSettings? {
-    guard let values = cursor.mapping(["issuer"] + shared + ["signing_keys"]) else { return nil }
+    guard let values = cursor.mapping(["issuer"] + shared + ["signing_keys", "publish_ahead", "leeway"]) else { return nil }
     let issuer = values.required("issuer", "the `iss` of internal tokens, such as `https://gateway.internal`")?.text()
     let own = decodeShared(values)
-    let keys = values.required("signing_keys", "`[{ kid: …, algorithm: ES256, key: FILE, state: active }]`").map(signingKeys)
+    let keys = values.required("signing_keys", "`[{ kid: …, algorithm: ES256, key: FILE, state: active }]` or `{ directory: … }`")
+    let directory = keys.flatMap { $0.isMapping ? keyDirectory($0) : nil }
+    let list = keys.flatMap { $0.isMapping ? nil : signingKeys($0) }
+    let publishAhead = values["publish_ahead"]?.duration(0...604_800_000)
+    let leeway = values["leeway"]?.duration(0...600_000)
     guard let issuer else { return nil }
     var settings = InternalTokenSettings(issuer: issuer, location: cursor.location)
     settings = settings.applying(own)
-    settings.signingKeys = keys ?? []
+    settings.signingKeys = list ?? []
+    settings.keyDirectory = directory
+    settings.publishAhead = publishAhead ?? settings.publishAhead
+    settings.leeway = leeway ?? settings.leeway
     return settings
   }
 
@@ -32,6 +39,10 @@ enum InternalTokenDecoder {
 
   private static func algorithm(_ cursor: Cursor) -> String? { cursor.word([("ES256", "ES256"), ("EdDSA", "EdDSA")]) }
 
+  private static func keyDirectory(_ cursor: Cursor) -> Located<String>? {
+    cursor.mapping(["directory"])?.required("directory", "where `gatehouse keys rotate` keeps the keys")?.path()
+  }
+
   private static func signingKeys(_ cursor: Cursor) -> [SigningKeySettings] {
     let elements = cursor.list("{ kid: …, algorithm: ES256, key: FILE, state: active }") ?? []
     let keys = elements.compactMap(signingKey)
@@ -50,14 +61,30 @@ enum InternalTokenDecoder {
   }
 
   private static func signingKey(_ cursor: Cursor) -> SigningKeySettings? {
-    guard let values = cursor.mapping(["kid", "algorithm", "key", "state"]) else { return nil }
+    guard let values = cursor.mapping(["kid", "algorithm", "key", "state", "activate_at", "published_since"]) else { return nil }
     let kid = values.required("kid", "a name that no other key has ever had, such as `2026-11`")?.locatedText()
     let algorithmCursor = values.required("algorithm", "`ES256` or `EdDSA`")
     let algorithm = algorithmCursor.flatMap(algorithm)
     let key = values.required("key", "a PEM file")?.path()
     let states: [(String, SigningKeyState)] = [("active", .active), ("next", .next), ("retired", .retired)]
     let state = values["state"].map { $0.word(states) } ?? .active
+    if let cursor = values["activate_at"], let state, state != .next {
+      cursor.report("`activate_at` is when a key that is `next` begins to sign: write `state: next`, or leave it out")
+    }
+    let activateAt = values["activate_at"].map(time)
+    let publishedSince = values["published_since"].map(time)
     guard let kid, let algorithm, let algorithmCursor, let key, let state else { return nil }
-    return SigningKeySettings(kid: kid, algorithm: Located(algorithm, at: algorithmCursor.location), key: key, state: state)
+    var settings = SigningKeySettings(
+      kid: kid, algorithm: Located(algorithm, at: algorithmCursor.location), key: key, state: state)
+    settings.activateAt = activateAt ?? nil
+    settings.publishedSince = publishedSince ?? nil
+    return settings
+  }
+
+  private static func time(_ cursor: Cursor) -> Int64? {
+    guard let text = cursor.text() else { return nil }
+    if let time = UTCTime.parse(text) { return time }
+    cursor.report("`\(text)` is no time: write it in UTC, as in `2026-11-25T03:00:00Z`")
+    return nil
   }
 }

@@ -8,6 +8,10 @@ package struct SigningKeySettings: Sendable {
   package var algorithm: Located<String>
   package var key: Located<String>
   package var state: SigningKeyState
+  /// For a `next` one: signs from then on. Seconds since 1970.
+  package var activateAt: Int64?
+  /// Since when backends have been able to know it. Seconds since 1970.
+  package var publishedSince: Int64?
   package init(kid: Located<String>, algorithm: Located<String>, key: Located<String>, state: SigningKeyState) {
     self.kid = kid
     self.algorithm = algorithm
@@ -46,6 +50,12 @@ package struct InternalTokenSettings: Sendable {
   /// Of the key that signs; nil leaves it to the keys.
   package var algorithm: Located<String>?
   package var signingKeys: [SigningKeySettings] = []
+  /// Where keys and the manifest of their times are, in place of `signingKeys`.
+  package var keyDirectory: Located<String>?
+  /// How long a key is published before it signs.
+  package var publishAhead = 600_000
+  /// How far backends' clocks may be behind the gateway's.
+  package var leeway = 30_000
   package var location: SourceLocation
   package init(issuer: String, location: SourceLocation) {
     self.issuer = issuer

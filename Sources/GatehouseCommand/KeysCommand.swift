@@ -4,7 +4,8 @@ import Tokens
 
 struct KeysCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "keys", abstract: "Make signing keys, and the key sets that publish them.", subcommands: [New.self, JWKS.self])
+    commandName: "keys", abstract: "Make signing keys, and the key sets that publish them.",
+    subcommands: [New.self, JWKS.self, Rotate.self, Status.self])
 
   struct New: ParsableCommand {
     static let configuration = CommandConfiguration(

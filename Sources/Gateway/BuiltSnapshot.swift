@@ -15,6 +15,10 @@ package struct BuiltSnapshot: Sendable {
   package let certificates: [(name: String, notAfter: Int64)]
   /// Endpoints that are names, which change their addresses.
   package let namedEndpoints: [Endpoint]
+  /// The signing keys and their times; nil when no route authenticates.
+  package let signing: SigningPlan?
+  /// The second that `proxy.internalTokens` are of.
+  package let builtAt: Int64
   /// What is worth saying, but no error.
   package let warnings: [String]
 }

@@ -12,6 +12,8 @@ package struct GatewayStatus {
   /// The errors of the last reload, if it was refused: what is in force is then older than what is on disk.
   package var lastRefusal: (at: Date, errors: [String])?
 
+  var signingKeys: [SigningKeyRow] = []
+
   package init() {}
 
   /// Whether the process should get traffic, and if not, why.
@@ -37,6 +39,7 @@ package struct GatewayStatus {
       let sha256: String
       let loaded_at: Date
       let files: [File]
+      let signing_keys: [SigningKeyRow]
       let last_refusal: Refusal?
     }
     let encoder = JSONEncoder()
@@ -44,6 +47,7 @@ package struct GatewayStatus {
     encoder.outputFormatting = [.prettyPrinted, .withoutEscapingSlashes]
     let document = Document(
       generation: generation, sha256: sha256, loaded_at: loadedAt, files: files.map { File(path: $0.path, sha256: $0.sha256) },
+      signing_keys: signingKeys,
       last_refusal: lastRefusal.map { Refusal(at: $0.at, errors: $0.errors) })
     return Array((try? encoder.encode(document)) ?? Data()) + [0x0a]
   }

@@ -17,7 +17,9 @@ package final class SnapshotBuilder {
   let workers: Int
   /// Nil where nothing is fetched: `gatehouse check`.
   let remoteKeys: RemoteKeySets?
-  private var diagnostics: [Diagnostic] = []
+  var diagnostics: [Diagnostic] = []
+  /// What was published and signed until now: a new configuration is held against it.
+  var history = KeyHistory()
   var warnings: [String] = []
   var certificates: [(name: String, notAfter: Int64)] = []
   /// Endpoints of the snapshots before, by address: they keep the addresses they were resolved to.
@@ -56,9 +58,12 @@ package final class SnapshotBuilder {
     let configuration = loaded.configuration
     let listeners = configuration.listeners.compactMap { listener($0) }
     let providers = configuration.identityProviders.compactMap { provider($0) }
-    let signing = internalToken(configuration.internalToken)
+    let keys = signingKeys(configuration)
     let backends = configuration.backends.enumerated().compactMap { backend($0.element, index: $0.offset) }
-    let internalTokens = signing.flatMap { tokens($0, configuration, backends) } ?? .none
+    let builtAt = Self.now
+    let signing = keys.flatMap { signingPlan($0, configuration, backends) }
+    let location = configuration.internalToken?.location ?? SourceLocation(file: "", line: 1, column: 1)
+    let internalTokens = signing.flatMap { tokens($0, at: builtAt, location) } ?? .none
     guard diagnostics.isEmpty else { return .rejected(diagnostics) }
     let routes = configuration.routes.enumerated().map { route($0.element, index: $0.offset, configuration) }
     let proxy = ProxySnapshot(
@@ -75,7 +80,7 @@ package final class SnapshotBuilder {
         namedEndpoints: backends.flatMap(\.endpoints).filter {
           SocketAddress(literal: $0.host, port: 0) == nil && !$0.host.isEmpty
         },
-        warnings: warnings))
+        signing: signing, builtAt: builtAt, warnings: warnings))
   }
 
   func refuse(_ location: SourceLocation, _ message: String) {

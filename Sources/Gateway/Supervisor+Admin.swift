@@ -27,9 +27,11 @@ extension Supervisor {
       if let reason = status.unreadiness { return AdminResponse(503, reason + "\n") }
       return AdminResponse(200, "ready\n")
     case "/metrics": return AdminResponse(200, MetricsRegistry.contentType, registry.render())
-    case "/config": return AdminResponse(200, "application/json", status.json)
+    case "/config":
+      status.signingKeys = signing?.rows(at: SnapshotBuilder.now) ?? []
+      return AdminResponse(200, "application/json", status.json)
     case "/.well-known/jwks.json":
-      return AdminResponse(200, "application/jwk-set+json", current.proxy.internalTokens.publishedKeys)
+      return AdminResponse(200, "application/jwk-set+json", internalTokens.publishedKeys)
     default:
       return AdminResponse(404, "not found; there are /healthz /readyz /metrics /config /.well-known/jwks.json\n")
     }

@@ -5,8 +5,9 @@ import Logging
 import Proxy
 import Reactor
 import Synchronization
-import Telemetry
 import TLS
+import Telemetry
+import Tokens
 import Upstream
 
 /// The control thread: starts the workers, owns signals, configuration and the admin listener, and ends the process.
@@ -38,6 +39,15 @@ package final class Supervisor {
   var arriving: BuiltSnapshot?
   var reloadRequested = false
   var undrained: Set<Int> = []
+  /// The signing keys in force, and what is made of them at this moment.
+  var signing: SigningPlan?
+  var signingMoment: KeySchedule.Moment?
+  var internalTokens = InternalTokens.none
+  var signingTimer: ControlTimer?
+  var latestSigningTime: Int64 = 0
+  /// Versions of the manifest that were refused, or that could not be written to: told once.
+  var refusedManifest: KeyDirectory.Stamp?
+  var unwritableManifest: KeyDirectory.Stamp?
   var exit: Exit?
   let onReady: () -> Void
 
@@ -88,6 +98,9 @@ package final class Supervisor {
       print(
         "ok: \(count(configuration.listeners, "listener")), \(count(configuration.identityProviders, "identity provider")), "
           + "\(count(configuration.backends, "backend")), \(count(configuration.routes, "route"))")
+      if configuration.internalToken?.keyDirectory != nil || built.signing?.schedule.nextChange(after: built.builtAt) != nil {
+        for row in built.signing?.rows(at: built.builtAt) ?? [] { print("signing key \(row.text)") }
+      }
       return .done
     }
   }
@@ -119,7 +132,8 @@ package final class Supervisor {
     let builder = SnapshotBuilder(names: registry.names, tickets: tickets, workers: count, remoteKeys: remoteKeys)
     guard case .built(let built) = report(builder.build(path: path, generation: 1)) else { return .badConfiguration }
     do throws(Errno) {
-      let supervisor = try Supervisor(path: path, first: built, builder: builder, registry: registry, remoteKeys: remoteKeys, onReady: onReady)
+      let supervisor = try Supervisor(
+        path: path, first: built, builder: builder, registry: registry, remoteKeys: remoteKeys, onReady: onReady)
       return supervisor.serve(workers: count)
     } catch {
       FileHandle.standardError.write(Data("gatehouse: cannot start: \(error)\n".utf8))
@@ -221,6 +235,7 @@ package final class Supervisor {
     registry.setGeneration(built.proxy.generation)
     registry.setCertificates(built.certificates)
     names.watch(built.namedEndpoints)
+    adopt(built.signing, built.proxy.internalTokens, builtAt: built.builtAt)
     remoteKeys.apply(
       built, loop: loop, say: { [unowned self] in logger.notice("\($0)") },
       publish: { [unowned self] remote, keySet in workers.forEach { $0.post(.keys(remote, keySet)) } },

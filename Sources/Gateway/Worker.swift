@@ -14,6 +14,8 @@ package final class Worker: Sendable {
     case keys(RemoteKeys, KeySet?)
     /// A fetch brought nothing new, or there was none.
     case keysSettled(RemoteKeys)
+    /// Another key signs, or one is no longer published.
+    case internalTokens(InternalTokens)
     /// What is denied from now on.
     case revocations(RevocationList)
     /// Stop accepting; end connections as their answers are out.
@@ -92,6 +94,7 @@ package final class Worker: Sendable {
         start.reports.post(.installed(snapshot.generation))
       case .keys(let remote, let keySet): context.install(keySet, for: remote)
       case .keysSettled(let remote): context.keyWaiting.settled(remote)
+      case .internalTokens(let tokens): context.install(tokens)
       case .revocations(let list): context.install(list)
       case .drain: context.drain()
       case .stop: loop.stop()

@@ -20,10 +20,12 @@ package enum JWKSFile {
   static func document(_ keys: [JSONValue]) -> [UInt8] { JSONWriter.bytes(.object([JSONMember("keys", .array(keys))])) }
 }
 
-/// What the gateway publishes for its backends: the public halves of all its keys, so that a next key is known before it signs
+/// What the gateway publishes for its backends: the public halves of its keys, so that a next key is known before it signs
 /// and a retired one until its last token has expired.
 package struct PublishedKeySet: Sendable {
   package let json: [UInt8]
 
-  package init(_ keys: SigningKeySet) { json = JWKSFile.document(keys.keys.map(\.publicJWK)) }
+  package init(_ keys: SigningKeySet) { self.init(keys.keys) }
+
+  package init(_ keys: [SigningKey]) { json = JWKSFile.document(keys.map(\.publicJWK)) }
 }

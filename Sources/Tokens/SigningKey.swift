@@ -3,11 +3,8 @@ import JSON
 
 /// A private key of the gateway's, for internal tokens: ES256 with P-256, or EdDSA with Ed25519.
 package final class SigningKey: Sendable {
-  package enum State: Sendable { case active, next, retired }
-
   package let kid: String
   package let algorithm: JOSEAlgorithm
-  package let state: State
   /// The public half, as published.
   package let publicJWK: JSONValue
   private let privateKey: SharedKey
@@ -20,7 +17,7 @@ package final class SigningKey: Sendable {
 
   /// - Parameter pem: an unencrypted private key in PEM (PKCS #8 or SEC 1).
   /// - Throws: when it is no private key, or not of the algorithm's kind.
-  package init(kid: String, algorithm: JOSEAlgorithm, pem: [UInt8], state: State = .active) throws(KeySetError) {
+  package init(kid: String, algorithm: JOSEAlgorithm, pem: [UInt8]) throws(KeySetError) {
     guard !kid.isEmpty else { throw KeySetError("a signing key needs a kid") }
     guard algorithm == .es256 || algorithm == .edDSA else {
       throw KeySetError("internal tokens are signed with ES256 or EdDSA, not \(algorithm.name)")
@@ -32,7 +29,6 @@ package final class SigningKey: Sendable {
     }
     self.kid = kid
     self.algorithm = algorithm
-    self.state = state
     publicJWK = try key.publicJWK(kid: kid, algorithm: algorithm)
     EVP_PKEY_up_ref(key.pointer)
     privateKey = SharedKey(pointer: key.pointer)
@@ -65,28 +61,15 @@ package final class SigningKey: Sendable {
   }
 }
 
-/// The gateway's keys: one signs, all are published.
+/// The gateway's keys: no two have the same `kid`. Which of them signs when is said by a `KeySchedule`.
 package final class SigningKeySet: Sendable {
   package let keys: [SigningKey]
-  /// The first active one.
-  package let active: SigningKey
 
-  /// - Throws: when no key is active or two have the same `kid`.
+  /// - Throws: when two have the same `kid`.
   package init(_ keys: [SigningKey]) throws(KeySetError) {
-    guard let active = keys.first(where: { $0.state == .active }) else { throw KeySetError("no signing key is active") }
     for (index, key) in keys.enumerated() where keys[..<index].contains(where: { $0.kid == key.kid }) {
       throw KeySetError("two signing keys have the kid \"\(key.kid)\"")
     }
     self.keys = keys
-    self.active = active
-  }
-
-  /// The key that signs: the first active one, of this algorithm if one is asked for.
-  package func signer(_ algorithm: JOSEAlgorithm?) throws(KeySetError) -> SigningKey {
-    guard let algorithm else { return active }
-    guard let key = keys.first(where: { $0.state == .active && $0.algorithm == algorithm }) else {
-      throw KeySetError("no signing key for \(algorithm.name) is active")
-    }
-    return key
   }
 }

@@ -62,6 +62,24 @@ extension DiagnosticsTests {
           "r.yaml:9:40: unknown value `RS256`: write `ES256` or `EdDSA`"
         ]),
       Broken(
+        "key: internal.key }]",
+        with:
+          "key: a, activate_at: \"2026-11-25T03:00:00Z\" }, { kid: k2, algorithm: ES256, key: b, state: next, activate_at: tomorrow, "
+          + "published_since: \"2026-02-30T03:00:00Z\" }]",
+        [
+          "r.yaml:9:68: `activate_at` is when a key that is `next` begins to sign: write `state: next`, or leave it out",
+          "r.yaml:9:157: `tomorrow` is no time: write it in UTC, as in `2026-11-25T03:00:00Z`",
+          "r.yaml:9:184: `2026-02-30T03:00:00Z` is no time: write it in UTC, as in `2026-11-25T03:00:00Z`",
+        ]),
+      Broken(
+        "[{ kid: k1, algorithm: ES256, key: internal.key }]", with: "{ dir: x }\n  publish_ahead: soon\n  leeway: 11m",
+        [
+          "r.yaml:9:17: `directory` is missing: write where `gatehouse keys rotate` keeps the keys",
+          "r.yaml:9:19: unknown key `dir`: known: `directory`",
+          "r.yaml:10:18: `soon` is no duration: write a number and `ms`, `s`, `m` or `h`, such as `30s`",
+          "r.yaml:11:11: `11m` is out of range: write 0s to 10m",
+        ]),
+      Broken(
         "key: internal.key }]", with: "key: internal.key, state: next }]",
         [
           "r.yaml:9:17: no signing key is `active`, so nothing can be signed: write `state: active` for one"

@@ -158,6 +158,46 @@ struct LoadingTests {
     #expect(own.trustDomain?.value == "example.internal" && own.maximumBytes == 2048 && own.issuer == shared.issuer)
   }
 
+  @Test("signing keys are a list with times, or a directory")
+  func signingKeys() throws {
+    let list = try loaded(
+      Sample.all.replacing(
+        "key: internal.key }",
+        with: "key: internal.key }, { kid: k2, algorithm: EdDSA, key: b, state: next, activate_at: \"2026-11-25T03:00:00Z\", "
+          + "published_since: \"2026-11-24T00:00:00Z\" }")
+    ).internalToken
+    #expect(list?.signingKeys.map(\.activateAt) == [nil, 1_795_575_600])
+    #expect(list?.signingKeys.map(\.publishedSince) == [nil, 1_795_478_400])
+    #expect(list?.publishAhead == 600_000 && list?.leeway == 30_000 && list?.keyDirectory == nil)
+    let directory = try loaded(
+      Sample.all.replacing(
+        "[{ kid: k1, algorithm: ES256, key: internal.key }]",
+        with: "{ directory: ../Certs/keys }\n  publish_ahead: 1h\n  leeway: 0s")
+    ).internalToken
+    #expect(directory?.keyDirectory?.value == "Routes/../Certs/keys" && directory?.signingKeys.isEmpty == true)
+    #expect(directory?.publishAhead == 3_600_000 && directory?.leeway == 0)
+  }
+
+  @Test(
+    "times are read as they are written",
+    arguments: [
+      (0, "1970-01-01T00:00:00Z"), (951_782_400, "2000-02-29T00:00:00Z"), (1_795_575_600, "2026-11-25T03:00:00Z"),
+      (4_107_542_399, "2100-02-28T23:59:59Z"), (4_107_542_400, "2100-03-01T00:00:00Z"), (253_402_300_799, "9999-12-31T23:59:59Z"),
+    ] as [(Int64, String)])
+  func times(seconds: Int64, text: String) {
+    #expect(UTCTime.text(seconds) == text)
+    #expect(UTCTime.parse(text) == seconds)
+  }
+
+  @Test(
+    "what is no time is none",
+    arguments: [
+      "", "2026-11-25", "2026-11-25T03:00:00", "2026-11-25T03:00:00+00:00", "2026-11-25t03:00:00Z", "2026-13-01T00:00:00Z",
+      "2026-02-29T00:00:00Z", "2026-11-25T24:00:00Z", "2026-11-25T03:60:00Z", "1969-12-31T23:59:59Z", "2026-11-25T03:00:60Z",
+      "2026-00-25T03:00:00Z", "2026-11-00T03:00:00Z", "20\u{966}6-11-25T03:00:0Z",
+    ])
+  func noTimes(text: String) { #expect(UTCTime.parse(text) == nil) }
+
   @Test("what is not written has its default")
   func defaults() throws {
     let configuration = try loaded(Sample.all)

@@ -163,7 +163,7 @@ def test_rotation_publishes_the_next_key_before_it_signs(make_gateway, backend, 
     gateway = make_gateway(backend.port)
 
     def keys(old, new):
-        changed = conf.merged(gateway.configuration, {})
+        changed = conf.merged(gateway.configuration, {"internal_token": {"publish_ahead": "0s"}})
         changed["internal_token"]["signing_keys"] = [
             {"kid": "test-1", "algorithm": "ES256", "key": str(pki.internal_token_key), "state": old},
             {"kid": "test-2", "algorithm": "ES256", "key": str(successor), "state": new}]
