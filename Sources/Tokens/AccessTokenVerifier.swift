@@ -21,6 +21,8 @@ package final class AccessTokenVerifier {
   package private(set) var revocations = RevocationList.none
   /// Counts up with each list: a token that was found good under the present one need not be looked for again.
   private var revocationEpoch: UInt32 = 1
+  /// What the present list has and the last one had not: all that counts for a token that was found good under the last.
+  private var revocationAdditions = RevocationList.none
   package let cache: VerifiedTokenCache
   private let signatures = SignatureVerifier()
   /// What the last verification missed, where it can be fetched.
@@ -106,6 +108,7 @@ package final class AccessTokenVerifier {
   // MARK: Revocation
 
   package func install(_ revocations: RevocationList) {
+    revocationAdditions = revocations.additions(to: self.revocations)
     self.revocations = revocations
     revocationEpoch &+= 1
   }
@@ -113,7 +116,8 @@ package final class AccessTokenVerifier {
   /// Whether the present list denies `token`. Entries that end do so with the next list.
   package func isRevoked(_ token: VerifiedToken, now: Int64) -> Bool {
     if token.revocationEpoch == revocationEpoch { return false }
-    if revocations.denies(token.principal, kid: token.key.kid, now: now) { return true }
+    let list = token.revocationEpoch == revocationEpoch &- 1 ? revocationAdditions : revocations
+    if list.denies(token.principal, kid: token.key.kid, now: now) { return true }
     token.revocationEpoch = revocationEpoch
     return false
   }
@@ -190,7 +194,7 @@ package final class AccessTokenVerifier {
       epoch: epoch)
   }
 
-  private func checkSignature(
+  func checkSignature(
     _ token: UnsafeBufferPointer<UInt8>, _ jws: CompactJWS, _ key: VerificationKey, _ algorithm: JOSEAlgorithm
   ) throws(TokenDenial) {
     let message = UnsafeBufferPointer(rebasing: token[..<jws.signedCount])

@@ -16,6 +16,8 @@ package final class IdentityProvider: Sendable {
   package let proof: ProofRules
   /// Nil until a set was loaded once: tokens are then refused with `keysUnavailable`.
   package let keySet: KeySet?
+  /// Nil: nobody can be logged out by the provider.
+  package let logout: LogoutRules?
   /// Where the keys are fetched, when they are not in a file.
   package let remote: RemoteKeys?
   /// SHA-256 over every rule except the keys. A cached token outlives a reload only under the same rules.
@@ -37,8 +39,9 @@ package final class IdentityProvider: Sendable {
   package init(
     name: String, issuer: String, audiences: [String], algorithms: [JOSEAlgorithm], leeway: Int64 = 30,
     tokenTypes: [String] = ["JWT", "at+jwt"], requiredClaims: [RequiredClaim] = [], maximumTokenBytes: Int = 8 << 10,
-    proof: ProofRules = ProofRules(), keySet: KeySet?, remote: RemoteKeys? = nil
+    proof: ProofRules = ProofRules(), keySet: KeySet?, remote: RemoteKeys? = nil, logout: LogoutRules? = nil
   ) {
+    self.logout = logout
     self.proof = proof
     self.name = name
     self.issuer = Array(issuer.utf8)
@@ -71,12 +74,13 @@ package final class IdentityProvider: Sendable {
     maximumTokenBytes = other.maximumTokenBytes
     proof = other.proof
     remote = other.remote
+    logout = other.logout
     fingerprint = other.fingerprint
     self.keySet = keySet
   }
 
   /// `typ` in lower case, without `application/` when no other `/` follows.
-  private static func normalized(type: [UInt8]) -> [UInt8] {
+  static func normalized(type: [UInt8]) -> [UInt8] {
     let lower = type.map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }
     let prefix = Array("application/".utf8)
     guard lower.starts(with: prefix), !lower[prefix.count...].contains(UInt8(ascii: "/")) else { return lower }

@@ -38,12 +38,9 @@ package final class ReplayCache: Sendable {
   ///   - lifetime: seconds that it would be accepted for. The longest that was ever given holds for all.
   /// - Returns: false when it was seen before, or there is no room to remember it.
   package func insert(_ id: [UInt8], now: Int64, lifetime: Int64) -> Bool {
-    let digest = Digest.sha256(id)
-    let key = digest.withUnsafeBytes { raw in
-      Key(high: raw.loadUnaligned(as: UInt64.self), low: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-    }
+    let (key, shard) = place(id)
     let maximum = self.maximum
-    return shards[Int(digest[16]) % Self.shardCount].withLock { state in
+    return shard.withLock { state in
       state.lifetime = max(state.lifetime, lifetime)
       if now >= state.turnsAt {
         // Longer than a lifetime ago: the younger ones are over as well.
@@ -54,5 +51,22 @@ package final class ReplayCache: Sendable {
       guard state.young.count < maximum, !state.old.contains(key) else { return false }
       return state.young.insert(key).inserted
     }
+  }
+
+  /// Forgets what was inserted: what it stood for has failed and may be tried again.
+  package func remove(_ id: [UInt8]) {
+    let (key, shard) = place(id)
+    shard.withLock { state in
+      state.young.remove(key)
+      state.old.remove(key)
+    }
+  }
+
+  private func place(_ id: [UInt8]) -> (key: Key, shard: Locked<State>) {
+    let digest = Digest.sha256(id)
+    let key = digest.withUnsafeBytes { raw in
+      Key(high: raw.loadUnaligned(as: UInt64.self), low: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+    }
+    return (key, shards[Int(digest[16]) % Self.shardCount])
   }
 }

@@ -47,39 +47,76 @@ package struct Revocation: Sendable, Equatable {
   /// both in seconds since 1970.
   ///
   /// - Throws: what is wrong, for people: an entry that is not understood might be the one that counts.
-  package init(_ text: [UInt8]) throws(RevocationError) {
-    guard text.count <= Self.maximumCount, let json = try? JSONParser.parse(text, limits: .token), let members = json.members else {
-      throw RevocationError("is no JSON object")
+  package init(_ text: UnsafeBufferPointer<UInt8>) throws(RevocationError) {
+    guard text.count <= Self.maximumCount else { throw RevocationError("has more than \(Self.maximumCount) bytes") }
+    let json: JSONValue
+    do throws(JSONError) {
+      json = try JSONParser.parse(text, limits: .token)
+    } catch {
+      throw RevocationError("is no JSON object: \(error.reason.rawValue)", at: error.offset)
     }
-    var named: [(Kind, [UInt8])] = []
+    guard let members = json.members else { throw RevocationError("is no JSON object") }
+    var named: (kind: Kind, value: [UInt8])?
     var issuer: [UInt8]?
-    var issuedBefore = Int64.max
-    var until = Int64.max
+    var issuedBefore: Int64?
+    var until: Int64?
     for member in members {
-      let name = String(decoding: member.name, as: UTF8.self)
-      switch name {
-      case "jti", "sub", "sid", "kid":
-        guard case .string(let value) = member.value, !value.isEmpty else { throw RevocationError("has a \(name) that is no text") }
-        named.append((Kind.allCases.first { "\($0)" == name } ?? .jti, value))
-      case "iss":
-        guard case .string(let value) = member.value else { throw RevocationError("has an iss that is no text") }
+      if let kind = Kind.allCases.first(where: { member.isNamed($0.name) }) {
+        guard case .string(let value) = member.value, !value.isEmpty else { throw RevocationError("has a \(kind.name) that is no text") }
+        guard named == nil else { throw RevocationError("names several of jti, sub, sid and kid") }
+        named = (kind, value)
+      } else if member.isNamed("iss") {
+        guard case .string(let value) = member.value, !value.isEmpty else { throw RevocationError("has an iss that is no text") }
         issuer = value
-      case "issued_before", "until":
-        guard let value = member.value.flooredInteger else { throw RevocationError("has a \(name) that is no time in seconds") }
-        if name == "until" { until = value } else { issuedBefore = value }
-      default: throw RevocationError("has a member \"\(name)\", which means nothing here")
+      } else if member.isNamed("issued_before") {
+        guard let value = member.value.flooredInteger else { throw RevocationError("has an issued_before that is no time in seconds") }
+        issuedBefore = value
+      } else if member.isNamed("until") {
+        guard let value = member.value.flooredInteger else { throw RevocationError("has an until that is no time in seconds") }
+        until = value
+      } else {
+        throw RevocationError("has a member \"\(Self.printable(member.name))\", which means nothing here")
       }
     }
-    guard named.count == 1, let (kind, value) = named.first else {
-      throw RevocationError("names \(named.isEmpty ? "none" : "several") of jti, sub, sid and kid")
-    }
-    guard issuedBefore == .max || kind == .sub else { throw RevocationError("has issued_before, which goes with sub only") }
-    self.init(kind, value, issuer: issuer, issuedBefore: issuedBefore, until: until)
+    guard let named else { throw RevocationError("names none of jti, sub, sid and kid") }
+    guard issuedBefore == nil || named.kind == .sub else { throw RevocationError("has issued_before, which goes with sub only") }
+    self.init(named.kind, named.value, issuer: issuer, issuedBefore: issuedBefore ?? .max, until: until ?? .max)
+  }
+
+  package init(_ text: [UInt8]) throws(RevocationError) {
+    self = try text.withUnsafeBufferPointer { text throws(RevocationError) in try Revocation(text) }
+  }
+
+  /// What `init` reads as this entry: one line.
+  package var text: [UInt8] {
+    var members = [JSONMember("\(kind.name)", .string(value))]
+    if let issuer { members.append(JSONMember("iss", .string(issuer))) }
+    if issuedBefore != .max { members.append(JSONMember("issued_before", .integer(issuedBefore))) }
+    if until != .max { members.append(JSONMember("until", .integer(until))) }
+    return JSONWriter.bytes(.object(members))
+  }
+
+  /// For messages: whoever wrote the entry is not to write the log.
+  private static func printable(_ name: [UInt8]) -> String {
+    String(decoding: name.prefix(40).map { $0 >= 0x20 && $0 < 0x7f ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+  }
+}
+
+extension JSONMember {
+  fileprivate func isNamed(_ text: StaticString) -> Bool {
+    name.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 }
 
 /// Why an entry of a deny-list cannot be used.
 package struct RevocationError: Error, Equatable, CustomStringConvertible {
+  /// Behind "the entry".
   package let description: String
-  package init(_ description: String) { self.description = description }
+  /// Bytes from the entry's start.
+  package let offset: Int
+
+  package init(_ description: String, at offset: Int = 0) {
+    self.description = description
+    self.offset = offset
+  }
 }

@@ -20,6 +20,7 @@ let fuzzed: [(name: String, rooms: [Target.Dependency])] = [
   ("FuzzProxyProtocol", ["Transport", "Reactor"]),
   ("FuzzPath", ["HTTP", "Bytes"]),
   ("FuzzJWT", ["Tokens", "JSON"]),
+  ("FuzzRevocation", ["Tokens", "HTTP"]),
   ("FuzzBackendToken", ["GatehouseBackend", "Tokens", "JSON"]),
   ("FuzzConfiguration", ["Configuration", "Routing"]),
 ]

@@ -5,7 +5,8 @@ import Tokens
 nonisolated(unsafe) private let verifier = AccessTokenVerifier(
   providers: [
     IdentityProvider(
-      name: "fuzz", issuer: "fuzz", audiences: ["fuzz"], algorithms: JOSEAlgorithm.allCases, keySet: keySet)
+      name: "fuzz", issuer: "fuzz", audiences: ["fuzz"], algorithms: JOSEAlgorithm.allCases, keySet: keySet,
+      logout: LogoutRules(audiences: ["fuzz"], keep: 60, endsAllSessions: true))
   ], cacheBytes: 64 << 10)
 
 /// The public key of RFC 7515 appendix A.3, whose private half is public too: nothing here depends on a secret.
@@ -38,6 +39,7 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   token += Array(".AAAA".utf8)
   token.withUnsafeBufferPointer { token in
     if case .accepted = verifier.verify(token, acceptable: ProviderSet([0]), now: 0) { preconditionFailure("forged") }
+    if case .accepted = verifier.verifyLogout(token, now: 0) { preconditionFailure("forged") }
   }
   return 0
 }
