@@ -93,6 +93,13 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     self = address.peer
   }
 
+  /// The address alone, without brackets.
+  package var hostText: String {
+    var queue = ByteQueue()
+    append(to: &queue)
+    return String(decoding: queue.readable, as: UTF8.self)
+  }
+
   public var description: String {
     var queue = ByteQueue()
     append(to: &queue)

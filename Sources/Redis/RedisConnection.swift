@@ -116,6 +116,15 @@ final class RedisConnection: Channel {
     send(["ZRANGEBYSCORE", key, String(now), "+inf", "WITHSCORES"])
   }
 
+  /// Puts `member` into the sorted set `key`. The answer is `.done`.
+  func add(key: String, member: String, score: Int64) { send(["ZADD", key, String(score), member]) }
+
+  /// Takes out of the sorted set `key` whatever has a score below `seconds`. The answer is `.done`.
+  func trim(key: String, before seconds: UInt64) { send(["ZREMRANGEBYSCORE", key, "-inf", "(\(seconds)"]) }
+
+  /// Publishes `text`. The answer is `.done`.
+  func publish(_ text: String, on channel: String) { send(["PUBLISH", channel, text]) }
+
   private func send(_ words: [String]) {
     guard isOpen, let context else { return }
     let bytes = words.map { Array($0.utf8) }

@@ -26,6 +26,7 @@ package final class RedisFeed {
 
   private let loop: EventLoop
   private let settings: Settings
+  private let locate: (RedisEndpoint) -> RedisEndpoint
   private let tell: (RedisFeedEvent) -> Void
   private var machine: FeedMachine
   private var timer: FeedTimer?
@@ -36,9 +37,15 @@ package final class RedisFeed {
   private var isHandling = false
 
   /// `tell` is called on the loop's thread and may call `stop`.
-  package init(loop: EventLoop, settings: Settings, tell: @escaping (RedisFeedEvent) -> Void) {
+  ///
+  /// - Parameter locate: where the endpoint is at present: asked before each connect, so that names need not be resolved here.
+  package init(
+    loop: EventLoop, settings: Settings, locate: @escaping (RedisEndpoint) -> RedisEndpoint = { $0 },
+    tell: @escaping (RedisFeedEvent) -> Void
+  ) {
     self.loop = loop
     self.settings = settings
+    self.locate = locate
     self.tell = tell
     machine = FeedMachine(readInterval: max(100, settings.readInterval))
   }
@@ -92,7 +99,7 @@ package final class RedisFeed {
 
   private func open() -> RedisConnection? {
     do {
-      return try RedisConnection.open(settings.endpoint, loop: loop, limits: settings.limits, owner: self)
+      return try RedisConnection.open(locate(settings.endpoint), loop: loop, limits: settings.limits, owner: self)
     } catch {
       handle(.failed(error.description))
       return nil

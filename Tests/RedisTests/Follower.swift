@@ -43,8 +43,8 @@ final class Follower {
     loop.closeAll()
   }
 
-  /// Turns the loop until `condition`, for at most ten seconds.
-  func wait(seconds: UInt64 = 10, until condition: () -> Bool) -> Bool {
+  /// Turns the loop until `condition`, for at most half a minute.
+  func wait(seconds: UInt64 = 30, until condition: () -> Bool) -> Bool {
     let end = Clock.monotonicNanoseconds() + seconds * 1_000_000_000
     while !condition() {
       if Clock.monotonicNanoseconds() > end { return false }

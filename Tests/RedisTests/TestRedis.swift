@@ -4,17 +4,29 @@ import Reactor
 
 /// A redis-server of our own on a loopback port, killed by its pid.
 final class TestRedis {
-  let port: UInt16
-  private let arguments: [String]
+  private(set) var port: UInt16
+  private var arguments: [String]
   private var process: Process?
   private var context: UnsafeMutablePointer<redisContext>?
 
   /// Started and answering.
   init(_ more: [String] = []) throws {
-    port = try Self.freePort()
-    arguments =
-      ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", NSTemporaryDirectory()] + more
-    try start()
+    port = 0
+    arguments = []
+    var attempt = 1
+    while true {
+      port = try Self.freePort()
+      arguments =
+        ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", NSTemporaryDirectory()] + more
+      do {
+        try start()
+        return
+      } catch where attempt < 5 {
+        // Somebody else was faster with the port.
+        kill()
+        attempt += 1
+      }
+    }
   }
 
   deinit { kill() }
@@ -27,7 +39,7 @@ final class TestRedis {
     process.standardError = FileHandle.nullDevice
     try process.run()
     self.process = process
-    let end = Date(timeIntervalSinceNow: 10)
+    let end = Date(timeIntervalSinceNow: 30)
     while Date() < end, process.isRunning {
       context = redisConnect("127.0.0.1", Int32(port))
       if context?.pointee.err == 0 { return }
@@ -73,7 +85,7 @@ final class TestRedis {
 
   struct Failure: Error, CustomStringConvertible { let description: String }
 
-  /// Free when asked. Somebody else can take it until it is used, which shows as a server that does not start.
+  /// Free when asked. Somebody else can take it until it is used.
   static func freePort() throws -> UInt16 {
     let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(socket) }
