@@ -3,7 +3,7 @@ import Yams
 
 /// Puts the sections of all files together, decodes them, and checks what concerns more than one of them.
 struct ConfigurationAssembler {
-  private static let once = ["process", "access_log", "admin", "internal_token", "merge_slashes"]
+  private static let once = ["process", "access_log", "admin", "internal_token", "merge_slashes", "revocation"]
   private static let lists = ["listeners", "identity_providers", "backends", "routes"]
 
   private let collector: DiagnosticCollector
@@ -50,6 +50,7 @@ struct ConfigurationAssembler {
     configuration.mergeSlashes = sections["merge_slashes"]?.boolean() ?? false
     configuration.admin = sections["admin"].flatMap(ProcessDecoder.admin)
     configuration.internalToken = sections["internal_token"].flatMap(InternalTokenDecoder.decode)
+    configuration.revocation = sections["revocation"].flatMap(RevocationDecoder.decode) ?? RevocationSettings()
     configuration.listeners = decode("listeners", ListenerDecoder.decode)
     configuration.identityProviders = decode("identity_providers", IdentityProviderDecoder.decode)
     configuration.backends = decode("backends", BackendDecoder.decode)
@@ -98,6 +99,21 @@ struct ConfigurationAssembler {
     }
     checkAddresses(configuration)
     checkInternalToken(configuration)
+    checkLogout(configuration)
+  }
+
+  private func checkLogout(_ configuration: GatewayConfiguration) {
+    let provider = configuration.identityProviders.first { $0.logout != nil }
+    let listener = configuration.listeners.first(where: \.servesLogout)
+    if let provider, listener == nil {
+      collector.report(
+        provider.name.location,
+        "`\(provider.name.value)` has `backchannel_logout`, and no listener takes it: write a listener with `serve: logout`")
+    }
+    if let listener, provider == nil, (rows["identity_providers"] ?? []).count == configuration.identityProviders.count {
+      collector.report(
+        listener.name.location, "`serve: logout` has nobody to listen to: write `backchannel_logout: {}` in an identity provider")
+    }
   }
 
   private func checkAddresses(_ configuration: GatewayConfiguration) {

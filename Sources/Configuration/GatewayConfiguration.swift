@@ -13,6 +13,7 @@ package struct GatewayConfiguration: Sendable {
   package var internalToken: InternalTokenSettings?
   package var backends: [BackendSettings] = []
   package var routes: [RouteSettings] = []
+  package var revocation = RevocationSettings()
   /// Whether a run of slashes in a request's path is read as one instead of being refused.
   package var mergeSlashes = false
 
@@ -114,6 +115,8 @@ package struct ListenerSettings: Sendable {
   package var trustedProxies: [IPNetwork] = []
   /// `serve: jwks`: this listener answers `/.well-known/jwks.json` with the internal token's keys and nothing else.
   package var servesJWKS = false
+  /// `serve: logout`: this listener takes identity providers' logout tokens at `/backchannel-logout` and does nothing else.
+  package var servesLogout = false
   package init(name: Located<String>, address: Located<SocketAddressSettings>, security: ListenerSecurity) {
     self.name = name
     self.address = address
@@ -191,6 +194,8 @@ package struct IdentityProviderSettings: Sendable {
   package var requiredClaims: [(claim: String, values: [String])] = []
   package var maximumTokenBytes = 8 << 10
   package var proof = ProofSettings()
+  /// Nil: the provider's logouts are not taken.
+  package var logout: LogoutSettings?
   package init(name: Located<String>, issuer: Located<String>, jwksFile: Located<String>?) {
     self.name = name
     self.issuer = issuer

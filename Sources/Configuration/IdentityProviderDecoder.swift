@@ -11,7 +11,7 @@ enum IdentityProviderDecoder {
   static func decode(_ cursor: Cursor) -> IdentityProviderSettings? {
     let known = [
       "name", "issuer", "audiences", "algorithms", "jwks", "secret", "leeway", "token_from", "token_types", "required_claims",
-      "maximum_token_bytes", "proof_of_possession",
+      "maximum_token_bytes", "proof_of_possession", "backchannel_logout",
     ]
     guard let values = cursor.mapping(known) else { return nil }
     let name = values.required("name", "a name of your choice")?.name()
@@ -43,6 +43,7 @@ enum IdentityProviderDecoder {
       ClaimMatchDecoder.values(entry.value).map { (claim: entry.key.value, values: $0) }
     }
     let proof = values["proof_of_possession"].flatMap(Self.proof)
+    let logout = values["backchannel_logout"].flatMap(RevocationDecoder.logout)
     let maximum = values["maximum_token_bytes"]?.size(256...64 << 10)
     return { settings in
       var settings = settings
@@ -52,6 +53,7 @@ enum IdentityProviderDecoder {
       settings.tokenTypes = types ?? settings.tokenTypes
       settings.requiredClaims = claims ?? []
       settings.proof = proof ?? settings.proof
+      settings.logout = logout
       settings.maximumTokenBytes = maximum ?? settings.maximumTokenBytes
       return settings
     }

@@ -14,7 +14,7 @@ enum ListenerDecoder {
     let limits = values["limits"].map(limits)
     let timeouts = values["timeouts"].map(timeouts)
     let proxies = values["trusted_proxies"]?.list("10.0.0.0/8", mayBeEmpty: true)?.compactMap(AddressDecoder.network)
-    let serves = values["serve"]?.word([("jwks", true)])
+    let serves = values["serve"]?.word([("jwks", false), ("logout", true)])
     let expectsHeader = values["proxy_protocol"]?.boolean() ?? false
     if expectsHeader, values["trusted_proxies"] == nil || proxies?.isEmpty == true {
       values["proxy_protocol"]?.report(
@@ -25,7 +25,8 @@ enum ListenerDecoder {
     settings.limits = limits ?? settings.limits
     settings.timeouts = timeouts ?? settings.timeouts
     settings.trustedProxies = proxies ?? []
-    settings.servesJWKS = serves ?? false
+    settings.servesJWKS = serves == false
+    settings.servesLogout = serves == true
     settings.proxyProtocol = expectsHeader
     return settings
   }

@@ -56,7 +56,7 @@ extension DiagnosticsTests {
       ]),
       Broken("    address: 0", with: "    proxy_protocol: true\n    serve: keys\n    address: 0", [
         "r.yaml:3:21: `proxy_protocol` needs `trusted_proxies`: write whose word is to be believed, such as `[10.0.0.0/8]`",
-        "r.yaml:4:12: unknown value `keys`: write `jwks`",
+        "r.yaml:4:12: unknown value `keys`: write `jwks` or `logout`",
       ]),
       Broken("    address: 0", with: "    limits: { connections: 0, header_bytes: 1KiB, header_count: 1001 }\n    address: 0", [
         "r.yaml:3:13: `uri_bytes` is more than `header_bytes`, which it is part of: write less",

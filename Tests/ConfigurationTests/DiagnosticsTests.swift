@@ -47,7 +47,7 @@ struct DiagnosticsTests {
       Broken("listeners:\n", with: "listeners: public\nx:\n", [
         "r.yaml:1:12: expected a list, such as `[{ name: … }]`",
         "r.yaml:2:1: unknown key `x`: known: `listeners`, `identity_providers`, `backends`, `routes`, `process`, "
-          + "`access_log`, `admin`, `internal_token`, `merge_slashes`",
+          + "`access_log`, `admin`, `internal_token`, `merge_slashes`, `revocation`",
       ]),
       Broken("", [
         "r.yaml:1:1: there are no `listeners`: write one at least",
