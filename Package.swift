@@ -55,7 +55,7 @@ let package = Package(
       dependencies: ["Routing", "JSON", "Bytes", "HTTP", "COpenSSL", .product(name: "Yams", package: "Yams")]),
     .target(
       name: "Gateway",
-      dependencies: ["Proxy", "Configuration", "Bytes", "CLinux", .product(name: "Logging", package: "swift-log")]),
+      dependencies: ["Proxy", "Configuration", "Redis", "Bytes", "CLinux", .product(name: "Logging", package: "swift-log")]),
     .target(name: "Development", dependencies: ["Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux"]),
     .executableTarget(
       name: "GatehouseCommand",

@@ -21,6 +21,8 @@ package struct BuiltSnapshot: Sendable {
   package let builtAt: Int64
   /// What is worth saying, but no error.
   package let warnings: [String]
+  /// The deny-lists to be followed.
+  let revocation: RevocationPlan
 }
 
 package struct BuiltListener: Sendable {

@@ -79,7 +79,7 @@ extension SnapshotBuilder {
           )
         }
         return (halves.0, halves.1, network.prefixLength)
-      }, servesKeys: settings.servesJWKS)
+      }, servesKeys: settings.servesJWKS, servesLogout: settings.servesLogout)
     return BuiltListener(context: context, address: settings.address.value, location: settings.address.location)
   }
 }

@@ -35,7 +35,8 @@ extension SnapshotBuilder {
       name: settings.name.value, issuer: settings.issuer.value, audiences: settings.audiences, algorithms: algorithms,
       leeway: Int64(settings.leeway / 1000), tokenTypes: settings.tokenTypes,
       requiredClaims: settings.requiredClaims.map { IdentityProvider.RequiredClaim(path: $0.claim, values: $0.values) },
-      maximumTokenBytes: settings.maximumTokenBytes, proof: Self.proof(settings.proof), keySet: keySet, remote: remote)
+      maximumTokenBytes: settings.maximumTokenBytes, proof: Self.proof(settings.proof), keySet: keySet, remote: remote,
+      logout: Self.logoutRules(settings))
   }
 
   private static func proof(_ settings: ProofSettings) -> ProofRules {

@@ -10,13 +10,15 @@ import Upstream
 
 /// Makes a snapshot of a configuration: loads what it names, checks it, compiles it. Collects every error it meets, so
 /// that one look shows them all. Blocks on files and on names; for the control thread. What each part of a configuration becomes
-/// stands in a file of its own: `+Listeners`, `+Providers`, `+InternalToken`, `+Backends`, `+Routes`.
+/// stands in a file of its own: `+Listeners`, `+Providers`, `+InternalToken`, `+Backends`, `+Routes`, `+Revocation`.
 package final class SnapshotBuilder {
   let names: MetricNames
   let tickets: TicketKeyRing
   let workers: Int
   /// Nil where nothing is fetched: `gatehouse check`.
   let remoteKeys: RemoteKeySets?
+  /// Nil where no list is followed.
+  let revocation: RevocationFeeds?
   var diagnostics: [Diagnostic] = []
   /// What was published and signed until now: a new configuration is held against it.
   var history = KeyHistory()
@@ -30,7 +32,11 @@ package final class SnapshotBuilder {
   ///   - tickets: the session-ticket keys, shared by all snapshots.
   ///   - workers: limits are shared out among so many.
   ///   - remoteKeys: the key sets that are fetched.
-  package init(names: MetricNames, tickets: TicketKeyRing, workers: Int, remoteKeys: RemoteKeySets? = nil) {
+  ///   - revocation: the deny-lists that are followed.
+  package init(
+    names: MetricNames, tickets: TicketKeyRing, workers: Int, remoteKeys: RemoteKeySets? = nil, revocation: RevocationFeeds? = nil
+  ) {
+    self.revocation = revocation
     self.remoteKeys = remoteKeys
     self.names = names
     self.tickets = tickets
@@ -64,11 +70,12 @@ package final class SnapshotBuilder {
     let signing = keys.flatMap { signingPlan($0, configuration, backends) }
     let location = configuration.internalToken?.location ?? SourceLocation(file: "", line: 1, column: 1)
     let internalTokens = signing.flatMap { tokens($0, at: builtAt, location) } ?? .none
+    let revocation = revocationPlan(configuration.revocation)
     guard diagnostics.isEmpty else { return .rejected(diagnostics) }
     let routes = configuration.routes.enumerated().map { route($0.element, index: $0.offset, configuration) }
     let proxy = ProxySnapshot(
       generation: generation, routeTable: loaded.routes, routes: routes, backends: backends, providers: providers,
-      internalTokens: internalTokens,
+      internalTokens: internalTokens, revocations: revocation.list,
       tokenFields: configuration.backends.map {
         $0.internalToken?.header ?? configuration.internalToken?.header ?? "X-Internal-Token"
       },
@@ -77,10 +84,10 @@ package final class SnapshotBuilder {
       BuiltSnapshot(
         proxy: proxy, configuration: configuration, listeners: listeners, files: loaded.files, sha256: loaded.sha256,
         certificates: certificates,
-        namedEndpoints: backends.flatMap(\.endpoints).filter {
+        namedEndpoints: (backends.flatMap(\.endpoints) + revocation.endpoints).filter {
           SocketAddress(literal: $0.host, port: 0) == nil && !$0.host.isEmpty
         },
-        signing: signing, builtAt: builtAt, warnings: warnings))
+        signing: signing, builtAt: builtAt, warnings: warnings, revocation: revocation))
   }
 
   func refuse(_ location: SourceLocation, _ message: String) {

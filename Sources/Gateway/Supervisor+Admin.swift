@@ -24,9 +24,11 @@ extension Supervisor {
     case "/readyz":
       guard notReady.isEmpty else { return AdminResponse(503, "starting\n") }
       status.keysAvailable = remoteKeys.areAvailable
-      if let reason = status.unreadiness { return AdminResponse(503, reason + "\n") }
+      if let reason = status.unreadiness ?? revocation.unreadiness { return AdminResponse(503, reason + "\n") }
       return AdminResponse(200, "ready\n")
-    case "/metrics": return AdminResponse(200, MetricsRegistry.contentType, registry.render())
+    case "/metrics":
+      registry.setRevocationFeeds(revocation.samples)
+      return AdminResponse(200, MetricsRegistry.contentType, registry.render())
     case "/config":
       status.signingKeys = signing?.rows(at: SnapshotBuilder.now) ?? []
       return AdminResponse(200, "application/json", status.json)

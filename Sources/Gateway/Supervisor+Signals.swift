@@ -35,6 +35,7 @@ extension Supervisor {
         let changes = try openListeners(built, instead: current, workers: workers.count)
         for warning in built.warnings { logger.warning("\(warning)") }
         warnOfWhatNeedsARestart(built)
+        revocation.apply(built.revocation)
         arriving = built
         pendingInstalls = workers.count
         for (worker, listeners) in zip(workers, changes) { worker.post(.install(built.proxy, listeners: listeners)) }

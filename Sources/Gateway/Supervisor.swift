@@ -28,6 +28,7 @@ package final class Supervisor {
   let reports: Mailbox<Worker.Report>
   let names = NameRefresher()
   let remoteKeys: RemoteKeySets
+  let revocation: RevocationFeeds
   var builder: SnapshotBuilder
   var workers: [Worker] = []
   var current: BuiltSnapshot
@@ -57,10 +58,11 @@ package final class Supervisor {
 
   private init(
     path: String, first: BuiltSnapshot, builder: SnapshotBuilder, registry: MetricsRegistry, remoteKeys: RemoteKeySets,
-    onReady: @escaping () -> Void
+    revocation: RevocationFeeds, onReady: @escaping () -> Void
   ) throws(Errno) {
     self.path = path
     self.remoteKeys = remoteKeys
+    self.revocation = revocation
     self.builder = builder
     self.registry = registry
     self.onReady = onReady
@@ -125,15 +127,17 @@ package final class Supervisor {
     let registry = makeRegistry()
     let tickets = TicketKeyRing()
     let remoteKeys = RemoteKeySets(registry: registry)
+    let revocation = RevocationFeeds()
     // The number of workers is itself configured, and limits are shared out among them: read once to learn it.
-    let probe = SnapshotBuilder(names: registry.names, tickets: tickets, workers: 1, remoteKeys: remoteKeys)
+    let probe = SnapshotBuilder(names: registry.names, tickets: tickets, workers: 1, remoteKeys: remoteKeys, revocation: revocation)
     guard case .built(let first) = report(probe.build(path: path, generation: 1)) else { return .badConfiguration }
     let count = workerCount(first.configuration.process)
-    let builder = SnapshotBuilder(names: registry.names, tickets: tickets, workers: count, remoteKeys: remoteKeys)
+    let builder = SnapshotBuilder(names: registry.names, tickets: tickets, workers: count, remoteKeys: remoteKeys, revocation: revocation)
     guard case .built(let built) = report(builder.build(path: path, generation: 1)) else { return .badConfiguration }
     do throws(Errno) {
       let supervisor = try Supervisor(
-        path: path, first: built, builder: builder, registry: registry, remoteKeys: remoteKeys, onReady: onReady)
+        path: path, first: built, builder: builder, registry: registry, remoteKeys: remoteKeys, revocation: revocation,
+        onReady: onReady)
       return supervisor.serve(workers: count)
     } catch {
       FileHandle.standardError.write(Data("gatehouse: cannot start: \(error)\n".utf8))
@@ -160,6 +164,7 @@ package final class Supervisor {
       let changes = try openListeners(current, instead: nil, workers: count)
       try openAdmin(current)
       try startWorkers(changes)
+      try followRevocation(current)
     } catch {
       FileHandle.standardError.write(Data("\(error.diagnostic)\n".utf8))
       loop.closeAll()
@@ -170,6 +175,7 @@ package final class Supervisor {
     publish(current)
     while exit == nil { loop.turn() }
     remoteKeys.close()
+    revocation.close()
     loop.closeAll()
     removeSockets(of: current, keeping: nil)
     return exit ?? .done
@@ -207,6 +213,8 @@ package final class Supervisor {
       if pendingInstalls == 0 { completeReload(arriving) }
     case .unknownKey(let number, let remote, let hash):
       if !remoteKeys.unknownKey(remote, hash) { workers[number].post(.keysSettled(remote)) }
+    case .loggedOut(let number, let logout, let entries):
+      revocation.logOut(entries) { [unowned self] in workers[number].post(.logoutSettled(logout, isKept: $0)) }
     case .drained(let number):
       undrained.remove(number)
       if status.isDraining, undrained.isEmpty { exit = .done }

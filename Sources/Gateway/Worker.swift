@@ -18,6 +18,8 @@ package final class Worker: Sendable {
     case internalTokens(InternalTokens)
     /// What is denied from now on.
     case revocations(RevocationList)
+    /// What was told by `loggedOut` with this number is in force everywhere; `isKept`: and where it is to be kept.
+    case logoutSettled(UInt64, isKept: Bool)
     /// Stop accepting; end connections as their answers are out.
     case drain
     case stop
@@ -29,6 +31,8 @@ package final class Worker: Sendable {
     case installed(UInt64)
     /// A token names a key that its provider's set lacks: a hash of its `kid`. `keysSettled` answers.
     case unknownKey(Int, RemoteKeys, UInt64)
+    /// An identity provider has ended what the entries name; `logoutSettled` answers with the same number.
+    case loggedOut(Int, UInt64, [Revocation])
     /// No client is connected any more.
     case drained(Int)
     case failed(Int, Errno)
@@ -79,6 +83,7 @@ package final class Worker: Sendable {
     context.keyWaiting.ask = { [number] remote, kid in
       start.reports.post(.unknownKey(number, remote, kid.withUnsafeBufferPointer { TokenHash.process.hash($0) }))
     }
+    context.logouts.post = { [number] logout, entries in start.reports.post(.loggedOut(number, logout, entries)) }
     let listeners = WorkerListeners(context, log)
     try listeners.apply(start.listeners)
     context.onDrained = { [number] in start.reports.post(.drained(number)) }
@@ -96,6 +101,7 @@ package final class Worker: Sendable {
       case .keysSettled(let remote): context.keyWaiting.settled(remote)
       case .internalTokens(let tokens): context.install(tokens)
       case .revocations(let list): context.install(list)
+      case .logoutSettled(let number, let isKept): context.logouts.settled(number, isKept: isKept)
       case .drain: context.drain()
       case .stop: loop.stop()
       }

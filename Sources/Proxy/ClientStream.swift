@@ -97,11 +97,11 @@ package enum ClientStream {
     if case .http1(let connection) = self { connection.respondRedirect(to: location, exchange) }
   }
 
-  /// A 200 with content that the gateway itself has.
-  func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
+  /// Content that the gateway itself has.
+  func respondOwn(_ content: [UInt8], type: StaticString, status: UInt16 = 200, to exchange: Exchange) {
     switch self {
-    case .http1(let connection): connection.respondOwn(content, type: type, to: exchange)
-    case .http2(let stream): stream.respondOwn(content, type: type, to: exchange)
+    case .http1(let connection): connection.respondOwn(content, type: type, status: status, to: exchange)
+    case .http2(let stream): stream.respondOwn(content, type: type, status: status, to: exchange)
     }
   }
 

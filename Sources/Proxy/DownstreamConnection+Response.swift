@@ -103,10 +103,10 @@ extension DownstreamConnection {
   }
 
   /// A response that the gateway serves itself, with content of `type`.
-  func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
+  func respondOwn(_ content: [UInt8], type: StaticString, status: UInt16, to exchange: Exchange) {
     output.borrow(from: buffers)
     ErrorResponder.writeHead(
-      ofType: type, contentLength: content.count, persistence: persistence(exchange), now: worker.seconds, to: &output)
+      status, ofType: type, contentLength: content.count, persistence: persistence(exchange), now: worker.seconds, to: &output)
     output.append("\r\n")
     if exchange.head.method != .head { output.append(content) }
   }

@@ -29,12 +29,12 @@ package enum ErrorResponder {
     finish("application/problem+json", count, persistence, to: &out)
   }
 
-  /// Writes status 200 and fields for content that the gateway itself has.
+  /// Writes status and fields for content that the gateway itself has.
   static func writeHead<Output: FieldOutput & ~Copyable>(
-    ofType type: StaticString, contentLength count: Int, persistence: ResponseFields.Persistence, now: Int64,
+    _ status: UInt16, ofType type: StaticString, contentLength count: Int, persistence: ResponseFields.Persistence, now: Int64,
     to out: inout Output
   ) {
-    out.status(200)
+    out.status(status)
     ResponseFields.date(now, to: &out)
     finish(type, count, persistence, to: &out)
   }

@@ -19,6 +19,7 @@ extension Exchange {
     if case .http2? = client, let error = readCall() { return refuse(error) }
     if let client, case .plaintext(.redirects(let port)) = client.connection.context.security { return redirect(client, port) }
     if let client, client.connection.context.servesKeys { return serveKeys(client, snapshot) }
+    if let client, client.connection.context.servesLogout { return beginLogout(client) }
     enter(snapshot, mayWait: true)
   }
 
@@ -48,7 +49,7 @@ extension Exchange {
     if route.providers != 0 {
       if let refusal = addInternalToken(route, snapshot) { return refuse(refusal) }
     }
-    if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: route.endsAtExpiry) }
+    if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: token != nil) }
     if route.endsAtExpiry, let token { watchExpiry(of: token) }
     startTimer()
     askForConnection()
@@ -63,7 +64,7 @@ extension Exchange {
     case waits
   }
 
-  private func waitForKeys(_ remote: RemoteKeys, _ kid: [UInt8]) -> Bool {
+  func waitForKeys(_ remote: RemoteKeys, _ kid: [UInt8]) -> Bool {
     let now = worker.loop.now
     guard worker.keyWaiting.wait(self, for: remote, kid: kid, now: now) else { return false }
     responseDeadline = now &+ KeyWaiting.patience
@@ -78,6 +79,7 @@ extension Exchange {
     armClient()
     // A reload in between has other providers, by other numbers: what is decided is decided by one snapshot.
     snapshot = worker.snapshot
+    if logout != nil { return decideLogout(mayWait: false) }
     rewrittenPath.removeAll()
     pathIsRewritten = false
     enter(worker.snapshot, mayWait: false)

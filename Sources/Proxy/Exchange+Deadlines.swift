@@ -35,6 +35,10 @@ extension Exchange {
       worker.keyWaiting.forget(self)
       return keysSettled()
     }
+    if let logout, logout.number > 0 {
+      worker.logouts.forget(logout.number)
+      return logoutSettled(isKept: false)
+    }
     if let ending = tunnel?.ending { return interrupt(ending) }
     guard expiry == 0 || worker.loop.now < expiry else { return expire() }
     interrupt(.upstreamTimeout)

@@ -99,6 +99,7 @@ extension Exchange {
   /// A run of the request's content.
   func requestContent(_ content: UnsafeBufferPointer<UInt8>) {
     bytesIn &+= UInt64(content.count)
+    if logout != nil { return logoutContent(content) }
     guard let route, let upstream else { return }
     if state.isTunnel { return tunnelContent(content, upstream) }
     if bytesIn > route.bodyMaximum { return interrupt(.bodyTooLarge) }
@@ -126,6 +127,7 @@ extension Exchange {
     // A client that ends its side before it was answered has not understood what it asked for.
     if state.isTunnel, !state.isOpenTunnel { return interrupt(.badRequest) }
     state.requestEnded()
+    if logout != nil { return decideLogout(mayWait: true) }
     guard let upstream else { return }
     if state.isTunnel { return upstream.tunnelEnded() }
     upstream.requestEnded(isChunked: isChunked, hadTrailers: requestHasTrailers)

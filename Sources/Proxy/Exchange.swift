@@ -53,6 +53,8 @@ package final class Exchange: UpstreamClient {
   var isGRPC = false
   /// The key set that the request waits for, while it does.
   var awaitedKeys: RemoteKeys?
+  /// On a listener that takes logouts.
+  var logout: Logout?
   /// The WebSocket that this request opens or has become, if it does.
   var tunnel: Tunnel?
 
@@ -113,6 +115,7 @@ package final class Exchange: UpstreamClient {
     isRecorded = false
     isGRPC = false
     tunnel = nil
+    logout = nil
     responseDeadline = 0
     callDeadline = 0
     expiry = 0
@@ -198,11 +201,15 @@ package final class Exchange: UpstreamClient {
   /// The value of `Allow` for a request that got 405. Cold.
   func allowedMethods() -> [UInt8] {
     guard let snapshot else { return [] }
+    if client?.connection.context.servesLogout == true { return Array("POST".utf8) }
     return snapshot.proxy.routeTable.allow(host: slice(head.authority), path: path, headers: head.fields, bytes: bytes)
   }
 
   /// Whether content from the client has somewhere to go now.
-  package var takesContent: Bool { state.takesContent && !(upstream?.isCongested ?? false) }
+  package var takesContent: Bool {
+    if logout != nil { return !state.isOver }
+    return state.takesContent && !(upstream?.isCongested ?? false)
+  }
 
   // MARK: Ends
 
@@ -284,6 +291,7 @@ package final class Exchange: UpstreamClient {
     guard !isRecorded else { return }
     isRecorded = true
     if awaitedKeys != nil { worker.keyWaiting.forget(self) }
+    if let logout, logout.number > 0 { worker.logouts.forget(logout.number) }
     record()
     client = nil
     worker.giveBack(self)

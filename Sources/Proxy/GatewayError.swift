@@ -8,7 +8,7 @@ import Upstream
 /// The code is the stable word for it, in the answer, the access log and the metric. The raw value indexes the metric's
 /// names and means nothing else.
 package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
-  case badRequest, badPath, badHost, badFraming, versionNotSupported
+  case badRequest, badPath, badHost, badFraming, versionNotSupported, logoutRefused
   case tokenMissing, tokenAmbiguous, tokenMalformed, tokenAlgorithm, tokenKeyUnknown, tokenSignature, tokenExpired
   case tokenNotYetValid, tokenIssuer, tokenAudience, tokenType, tokenClaims, tokenRevoked, tokenTooLarge
   case tokenBinding, proofMissing, proofInvalid, proofReplayed, proofNonce
@@ -31,6 +31,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .badHost: ("bad_host", 400, "The host is missing, repeated or malformed.")
     case .badFraming: ("bad_framing", 400, "Where the request ends is not clear.")
     case .versionNotSupported: ("version_not_supported", 505, "This version of HTTP is not served here.")
+    case .logoutRefused: ("logout_refused", 400, "The logout token does not hold.")
     case .tokenMissing: ("token_missing", 401, "An access token is required.")
     case .tokenAmbiguous: ("token_ambiguous", 401, "The request carries more than one access token.")
     case .tokenMalformed: ("token_malformed", 401, "The access token is not a well-formed JWT.")

@@ -225,12 +225,12 @@ package final class HTTP2ClientStream {
     }
   }
 
-  func respondOwn(_ content: [UInt8], type: StaticString, to exchange: Exchange) {
+  func respondOwn(_ content: [UInt8], type: StaticString, status: UInt16, to exchange: Exchange) {
     guard let stream else { return }
     let now = connection.worker.seconds
     let isHead = exchange.head.method == .head
     edge.session.respond(stream, endStream: isHead) {
-      ErrorResponder.writeHead(ofType: type, contentLength: content.count, persistence: .implied, now: now, to: &$0)
+      ErrorResponder.writeHead(status, ofType: type, contentLength: content.count, persistence: .implied, now: now, to: &$0)
     }
     content.withUnsafeBufferPointer { finish($0, isHead) }
   }

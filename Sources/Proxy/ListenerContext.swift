@@ -38,12 +38,16 @@ package final class ListenerContext: Sendable {
   package let trusted: [(high: UInt64, low: UInt64, prefixLength: Int)]
   /// Answers `/.well-known/jwks.json` with the internal token's public keys, and nothing else.
   package let servesKeys: Bool
+  /// Takes logout tokens at `/backchannel-logout`, and does nothing else.
+  package let servesLogout: Bool
 
   package init(
     name: String, security: Security, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int, streams: Int, connectionLimit: Int,
     perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int, bodyTimeout: Int,
-    trusted: [(high: UInt64, low: UInt64, prefixLength: Int)], servesKeys: Bool
+    trusted: [(high: UInt64, low: UInt64, prefixLength: Int)], servesKeys: Bool,
+    servesLogout: Bool = false
   ) {
+    self.servesLogout = servesLogout
     self.name = name
     self.security = security
     self.expectsProxyHeader = expectsProxyHeader

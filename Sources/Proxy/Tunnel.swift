@@ -4,7 +4,7 @@ import Upstream
 import WebSocket
 
 /// A WebSocket from its handshake to its end, as the exchange that carries it knows it. Its bytes are the two ends' own affair;
-/// frames are followed only where a route may want to end it from outside.
+/// frames are followed only where the gateway may want to end it: where a token has let it in, which may expire or be revoked.
 struct Tunnel {
   /// `Sec-WebSocket-Key` towards the backend: the client's own, or ours where its protocol has none.
   let key: [UInt8]

@@ -18,6 +18,7 @@ package final class WorkerContext {
   package let metrics: WorkerMetrics
   package let verifier: AccessTokenVerifier
   package let keyWaiting = KeyWaiting()
+  package let logouts = LogoutDesk()
   let proofs = DPoPProof()
   package private(set) var snapshot: WorkerSnapshot
   /// No new connections, and each answer is the last of its connection.

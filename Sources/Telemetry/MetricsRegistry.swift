@@ -15,6 +15,7 @@ package final class MetricsRegistry: Sendable {
     var reloads: [UInt64] = [0, 0]
     var refreshes: [[Int]: UInt64] = [:]
     var certificates: [String: Int64] = [:]
+    var revocationFeeds: [RevocationFeedSample] = []
   }
 
   package let names: MetricNames
@@ -51,6 +52,9 @@ package final class MetricsRegistry: Sendable {
     state.withLock { $0.certificates = ends }
   }
 
+  /// Replaces what is told of the deny-lists.
+  package func setRevocationFeeds(_ feeds: [RevocationFeedSample]) { state.withLock { $0.revocationFeeds = feeds } }
+
   // MARK: Read by the admin server
 
   /// Everything in Prometheus's text format, `contentType`.
@@ -61,6 +65,7 @@ package final class MetricsRegistry: Sendable {
     renderDurations(state.workers, &text)
     renderWorkerGauges(state.workers, &text)
     renderControl(state, &text)
+    RevocationFeedSample.render(state.revocationFeeds, &text)
     renderProcess(&text)
     return text.bytes
   }

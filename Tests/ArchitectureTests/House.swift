@@ -32,7 +32,7 @@ enum House {
     // The process.
     room("Configuration", "Routing", "JSON", "Bytes", "HTTP", "COpenSSL", "Yams", dataPlane: false),
     room(
-      "Gateway", "Proxy", "Configuration", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS",
+      "Gateway", "Proxy", "Configuration", "Redis", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS",
       "Reactor",
       "JSON", "Bytes", "COpenSSL", "CLinux", "Logging", dataPlane: false),
     room("Development", "Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux", dataPlane: false),

@@ -7,7 +7,7 @@ import Upstream
 struct GatewayErrorTests {
   /// The codes of the contract, with their statuses.
   private static let contract: [(status: Int, codes: [String])] = [
-    (400, ["bad_request", "bad_path", "bad_host", "bad_framing"]),
+    (400, ["bad_request", "bad_path", "bad_host", "bad_framing", "logout_refused"]),
     (
       401,
       [

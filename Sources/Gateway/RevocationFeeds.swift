@@ -1,0 +1,224 @@
+import Configuration
+import Foundation
+import Logging
+import Reactor
+import Redis
+import Telemetry
+import Tokens
+
+/// The deny-lists that are followed, all feeds together. On the control thread.
+///
+/// A feed whose row is the same goes on over a reload; another of the same name begins with what the one before it knew.
+package final class RevocationFeeds {
+  private struct Followed {
+    let number: Int
+    let feed: RevocationFeed
+  }
+
+  private struct Done: Sendable {
+    let number: Int
+    let work: RevocationFeed.Work
+  }
+
+  private var followed: [Followed] = []
+  /// What identity providers have ended. In memory, for as long as the process lives.
+  private(set) var logouts = RevocationLayers()
+  private var store: (feed: RevocationFeed, writer: RedisWriter)?
+  private var loop: EventLoop?
+  private var log: (Logger.Level, String) -> Void = { _, _ in }
+  private var publishList: (RevocationList) -> Void = { _ in }
+  private var finished: Mailbox<Done>?
+  private var lastNumber = 0
+  /// By name: counters go on when a feed is replaced.
+  private var updates: [String: RevocationUpdates] = [:]
+  /// Files that were read for a configuration that is not in force yet.
+  private var images: [String: RevocationImage] = [:]
+
+  private var ticker: ControlTimer?
+  private var pruneAt: UInt64 = 0
+  private var publisher: ControlTimer?
+  private var publishedAt: UInt64 = 0
+  private var isPublishDue = false
+
+  /// Milliseconds between two looks at files and clocks.
+  private static let period = 200
+  /// Milliseconds between two lists: what comes faster goes together, so that a thousand entries are not a thousand lists.
+  private static let pause: UInt64 = 20
+  private static let prunePeriod: UInt64 = 60_000
+
+  package init() {}
+
+  func feed(named name: String) -> RevocationFeed? { followed.first { $0.feed.name == name }?.feed }
+
+  /// For a configuration that is being built: `path` as it is now, read only if it has changed since it was last asked for.
+  func image(of path: String) throws(RevocationImage.Failure) -> RevocationImage {
+    if let known = images[path], !known.isFresh {
+      let found = try RevocationImage.Signature.look(path)
+      if found == known.signature { return known }
+    }
+    let image = try RevocationImage.read(path)
+    images[path] = image
+    return image
+  }
+
+  // MARK: Life
+
+  func start(
+    _ plan: RevocationPlan, loop: EventLoop, log: @escaping (Logger.Level, String) -> Void,
+    publish: @escaping (RevocationList) -> Void
+  ) throws(Errno) {
+    self.loop = loop
+    self.log = log
+    publishList = publish
+    let mailbox = try Mailbox<Done>()
+    try mailbox.attach(to: loop) { [unowned self] done in
+      followed.first { $0.number == done.number }?.feed.finished(done.work)
+    }
+    finished = mailbox
+    ticker = try ControlTimer(loop: loop) { [unowned self] in tick() }
+    publisher = try ControlTimer(loop: loop) { [unowned self] in publishIfDue() }
+    apply(plan)
+  }
+
+  /// The plan's configuration comes into force: its list is on its way to the workers with it.
+  func apply(_ plan: RevocationPlan) {
+    guard let loop else { return }
+    images = [:]
+    var before = followed
+    followed = []
+    for row in plan.feeds {
+      let index = before.firstIndex {
+        RevocationFeed.identity($0.feed.settings) == RevocationFeed.identity(row.settings)
+          && $0.feed.name == row.settings.name.value
+      }
+      if let index {
+        let kept = before.remove(at: index)
+        kept.feed.adopt(row)
+        followed.append(kept)
+      } else {
+        followed.append(follow(row, loop))
+      }
+    }
+    for old in before {
+      updates[old.feed.name] = old.feed.updates
+      old.feed.stop()
+    }
+    for new in followed where new.number > lastStarted { new.feed.start() }
+    lastStarted = lastNumber
+    keepLogouts(plan)
+    if !followed.isEmpty || !logouts.isEmpty { tick() }
+  }
+
+  private var lastStarted = 0
+
+  /// Where logouts are kept from here on; what could not be written to another place yet is written there.
+  private func keepLogouts(_ plan: RevocationPlan) {
+    let next = plan.logoutStore.map { followed[$0].feed }
+    guard next !== store?.feed else { return }
+    let rest = store?.writer.stop() ?? []
+    store = next.flatMap { feed in feed.makeWriter().map { (feed, $0) } }
+    for entry in rest { store?.writer.write(entry.text, endsAt: entry.endsAt) { _ in } }
+  }
+
+  // MARK: Logouts
+
+  /// An identity provider has ended what `entries` name. `completion`, called once, hears whether that is kept where it is to be.
+  func logOut(_ entries: [Revocation], _ completion: @escaping (Bool) -> Void) {
+    guard logouts.count < RevocationTable.maximumEntries else {
+      log(.error, "more than \(RevocationTable.maximumEntries) logouts are in force: one was refused")
+      return completion(false)
+    }
+    logouts.add(entries, now: Int64(Clock.realNanoseconds() / 1_000_000_000))
+    changed()
+    if ticker?.isOpen == true { ticker?.setDeadline(Self.period) }
+    guard let store else { return completion(true) }
+    var (missing, allKept) = (entries.count, true)
+    for entry in entries {
+      store.writer.write(String(decoding: entry.text, as: UTF8.self), endsAt: entry.until) { isKept in
+        missing -= 1
+        allKept = allKept && isKept
+        if missing == 0 { completion(allKept) }
+      }
+    }
+  }
+
+  private func follow(_ row: RevocationPlan.Feed, _ loop: EventLoop) -> Followed {
+    lastNumber += 1
+    let number = lastNumber
+    let known = feed(named: row.settings.name.value)?.updates ?? updates[row.settings.name.value]
+    let feed = RevocationFeed(
+      row, updates: known ?? RevocationUpdates(), loop: loop, log: log, changed: { [unowned self] in changed() },
+      work: { [unowned self] body in
+        guard let finished else { return }
+        Thread.detachNewThread { finished.post(Done(number: number, work: body())) }
+      })
+    return Followed(number: number, feed: feed)
+  }
+
+  func close() {
+    _ = store?.writer.stop()
+    store = nil
+    for one in followed { one.feed.stop() }
+    followed = []
+    ticker?.close()
+    publisher?.close()
+  }
+
+  private func tick() {
+    let now = Clock.milliseconds
+    for one in followed { one.feed.tick(now: now) }
+    if now >= pruneAt {
+      pruneAt = now + Self.prunePeriod
+      for one in followed { one.feed.prune() }
+      let seconds = Int64(Clock.realNanoseconds() / 1_000_000_000)
+      if logouts.firstEnd <= seconds { logouts = RevocationLayers(logouts.merged(now: seconds)) }
+    }
+    // Nothing is looked at where there is nothing.
+    ticker?.setDeadline(followed.isEmpty && logouts.isEmpty ? 0 : Self.period)
+  }
+
+  // MARK: The list
+
+  /// - Parameter now: ms of the monotonic clock.
+  static func list(
+    _ feeds: [(settings: RevocationFeedSettings, state: RevocationState)], logouts: RevocationLayers, now: UInt64
+  ) -> RevocationList {
+    RevocationList(
+      feeds.flatMap(\.state.tables) + logouts.tables,
+      refusesEverything: feeds.contains { $0.settings.failsClosed && $0.state.isStale($0.settings, now: now) })
+  }
+
+  private func changed() {
+    guard !isPublishDue else { return }
+    isPublishDue = true
+    let now = Clock.milliseconds
+    // The first goes at once, in the turn that brought it; those behind it wait for each other.
+    if now >= publishedAt + Self.pause { publishIfDue() } else { publisher?.setDeadline(Int(publishedAt + Self.pause - now)) }
+  }
+
+  private func publishIfDue() {
+    guard isPublishDue else { return }
+    isPublishDue = false
+    publishedAt = Clock.milliseconds
+    publishList(Self.list(followed.map { ($0.feed.settings, $0.feed.state) }, logouts: logouts, now: publishedAt))
+  }
+
+  // MARK: What is told of them
+
+  /// Why requests with tokens are refused at present, if they are.
+  var unreadiness: String? {
+    let now = Clock.milliseconds
+    let stale = followed.first { $0.feed.settings.failsClosed && $0.feed.state.isStale($0.feed.settings, now: now) }
+    return stale.map { "the revocation feed \($0.feed.name) is out of date" }
+  }
+
+  var samples: [RevocationFeedSample] {
+    let now = Clock.milliseconds
+    return followed.map { one in
+      let state = one.feed.state
+      return RevocationFeedSample(
+        feed: one.feed.name, entries: state.entries, age: state.goodAt.map { Double(now - min(now, $0)) / 1000 } ?? .infinity,
+        isStale: state.isStale(one.feed.settings, now: now), updates: one.feed.updates)
+    }
+  }
+}
