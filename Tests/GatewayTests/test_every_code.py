@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 # Cannot be had from outside: a signature that OpenSSL fails to make.
 UNREACHABLE = {"internal_error"}
 # Names that the contract keeps for features; nothing answers with them until those are configured somewhere.
-RESERVED = {"policy_denied", "token_revoked", "revocation_unavailable"}
+RESERVED = {"policy_denied"}
 
 
 def documented():
