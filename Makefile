@@ -28,7 +28,7 @@ test:                   ## unit and end-to-end tests, guards, fuzz and sanitizer
 	@Tests/install build test
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/all
 
-bench: build            ## CPU per request against nginx and HAProxy
+bench: build            ## CPU and memory beside nginx, nghttpx and HAProxy, with a picture
 	@Tests/install bench
 	@Tests/Benchmarks/run $(ARGS)
 

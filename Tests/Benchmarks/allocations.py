@@ -3,6 +3,7 @@
 `count_allocations.c` is loaded into the gateway and counts every call that allocates, by its chain of callers, between two marks. A
 call is a library's own when OpenSSL or nghttp2 made it; everything else is ours, Swift's runtime and what we ask of libc included.
 """
+
 import bisect
 import mmap
 import re
@@ -32,6 +33,7 @@ def interposer(directory):
 @dataclass(frozen=True)
 class Chain:
     """Callers, innermost first, as (object, address in it), and how often they allocated on one thread."""
+
     thread: int
     calls: int
     size: int
@@ -68,7 +70,9 @@ class AllocationCounter:
         objects = Objects(pid)
         chains = []
         for slot in range(SLOTS):
-            used, calls, size, thread, *callers = struct.unpack_from(f"={SLOT_WORDS}Q", self.memory, 8 * (HEADER_WORDS + slot * SLOT_WORDS))
+            used, calls, size, thread, *callers = struct.unpack_from(
+                f"={SLOT_WORDS}Q", self.memory, 8 * (HEADER_WORDS + slot * SLOT_WORDS)
+            )
             if used:
                 chains.append(Chain(thread, calls, size, tuple(objects.place(address) for address in callers if address)))
         return chains
@@ -99,9 +103,14 @@ class Symbols:
     """Names of the functions of one binary, Swift's made readable."""
 
     def __init__(self, binary):
-        lines = subprocess.run(["nm", "--defined-only", "--numeric-sort", binary], capture_output=True, text=True, check=True).stdout
-        pairs = [(int(fields[0], 16), fields[2]) for fields in (line.split() for line in lines.splitlines())
-                 if len(fields) == 3 and fields[1] in "tTwW"]
+        lines = subprocess.run(
+            ["nm", "--defined-only", "--numeric-sort", binary], capture_output=True, text=True, check=True
+        ).stdout
+        pairs = [
+            (int(fields[0], 16), fields[2])
+            for fields in (line.split() for line in lines.splitlines())
+            if len(fields) == 3 and fields[1] in "tTwW"
+        ]
         self.addresses, self.names = [a for a, _ in pairs], [n for _, n in pairs]
 
     def name(self, offset):

@@ -1,177 +1,126 @@
-"""Runs every work with every peer in turn, several rounds, and prints medians. See `run` for its use.
+"""Runs every work with every peer in turn, several rounds, and reports medians. See `run` for its use.
 
-What counts is CPU time of the proxy per request, and its ratio to nginx in the same run: rates depend on who else uses the
-machine, and ratios between runs mean nothing.
+What counts is CPU time of the proxy per request, and its ratio to a peer in the same run: rates depend on who else uses the
+machine, and ratios between runs mean nothing. So peers take turns within a round, and rounds follow each other.
 """
+
 import argparse
 import json
 import os
-import platform
-import re
-import shutil
+import signal
 import statistics
-import subprocess
+import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from fixture import GATEHOUSE, HERE, ROOT, Fixture
-from process import Pinned
+import peers as proxies
+import report
+from fixture import ROOT, Fixture, progress
+from loads import LOAD_CORE
+from plot import plot
+from works import WORKS
 
-from harness.waiting import free_port
-
-PROXY_CORE, LOAD_CORE = 0, 1
-PATH = os.environ["PATH"] + ":/usr/sbin"
-
-
-@dataclass
-class Result:
-    rate: float
-    requests: int
-    failed: int = 0
-    median: float = 0
-    slowest: float = 0
+OUT = ROOT / ".build-bench"
 
 
-def program(name):
-    return shutil.which(name, path=PATH) or raise_missing(name)
+def options():
+    parser = argparse.ArgumentParser(
+        prog="Tests/Benchmarks/run", description="Gatehouse beside nginx, nghttpx and HAProxy on this machine."
+    )
+    parser.add_argument("--work", default=",".join(work.name for work in WORKS), help="some of %(default)s")
+    parser.add_argument("--peers", default=",".join(proxies.default_peers()), help="some of %(default)s; envoy, if ENVOY names it")
+    parser.add_argument("--rounds", type=int, default=5, help="each measurement is repeated so often (5)")
+    parser.add_argument("--seconds", type=int, default=4, help="of load for each measurement (4)")
+    parser.add_argument("--most-tokens", type=int, default=1_000_000, help="for the work `tokens` (1000000)")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of a second each, a tenth of the sizes: does everything run?"
+    )
+    parser.add_argument("--json", default=str(OUT / "results.json"), help="where the numbers go (%(default)s)")
+    parser.add_argument("--plot", default=str(OUT / "results.svg"), help="where the plot goes (%(default)s)")
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.rounds, chosen.seconds, chosen.most_tokens = 1, 1, min(chosen.most_tokens, 10_000)
+    return chosen
 
 
-def raise_missing(name):
-    raise SystemExit(f"{name} is not installed; `make bench` installs what this needs on Debian")
+def chosen_works(chosen):
+    known = {work.name: work for work in WORKS}
+    names = chosen.work.split(",")
+    if unknown := set(names) - set(known):
+        raise SystemExit(f"no work {', '.join(sorted(unknown))}: {', '.join(known)}")
+    if unknown := set(chosen.peers.split(",")) - set(proxies.ALL):
+        raise SystemExit(f"no peer {', '.join(sorted(unknown))}: {', '.join(proxies.ALL)}")
+    return [known[name] for name in names]
 
 
-def wrk(port, seconds, tokens, once=False, connections=32):
-    out = subprocess.run(
-        ["taskset", "-c", str(LOAD_CORE), program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s",
-         str(HERE / "tokens.lua"), f"https://127.0.0.1:{port}/"],
-        capture_output=True, text=True, env=dict(os.environ, TOKENS=str(tokens), ONCE="1" if once else "0")).stdout
-
-    def percentile(q):
-        value, unit = re.search(rf"{q}%\s+([\d.]+)(us|ms|s)", out).groups()
-        return float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
-
-    failed = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", out)))
-    if errors := re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out):
-        failed += sum(map(int, errors.groups()))
-    return Result(float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), int(re.search(r"(\d+) requests in", out).group(1)),
-                  failed, percentile(50), percentile(99))
+def turns(work, chosen):
+    """Who does what, in the order of one round."""
+    for variant in work.variants:
+        if work.name == "tokens" and variant > chosen.most_tokens or chosen.quick and work.name == "routes" and variant > 1_000:
+            continue
+        for peer in work.peers:
+            if peer in chosen.peers.split(",") and variant not in work.cannot.get(peer, ()):
+                yield variant, peer
 
 
-def hot(port, seconds, fixture):
-    """One token again and again on 32 connections."""
-    return wrk(port, seconds, fixture.one_token)
+def median(rounds):
+    """Of each number; what failed is added up."""
+    numbers = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+    if "failed" in numbers:
+        numbers["failed"] = sum(one["failed"] for one in rounds)
+    if "cpu" in numbers:
+        values = [one["cpu"] for one in rounds]
+        numbers["spread"] = 100 * (max(values) - min(values)) / numbers["cpu"] if numbers["cpu"] else 0
+    return {**numbers, "rounds": len(rounds)}
 
 
-def cold(port, seconds, fixture):
-    """Every token once: nothing to look up. wrk waits out its time when the tokens run out, so there is no rate then."""
-    result = wrk(port, seconds, fixture.many_tokens, once=True)
-    if result.requests > fixture.token_count - 64:  # those in flight at the end are not counted
-        result.rate = float("nan")
-    return result
-
-
-def handshake(port, seconds, fixture):
-    """A full TLS handshake each, none resumed."""
-    out = subprocess.run(["taskset", "-c", str(LOAD_CORE), program("openssl"), "s_time", "-connect", f"127.0.0.1:{port}", "-new",
-                          "-time", str(seconds)], capture_output=True, text=True).stdout
-    count, real = map(int, re.search(r"(\d+) connections in (\d+) real seconds", out).groups())
-    return Result(count / real, count)
-
-
-WORKS = {"hot": hot, "cold": cold, "handshake": handshake}
-
-
-def commands(fixture, port):
-    return {
-        "nginx": lambda: [program("nginx"), "-p", fixture.directory, "-c", fixture.render("nginx.conf", port)],
-        "haproxy": lambda: [program("haproxy"), "-db", "-f", fixture.render("haproxy.cfg", port)],
-        "gatehouse": lambda: [GATEHOUSE, "run", "--config", fixture.gatehouse(port)],
-    }
-
-
-def measure(work, peer, fixture, seconds):
-    """One round: CPU per request (user, system) in µs, with the result of the load and the memory at its end."""
-    port = free_port()
-    with Pinned(commands(fixture, port)[peer](), port, PROXY_CORE, fixture.directory / f"{peer}.log") as proxy:
-        time.sleep(0.3)
-        if work == "hot":
-            WORKS[work](port, 1, fixture)
-        user, system = proxy.cpu
-        result = WORKS[work](port, seconds, fixture)
-        now_user, now_system = proxy.cpu
-        return {"rate": result.rate, "user": (now_user - user) / result.requests * 1e6,
-                "system": (now_system - system) / result.requests * 1e6, "p50": result.median, "p99": result.slowest,
-                "resident": proxy.resident, "failed": result.failed}
-
-
-def version(*command):
-    try:
-        out = subprocess.run(command, capture_output=True, text=True)
-        return (out.stdout + out.stderr).strip().splitlines()[0]
-    except (OSError, IndexError):
-        return "?"
-
-
-def surroundings(peers):
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-                 platform.machine())
-    lines = [f"{model}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {os.getloadavg()[0]:.1f}", version("openssl", "version")]
-    versions = {"nginx": ("nginx", "-v"), "haproxy": ("haproxy", "-v"), "gatehouse": (str(GATEHOUSE), "--version")}
-    for peer in peers:
-        name, flag = versions[peer]
-        lines.append(f"{peer}: {version(shutil.which(name, path=PATH) or name, flag)}")
-    lines.append("commit " + version("git", "-C", str(ROOT), "describe", "--always", "--dirty"))
-    return lines
-
-
-def table(rows, peers):
-    print(f"\n{'work':10} {'peer':10} {'CPU µs/req':>10} {'user':>7} {'system':>7} {'ratio':>6} {'req/s':>8} {'p50 ms':>7} {'p99 ms':>7} {'RSS MiB':>8} {'failed':>6}")
-    summary = {}
-    for (work, peer), rounds in rows.items():
-        median = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        median["cpu"] = statistics.median(one["user"] + one["system"] for one in rounds)
-        median["failed"] = sum(one["failed"] for one in rounds)
-        summary[f"{work}/{peer}"] = median
-    for name, one in summary.items():
-        work, peer = name.split("/")
-        base = summary.get(f"{work}/nginx")
-        ratio = f"{one['cpu'] / base['cpu']:.2f}" if base else "-"
-        print(f"{work:10} {peer:10} {one['cpu']:10.1f} {one['user']:7.1f} {one['system']:7.1f} {ratio:>6} {one['rate']:8.0f} "
-              f"{one['p50']:7.2f} {one['p99']:7.2f} {one['resident']:8.1f} {one['failed']:6d}")
-    print("\nratio: CPU per request against nginx in the same run. nginx checks no token and mints none.")
-    return summary
+def run(works, chosen, fixture, results):
+    started = time.monotonic()
+    with proxies.backend(fixture):
+        for work in works:
+            taken = {}
+            for number in range(min(chosen.rounds, work.rounds)):
+                for variant, peer in turns(work, chosen):
+                    progress(f"{work.name} {variant} {peer}, round {number + 1}")
+                    one = work.measure(peer, variant, fixture, chosen.seconds)
+                    taken.setdefault((str(variant), peer), []).append(one)
+                    results[work.name] = [{"variant": v, "peer": p, **median(r)} for (v, p), r in taken.items()]
+            progress("")
+            done = "; ".join(report.in_short(row) for row in results.get(work.name, ()))
+            print(f"[{time.monotonic() - started:4.0f}s] {work.name}: {done}", flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Gatehouse beside nginx and HAProxy on this machine.")
-    parser.add_argument("--work", default="hot,cold,handshake")
-    parser.add_argument("--peers", default="nginx,haproxy,gatehouse")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=8)
-    parser.add_argument("--tokens", type=int, default=20_000)
-    parser.add_argument("--json", help="write the medians here as well")
-    options = parser.parse_args()
-    works, peers = options.work.split(","), options.peers.split(",")
+    chosen = options()
+    works = chosen_works(chosen)
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")
-    for line in surroundings(peers):
-        print(line)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    about = report.surroundings(chosen)
+    print(report.as_text(about))
+    os.sched_setaffinity(0, {LOAD_CORE})  # we are part of the load
+    results, interrupted = {}, False
     with tempfile.TemporaryDirectory(prefix="gatehouse-benchmark-") as directory:
         os.chmod(directory, 0o755)
-        fixture = Fixture(directory, options.tokens)
-        rows = {}
-        with Pinned([program("nginx"), "-p", directory, "-c", fixture.render("backend.conf")], fixture.backend_port, LOAD_CORE, fixture.directory / "backend.log"):
-            for work in works:
-                for number in range(options.rounds):
-                    for peer in peers:
-                        one = measure(work, peer, fixture, options.seconds)
-                        rows.setdefault((work, peer), []).append(one)
-                        print(f"  {work} {peer} round {number + 1}: {one['user'] + one['system']:.1f} µs", flush=True)
-    summary = table(rows, peers)
-    if options.json:
-        Path(options.json).write_text(json.dumps(summary, indent=1))
+        try:
+            run(works, chosen, Fixture(directory), results)
+        except KeyboardInterrupt:
+            interrupted = True
+    if results:
+        goals = report.goals(results)
+        print(report.tables(results, works), report.goals_as_text(goals), sep="\n")
+        for path, text in (
+            (chosen.json, json.dumps({"about": about, "results": results, "goals": goals}, indent=1)),
+            (chosen.plot, plot(results, about)),
+        ):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(text)
+        print(f"\nnumbers: {chosen.json}\nplot:    {chosen.plot}")
+    if interrupted:
+        print("interrupted; what is above is what was done until then", file=sys.stderr)
+        raise SystemExit(130)
 
 
 if __name__ == "__main__":

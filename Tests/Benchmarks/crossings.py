@@ -3,6 +3,7 @@
 A guard counts what a warm request costs, so nothing may depend on how fast the machine is at the moment: one connection, the next
 request only after the answer, and on HTTP/2 the requests of one round in one TLS record.
 """
+
 from dataclasses import dataclass
 
 import hpack
@@ -61,22 +62,33 @@ class WarmHTTP2:
     def __init__(self, port, ca, token, streams, timeout=120):
         self.client = RawClient(port, ca, timeout=timeout, alpn=("h2",))
         assert self.client.socket.selected_alpn_protocol() == "h2"
-        self.fields = [(":method", "GET"), (":scheme", "https"), (":authority", AUTHORITY), (":path", PATH),
-                       ("authorization", f"Bearer {token}")]
+        self.fields = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", AUTHORITY),
+            (":path", PATH),
+            ("authorization", f"Bearer {token}"),
+        ]
         self.streams, self.next, self.buffer = streams, 1, bytearray()
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         # One window for everything that will ever come: its updates would be work that is not the requests'.
-        self.client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0, settings={}).serialize()
-                         + WindowUpdateFrame(0, window_increment=(1 << 31) - 1 - 65_535).serialize())
+        self.client.send(
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+            + SettingsFrame(0, settings={}).serialize()
+            + WindowUpdateFrame(0, window_increment=(1 << 31) - 1 - 65_535).serialize()
+        )
 
     def requests(self, count):
         assert count % self.streams == 0
         for _ in range(count // self.streams):
             numbers = range(self.next, self.next + 2 * self.streams, 2)
             self.next += 2 * self.streams
-            self.client.send(b"".join(
-                HeadersFrame(number, self.encoder.encode(self.fields), flags=["END_HEADERS", "END_STREAM"]).serialize()
-                for number in numbers))
+            self.client.send(
+                b"".join(
+                    HeadersFrame(number, self.encoder.encode(self.fields), flags=["END_HEADERS", "END_STREAM"]).serialize()
+                    for number in numbers
+                )
+            )
             self._await(set(numbers))
 
     def _await(self, open_streams):
@@ -97,8 +109,8 @@ class WarmHTTP2:
             assert block, "the gateway ended the connection"
             self.buffer += block
         frame, length = Frame.parse_frame_header(memoryview(bytes(self.buffer[:9])))
-        frame.parse_body(memoryview(bytes(self.buffer[9:9 + length])))
-        del self.buffer[:9 + length]
+        frame.parse_body(memoryview(bytes(self.buffer[9 : 9 + length])))
+        del self.buffer[: 9 + length]
         return frame
 
     def close(self):

@@ -1,4 +1,5 @@
 """Holds what a warm request costs to `thresholds.yaml`. See `guards` for its use."""
+
 import argparse
 import math
 import os
@@ -28,16 +29,21 @@ WARM_UP, REQUESTS = 320, 1600
 
 def versions():
     """What the counts depend on besides our own code. Of libraries the first two numbers: later ones have mended, not changed."""
+
     def first_two(*command):
         out = subprocess.run(command, capture_output=True, text=True)
         found = re.search(r"\d+\.\d+", out.stdout)
         return found.group() if found else "?"
 
     processor = Path("/proc/cpuinfo").read_text()
-    return {"processor": platform.machine() + (" avx2" if re.search(r"\bavx2\b", processor) else ""),
-            "valgrind": first_two("valgrind", "--version"), "glibc": first_two("getconf", "GNU_LIBC_VERSION"),
-            "OpenSSL": first_two("openssl", "version"), "nghttp2": first_two("pkg-config", "--modversion", "libnghttp2"),
-            "Swift": first_two("swift", "--version")}
+    return {
+        "processor": platform.machine() + (" avx2" if re.search(r"\bavx2\b", processor) else ""),
+        "valgrind": first_two("valgrind", "--version"),
+        "glibc": first_two("getconf", "GNU_LIBC_VERSION"),
+        "OpenSSL": first_two("openssl", "version"),
+        "nghttp2": first_two("pkg-config", "--modversion", "libnghttp2"),
+        "Swift": first_two("swift", "--version"),
+    }
 
 
 def allocations(fixture, crossing):
@@ -47,12 +53,21 @@ def allocations(fixture, crossing):
     log = fixture.directory / f"allocations-{crossing.name}.log"
     with open(log, "wb") as file:
         process = subprocess.Popen(
-            [GATEHOUSE, "run", "--config", fixture.gatehouse(port, upstream=crossing.upstream, changes={"internal_token": {"ttl": "10m"}})],
-            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=dict(os.environ, **counter.environment))
+            [
+                GATEHOUSE,
+                "run",
+                "--config",
+                fixture.gatehouse(port, upstream=crossing.upstream, changes={"internal_token": {"ttl": "10m"}}),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ, **counter.environment),
+        )
     try:
         eventually(lambda: process.poll() is not None or accepts(port), 30)
         assert process.poll() is None, log.read_text()[-2000:]
-        with crossing.client(port, fixture.pki.public.certificate, fixture.one_token.read_text().strip()) as client:
+        with crossing.client(port, fixture.pki.public.certificate, fixture.token) as client:
             client.requests(WARM_UP)
             counter.start()
             client.requests(REQUESTS)
@@ -91,14 +106,18 @@ class Report:
 def write(measured, found):
     """The thresholds anew, below the comment that stands first in the file."""
     comment = "".join(line for line in FILE.read_text().splitlines(keepends=True) if line.startswith("#")) if FILE.exists() else ""
-    limits = {"versions": found,
-              "instructions": {name: round(value * MARGIN / 100) * 100 for name, value in measured["instructions"].items()},
-              "allocations": {name: math.ceil(value) for name, value in measured["allocations"].items()}}
+    limits = {
+        "versions": found,
+        "instructions": {name: round(value * MARGIN / 100) * 100 for name, value in measured["instructions"].items()},
+        "allocations": {name: math.ceil(value) for name, value in measured["allocations"].items()},
+    }
     FILE.write_text(comment + yaml.safe_dump(limits, sort_keys=False))
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Holds what a warm request costs to thresholds.yaml.", usage="guards [GUARD…] [--write]")
+    parser = argparse.ArgumentParser(
+        description="Holds what a warm request costs to thresholds.yaml.", usage="guards [GUARD…] [--write]"
+    )
     parser.add_argument("guards", nargs="*", metavar="GUARD", help="instructions, allocations (both)")
     parser.add_argument("--write", action="store_true", help="write what is measured, with its margin, to thresholds.yaml")
     options = parser.parse_args()
@@ -112,20 +131,35 @@ def main():
     COUNTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gatehouse-guards-") as directory:
         os.chmod(directory, 0o755)
-        fixture = Fixture(directory, 1)
+        fixture = Fixture(directory)
         binary = countable(directory)
         for crossing in CROSSINGS:
-            with Nginx(Path(directory) / f"nginx-{crossing.name}", fixture.pki.backend, fixture.pki.mesh.certificate,
-                       port=fixture.backend_port, record=False, http2=crossing.upstream == "h2"):
+            with Nginx(
+                Path(directory) / f"nginx-{crossing.name}",
+                fixture.pki.backend,
+                fixture.pki.mesh.certificate,
+                port=fixture.backend_port,
+                record=False,
+                http2=crossing.upstream == "h2",
+            ):
                 if "allocations" in guards:
                     report.add("allocations", crossing, *allocations(fixture, crossing))
                 if "instructions" in guards and other and not options.write:
-                    print(f"guard instructions {crossing.name}: SKIPPED, the thresholds hold for other versions: " + ", ".join(
-                        f"{name} {thresholds.get('versions', {}).get(name)}, found {version}" for name, version in other.items()), flush=True)
+                    print(
+                        f"guard instructions {crossing.name}: SKIPPED, the thresholds hold for other versions: "
+                        + ", ".join(
+                            f"{name} {thresholds.get('versions', {}).get(name)}, found {version}" for name, version in other.items()
+                        ),
+                        flush=True,
+                    )
                 elif "instructions" in guards:
                     count = instructions(binary, fixture, crossing, COUNTS)
-                    report.add("instructions", crossing, count,
-                               f"callgrind_annotate {COUNTS.relative_to(ROOT)}/callgrind.out.{crossing.name}.* says where they went")
+                    report.add(
+                        "instructions",
+                        crossing,
+                        count,
+                        f"callgrind_annotate {COUNTS.relative_to(ROOT)}/callgrind.out.{crossing.name}.* says where they went",
+                    )
     if options.write:
         write(report.measured, found)
         print(f"wrote {FILE}")

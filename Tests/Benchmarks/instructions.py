@@ -1,8 +1,10 @@
 """Instructions that a gateway spends on a warm request, counted by valgrind. See `guards` for their use.
 
 One process serves few requests and another many; the difference has no start, no handshake and no end in it. What does not cancel
-is under 400,000 instructions, or 0.2 % of a request, (numbers of a few bytes more or less in keys, signatures and hash tables), spread over thousands of requests. Valgrind shows programs a processor of its own making, which is the same wherever the real one has AVX2.
+(numbers of a few bytes more or less in keys, signatures and hash tables) is under 400,000 instructions, spread over thousands of
+requests. Valgrind shows programs a processor of its own making, which is the same wherever the real one has AVX2.
 """
+
 import os
 import re
 import subprocess
@@ -33,11 +35,15 @@ def _spent(binary, fixture, crossing, requests, counts):
     with open(log, "wb") as file:
         process = subprocess.Popen(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", binary, "run", "--config", configuration],
-            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=dict(os.environ, SWIFT_DETERMINISTIC_HASHING="1"))
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ, SWIFT_DETERMINISTIC_HASHING="1"),
+        )
     try:
         eventually(lambda: process.poll() is not None or accepts(port), 120)
         assert process.poll() is None, log.read_text()[-2000:]
-        with crossing.client(port, fixture.pki.public.certificate, fixture.one_token.read_text().strip()) as client:
+        with crossing.client(port, fixture.pki.public.certificate, fixture.token) as client:
             client.requests(requests)
     finally:
         process.terminate()
