@@ -99,6 +99,7 @@ struct ConfigurationAssembler {
     }
     checkAddresses(configuration)
     checkInternalToken(configuration)
+    OpaqueProviderDecoder.check(configuration, collector)
     checkLogout(configuration)
   }
 

@@ -180,9 +180,13 @@ package struct IdentityProviderSettings: Sendable {
   package var audiences: [String] = []
   /// JWA names, in the order written.
   package var algorithms: [Located<String>] = []
-  /// One of these two is set, but for a provider whose algorithms are all HS*.
+  /// One of these two is set, but for a provider whose algorithms are all HS*, or that has one of the two behind them.
   package var jwksFile: Located<String>?
   package var remoteKeys: RemoteKeysSettings?
+  /// Its tokens say nothing: somebody is asked about them.
+  package var introspection: IntrospectionSettings?
+  /// Its tokens are API keys, whose hashes this file holds.
+  package var apiKeyFile: Located<String>?
   /// For HS*: the shared secret's bytes. Nil when no HS* algorithm is named.
   package var secret: Located<[UInt8]>?
   package var leeway = 30_000

@@ -9,11 +9,21 @@ enum IdentityProviderDecoder {
   private static let symmetric = [("HS256", 32), ("HS384", 48), ("HS512", 64)]
 
   static func decode(_ cursor: Cursor) -> IdentityProviderSettings? {
-    let known = [
-      "name", "issuer", "audiences", "algorithms", "jwks", "secret", "leeway", "token_from", "token_types", "required_claims",
-      "maximum_token_bytes", "proof_of_possession", "backchannel_logout",
-    ]
+    let known =
+      [
+        "name", "issuer", "audiences", "algorithms", "jwks", "secret", "leeway", "token_from", "token_types", "required_claims",
+        "maximum_token_bytes", "proof_of_possession", "backchannel_logout",
+      ] + OpaqueProviderDecoder.kinds
     guard let values = cursor.mapping(known) else { return nil }
+    let kinds = (["jwks"] + OpaqueProviderDecoder.kinds).filter { values[$0] != nil }
+    if kinds.count > 1 {
+      values[kinds[1]]?.report(
+        "`\(kinds[0])` and `\(kinds[1])` are two ways to check tokens: write two providers, and both in `authenticate`")
+      return nil
+    }
+    if let kind = kinds.first, kind != "jwks", let place = values[kind] {
+      return OpaqueProviderDecoder.decode(values, kind, place, optional)
+    }
     let name = values.required("name", "a name of your choice")?.name()
     let issuer = values.required("issuer", "the `iss` of its tokens, exactly")?.locatedText()
     let audiences = values.required("audiences", "a list of `aud` values, one of which a token must have")?
@@ -22,7 +32,8 @@ enum IdentityProviderDecoder {
     let secret = values["secret"]?.text().map { Located(Array($0.utf8), at: values["secret"]?.location ?? cursor.location) }
     if let algorithms { check(values, algorithms, secret?.value) }
     let needsJWKS = algorithms?.contains { asymmetric.contains($0.value) } ?? (values["secret"] == nil)
-    let jwksCursor = needsJWKS ? values.required("jwks", "`{ file: FILE }`, `{ url: https://… }` or `{ discovery: true }`") : values["jwks"]
+    let jwksCursor =
+      needsJWKS ? values.required("jwks", "`{ file: FILE }`, `{ url: https://… }` or `{ discovery: true }`") : values["jwks"]
     let keys = jwksCursor.flatMap { KeySetDecoder.decode($0, provider: name?.value ?? "", issuer: issuer) }
     let settings = optional(values)
     guard let name, let issuer else { return nil }
@@ -68,7 +79,9 @@ enum IdentityProviderDecoder {
     settings.needsNonce = values["dpop_nonce"]?.boolean() ?? settings.needsNonce
     settings.lifetime = values["dpop_lifetime"]?.duration(1_000...3_600_000) ?? settings.lifetime
     if values["dpop"] == nil {
-      for key in ["dpop_nonce", "dpop_lifetime"] { values[key]?.report("`\(key)` is for `dpop`: write `dpop: optional` or `dpop: required`") }
+      for key in ["dpop_nonce", "dpop_lifetime"] {
+        values[key]?.report("`\(key)` is for `dpop`: write `dpop: optional` or `dpop: required`")
+      }
     }
     return settings
   }

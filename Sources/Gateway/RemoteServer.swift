@@ -17,15 +17,18 @@ final class RemoteServer {
   /// Milliseconds between two looks.
   private static let look = 10
 
-  /// - Parameter tls: for the URL's host.
-  init(_ url: HTTPSURL, tls: ClientTLSContext, loop: EventLoop, buffers: BufferPool) {
+  /// - Parameters:
+  ///   - tls: for the URL's host.
+  ///   - connections: at once.
+  init(_ url: HTTPSURL, tls: ClientTLSContext, loop: EventLoop, buffers: BufferPool, connections: Int = 8) {
     self.url = url
     let literal = SocketAddress(literal: url.host, port: url.port)
     endpoint = Endpoint(
       name: "\(url.host):\(url.port)", host: url.host, port: url.port, metricID: 0, addresses: literal.map { [$0] } ?? [])
     let backend = Backend(
       name: url.host, index: 0, metricID: 0, endpoints: [endpoint], tls: tls, balance: .roundRobin, protocols: .http1,
-      connectTimeout: 3_000, responseTimeout: 5_000, idleTimeout: 30_000, tunnelTimeout: 0, connectionLimit: 8, pendingLimit: 1024,
+      connectTimeout: 3_000, responseTimeout: 5_000, idleTimeout: 30_000, tunnelTimeout: 0, connectionLimit: connections,
+      pendingLimit: 1024,
       poolKey: [])
     pool = BackendPool(loop: loop, backend: backend, buffers: buffers, counts: ConnectionCounts())
     resolve()
@@ -35,7 +38,12 @@ final class RemoteServer {
 
   /// Resolves the name anew, on a thread of its own: that blocks. The last addresses serve meanwhile.
   private func resolve() {
-    guard isName, !isResolving.withLock({ was in defer { was = true }; return was }) else { return }
+    guard isName,
+      !isResolving.withLock({ was in
+        defer { was = true }
+        return was
+      })
+    else { return }
     let (endpoint, flag) = (endpoint, isResolving)
     Thread.detachNewThread {
       endpoint.update(SocketAddress.resolve(host: endpoint.host, port: endpoint.port))

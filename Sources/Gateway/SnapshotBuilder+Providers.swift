@@ -6,6 +6,8 @@ import Tokens
 /// Identity providers: where their keys are, and the rules for their tokens.
 extension SnapshotBuilder {
   func provider(_ settings: IdentityProviderSettings) -> IdentityProvider? {
+    if let asked = settings.introspection { return introspectingProvider(settings, asked) }
+    if let file = settings.apiKeyFile { return keyedProvider(settings, file) }
     let algorithms = settings.algorithms.compactMap { JOSEAlgorithm($0.value) }
     let secret = settings.secret.map { (bytes: $0.value, algorithms: algorithms) }
     var keySet: KeySet?
@@ -34,12 +36,12 @@ extension SnapshotBuilder {
     return IdentityProvider(
       name: settings.name.value, issuer: settings.issuer.value, audiences: settings.audiences, algorithms: algorithms,
       leeway: Int64(settings.leeway / 1000), tokenTypes: settings.tokenTypes,
-      requiredClaims: settings.requiredClaims.map { IdentityProvider.RequiredClaim(path: $0.claim, values: $0.values) },
+      requiredClaims: Self.requiredClaims(settings),
       maximumTokenBytes: settings.maximumTokenBytes, proof: Self.proof(settings.proof), keySet: keySet, remote: remote,
       logout: Self.logoutRules(settings))
   }
 
-  private static func proof(_ settings: ProofSettings) -> ProofRules {
+  static func proof(_ settings: ProofSettings) -> ProofRules {
     var rules = ProofRules()
     rules.certificate = settings.certificate == .required ? .required : .optional
     rules.dpop = settings.dpop.map { $0 == .required ? .required : .optional }

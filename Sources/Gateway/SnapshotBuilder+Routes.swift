@@ -14,11 +14,12 @@ extension SnapshotBuilder {
     }
     var removed: [TokenSource] = []
     for source in configuration.identityProviders.flatMap(Self.sources) where !removed.contains(source) { removed.append(source) }
+    let keySources = configuration.identityProviders.filter { $0.apiKeyFile != nil }.flatMap(Self.sources)
     // A proof is for whoever checks it.
     if removed.contains(.dpop) { removed.append(.field(name: Array("dpop".utf8), scheme: nil)) }
     return Route(
       name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .route),
-      providers: ProviderSet(settings.providers).rawValue, tokenSources: sources, removedSources: removed,
+      providers: ProviderSet(settings.providers).rawValue, tokenSources: sources, removedSources: removed, keySources: keySources,
       rule: settings.authorization,
       requiredScopes: Self.scopes(settings.authorization), backends: settings.backends.map { ($0.backend, $0.weight) },
       stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,

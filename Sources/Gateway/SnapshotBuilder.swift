@@ -19,6 +19,7 @@ package final class SnapshotBuilder {
   let remoteKeys: RemoteKeySets?
   /// Nil where no list is followed.
   let revocation: RevocationFeeds?
+  let introspections: RemoteIntrospections?
   var diagnostics: [Diagnostic] = []
   /// What was published and signed until now: a new configuration is held against it.
   var history = KeyHistory()
@@ -33,10 +34,14 @@ package final class SnapshotBuilder {
   ///   - workers: limits are shared out among so many.
   ///   - remoteKeys: the key sets that are fetched.
   ///   - revocation: the deny-lists that are followed.
+  ///   - introspections: the endpoints that are asked about tokens.
   package init(
-    names: MetricNames, tickets: TicketKeyRing, workers: Int, remoteKeys: RemoteKeySets? = nil, revocation: RevocationFeeds? = nil
+    names: MetricNames, tickets: TicketKeyRing, workers: Int, remoteKeys: RemoteKeySets? = nil,
+    revocation: RevocationFeeds? = nil,
+    introspections: RemoteIntrospections? = nil
   ) {
     self.revocation = revocation
+    self.introspections = introspections
     self.remoteKeys = remoteKeys
     self.names = names
     self.tickets = tickets
@@ -61,6 +66,7 @@ package final class SnapshotBuilder {
     warnings = []
     certificates = []
     remoteKeys?.beginClaims()
+    introspections?.beginClaims()
     let configuration = loaded.configuration
     let listeners = configuration.listeners.compactMap { listener($0) }
     let providers = configuration.identityProviders.compactMap { provider($0) }

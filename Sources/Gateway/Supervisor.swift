@@ -29,6 +29,7 @@ package final class Supervisor {
   let names = NameRefresher()
   let remoteKeys: RemoteKeySets
   let revocation: RevocationFeeds
+  let introspections: RemoteIntrospections
   var builder: SnapshotBuilder
   var workers: [Worker] = []
   var current: BuiltSnapshot
@@ -58,11 +59,12 @@ package final class Supervisor {
 
   private init(
     path: String, first: BuiltSnapshot, builder: SnapshotBuilder, registry: MetricsRegistry, remoteKeys: RemoteKeySets,
-    revocation: RevocationFeeds, onReady: @escaping () -> Void
+    revocation: RevocationFeeds, introspections: RemoteIntrospections, onReady: @escaping () -> Void
   ) throws(Errno) {
     self.path = path
     self.remoteKeys = remoteKeys
     self.revocation = revocation
+    self.introspections = introspections
     self.builder = builder
     self.registry = registry
     self.onReady = onReady
@@ -128,15 +130,21 @@ package final class Supervisor {
     let tickets = TicketKeyRing()
     let remoteKeys = RemoteKeySets(registry: registry)
     let revocation = RevocationFeeds()
+    let introspections = RemoteIntrospections(registry: registry)
     // The number of workers is itself configured, and limits are shared out among them: read once to learn it.
-    let probe = SnapshotBuilder(names: registry.names, tickets: tickets, workers: 1, remoteKeys: remoteKeys, revocation: revocation)
+    let probe = SnapshotBuilder(
+      names: registry.names, tickets: tickets, workers: 1, remoteKeys: remoteKeys, revocation: revocation,
+      introspections: introspections)
     guard case .built(let first) = report(probe.build(path: path, generation: 1)) else { return .badConfiguration }
     let count = workerCount(first.configuration.process)
-    let builder = SnapshotBuilder(names: registry.names, tickets: tickets, workers: count, remoteKeys: remoteKeys, revocation: revocation)
+    let builder = SnapshotBuilder(
+      names: registry.names, tickets: tickets, workers: count, remoteKeys: remoteKeys, revocation: revocation,
+      introspections: introspections)
     guard case .built(let built) = report(builder.build(path: path, generation: 1)) else { return .badConfiguration }
     do throws(Errno) {
       let supervisor = try Supervisor(
         path: path, first: built, builder: builder, registry: registry, remoteKeys: remoteKeys, revocation: revocation,
+        introspections: introspections,
         onReady: onReady)
       return supervisor.serve(workers: count)
     } catch {
@@ -172,10 +180,16 @@ package final class Supervisor {
     }
     names.watch(current.namedEndpoints)
     names.start()
+    introspections.start(
+      loop: loop, say: { [unowned self] in logger.warning("\($0)") },
+      settled: { [unowned self] remote, digest, answer, numbers in
+        for number in numbers { workers[number].post(.introspected(remote, digest: digest, answer)) }
+      })
     publish(current)
     while exit == nil { loop.turn() }
     remoteKeys.close()
     revocation.close()
+    introspections.close()
     loop.closeAll()
     removeSockets(of: current, keeping: nil)
     return exit ?? .done
@@ -215,6 +229,10 @@ package final class Supervisor {
       if !remoteKeys.unknownKey(remote, hash) { workers[number].post(.keysSettled(remote)) }
     case .loggedOut(let number, let logout, let entries):
       revocation.logOut(entries) { [unowned self] in workers[number].post(.logoutSettled(logout, isKept: $0)) }
+    case .introspect(let number, let remote, let digest, let token):
+      if !introspections.ask(number, remote, digest, token) {
+        workers[number].post(.introspected(remote, digest: digest, .unavailable))
+      }
     case .drained(let number):
       undrained.remove(number)
       if status.isDraining, undrained.isEmpty { exit = .done }
@@ -244,6 +262,7 @@ package final class Supervisor {
     registry.setCertificates(built.certificates)
     names.watch(built.namedEndpoints)
     adopt(built.signing, built.proxy.internalTokens, builtAt: built.builtAt)
+    introspections.apply(built)
     remoteKeys.apply(
       built, loop: loop, say: { [unowned self] in logger.notice("\($0)") },
       publish: { [unowned self] remote, keySet in workers.forEach { $0.post(.keys(remote, keySet)) } },

@@ -16,6 +16,8 @@ package final class Worker: Sendable {
     case keysSettled(RemoteKeys)
     /// Another key signs, or one is no longer published.
     case internalTokens(InternalTokens)
+    /// What a token's issuer says about it, whose SHA-256 this is.
+    case introspected(RemoteIntrospection, digest: [UInt8], IntrospectionAnswer)
     /// What is denied from now on.
     case revocations(RevocationList)
     /// What was told by `loggedOut` with this number is in force everywhere; `isKept`: and where it is to be kept.
@@ -33,6 +35,8 @@ package final class Worker: Sendable {
     case unknownKey(Int, RemoteKeys, UInt64)
     /// An identity provider has ended what the entries name; `logoutSettled` answers with the same number.
     case loggedOut(Int, UInt64, [Revocation])
+    /// A token's issuer has to be asked about it. `introspected` answers.
+    case introspect(Int, RemoteIntrospection, digest: [UInt8], token: [UInt8])
     /// No client is connected any more.
     case drained(Int)
     case failed(Int, Errno)
@@ -84,6 +88,9 @@ package final class Worker: Sendable {
       start.reports.post(.unknownKey(number, remote, kid.withUnsafeBufferPointer { TokenHash.process.hash($0) }))
     }
     context.logouts.post = { [number] logout, entries in start.reports.post(.loggedOut(number, logout, entries)) }
+    context.introspectionWaiting.ask = { [number] remote, digest, token in
+      start.reports.post(.introspect(number, remote, digest: digest, token: token))
+    }
     let listeners = WorkerListeners(context, log)
     try listeners.apply(start.listeners)
     context.onDrained = { [number] in start.reports.post(.drained(number)) }
@@ -100,6 +107,7 @@ package final class Worker: Sendable {
       case .keys(let remote, let keySet): context.install(keySet, for: remote)
       case .keysSettled(let remote): context.keyWaiting.settled(remote)
       case .internalTokens(let tokens): context.install(tokens)
+      case .introspected(let remote, let digest, let answer): context.install(answer, about: digest, from: remote)
       case .revocations(let list): context.install(list)
       case .logoutSettled(let number, let isKept): context.logouts.settled(number, isKept: isKept)
       case .drain: context.drain()

@@ -60,7 +60,7 @@ extension Exchange {
   private enum Admission {
     case admitted
     case refused(GatewayError)
-    /// `keysSettled` follows.
+    /// `keysSettled` or `answerArrived` follows.
     case waits
   }
 
@@ -75,6 +75,11 @@ extension Exchange {
   /// The key set is as new as it gets, or has kept the request waiting for too long.
   func keysSettled() {
     awaitedKeys = nil
+    reenter(mayWait: false)
+  }
+
+  /// Decides anew about a request that has waited.
+  func reenter(mayWait: Bool) {
     responseDeadline = 0
     armClient()
     // A reload in between has other providers, by other numbers: what is decided is decided by one snapshot.
@@ -82,7 +87,7 @@ extension Exchange {
     if logout != nil { return decideLogout(mayWait: false) }
     rewrittenPath.removeAll()
     pathIsRewritten = false
-    enter(worker.snapshot, mayWait: false)
+    enter(worker.snapshot, mayWait: mayWait)
   }
 
   /// One canonical form; false when the path has more than one reading.
@@ -124,6 +129,10 @@ extension Exchange {
       if mayWait, waitForKeys(remote, kid) { return .waits }
       worker.metrics.countTokenLookup(.miss)
       return .refused(.tokenKeyUnknown)
+    case .unanswered(let remote, let digest):
+      if mayWait, waitForAnswer(remote, digest, range) { return .waits }
+      worker.metrics.countTokenLookup(.miss)
+      return .refused(.introspectionUnavailable)
     case .accepted(let verified, let cached):
       worker.metrics.countTokenLookup(cached ? .hit : .miss)
       token = verified

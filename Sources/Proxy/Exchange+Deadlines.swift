@@ -39,6 +39,11 @@ extension Exchange {
       worker.logouts.forget(logout.number)
       return logoutSettled(isKept: false)
     }
+    if let (remote, digest) = awaitedAnswer {
+      worker.introspectionWaiting.forget(self)
+      awaitedAnswer = (remote, digest)
+      return answerArrived()
+    }
     if let ending = tunnel?.ending { return interrupt(ending) }
     guard expiry == 0 || worker.loop.now < expiry else { return expire() }
     interrupt(.upstreamTimeout)
@@ -46,6 +51,9 @@ extension Exchange {
 
   /// The loop's time at which `token` is no longer good, its provider's leeway included.
   func watchExpiry(of token: VerifiedToken) {
+    let seconds = token.validUntil.subtractingReportingOverflow(Int64(startedReal / 1_000_000_000)).partialValue
+    // Not in a hundred years: never.
+    guard seconds < 3_200_000_000 else { return }
     let nanoseconds = max(0, token.validUntil &* 1_000_000_000 &- Int64(startedReal))
     expiry = worker.loop.now &+ UInt64(nanoseconds / 1_000_000) &+ 1
   }

@@ -55,6 +55,8 @@ package final class Exchange: UpstreamClient {
   var awaitedKeys: RemoteKeys?
   /// On a listener that takes logouts.
   var logout: Logout?
+  /// What the request waits to be told about its token, while it does.
+  var awaitedAnswer: (remote: RemoteIntrospection, digest: [UInt8])?
   /// The WebSocket that this request opens or has become, if it does.
   var tunnel: Tunnel?
 
@@ -292,6 +294,7 @@ package final class Exchange: UpstreamClient {
     isRecorded = true
     if awaitedKeys != nil { worker.keyWaiting.forget(self) }
     if let logout, logout.number > 0 { worker.logouts.forget(logout.number) }
+    if awaitedAnswer != nil { worker.introspectionWaiting.forget(self) }
     record()
     client = nil
     worker.giveBack(self)

@@ -11,12 +11,13 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   case badRequest, badPath, badHost, badFraming, versionNotSupported, logoutRefused
   case tokenMissing, tokenAmbiguous, tokenMalformed, tokenAlgorithm, tokenKeyUnknown, tokenSignature, tokenExpired
   case tokenNotYetValid, tokenIssuer, tokenAudience, tokenType, tokenClaims, tokenRevoked, tokenTooLarge
+  case tokenInactive, apiKeyInvalid
   case tokenBinding, proofMissing, proofInvalid, proofReplayed, proofNonce
   case scopeMissing, claimDenied, policyDenied, crossSite
   case noRoute, methodNotAllowed
   case requestTimeout, bodyTooLarge, uriTooLong, expectationFailed, headersTooLarge
   case upstreamConnect, upstreamTLS, upstreamIdentity, upstreamProtocol, upstreamReset
-  case keysUnavailable, revocationUnavailable, overloaded, draining
+  case keysUnavailable, revocationUnavailable, introspectionUnavailable, overloaded, draining
   case upstreamTimeout
   /// The gateway could not do its own part (no random bytes, no signature). Nothing was forwarded.
   case internalError
@@ -45,6 +46,8 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .tokenType: ("token_type", 401, "The token is of a type that is not accepted.")
     case .tokenClaims: ("token_claims", 401, "The access token lacks a required claim.")
     case .tokenRevoked: ("token_revoked", 401, "The access token was revoked.")
+    case .tokenInactive: ("token_inactive", 401, "The access token is not active.")
+    case .apiKeyInvalid: ("api_key_invalid", 401, "The API key is not known.")
     case .tokenTooLarge: ("token_too_large", 401, "The access token is too large.")
     case .tokenBinding: ("token_binding", 401, "The access token is not bound to whoever sent it.")
     case .proofMissing: ("proof_missing", 401, "The access token needs a DPoP proof.")
@@ -69,6 +72,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .upstreamReset: ("upstream_reset", 502, "The backend closed the connection.")
     case .keysUnavailable: ("keys_unavailable", 503, "The keys to check the access token with are not available.")
     case .revocationUnavailable: ("revocation_unavailable", 503, "Which access tokens were revoked is not known.")
+    case .introspectionUnavailable: ("introspection_unavailable", 503, "Whether the access token is active is not known.")
     case .overloaded: ("overloaded", 503, "There is no capacity left for this request.")
     case .draining: ("draining", 503, "The gateway is shutting down.")
     case .upstreamTimeout: ("upstream_timeout", 504, "The backend took too long to answer.")
@@ -138,6 +142,8 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .type: self = .tokenType
     case .claims: self = .tokenClaims
     case .revoked: self = .tokenRevoked
+    case .inactive: self = .tokenInactive
+    case .apiKeyInvalid: self = .apiKeyInvalid
     case .tooLarge: self = .tokenTooLarge
     case .binding: self = .tokenBinding
     case .proofMissing: self = .proofMissing
@@ -146,6 +152,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .proofNonce: self = .proofNonce
     case .revocationUnavailable: self = .revocationUnavailable
     case .keysUnavailable: self = .keysUnavailable
+    case .introspectionUnavailable: self = .introspectionUnavailable
     }
   }
 

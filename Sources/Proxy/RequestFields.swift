@@ -75,7 +75,7 @@ package struct RequestFields {
       switch field.id {
       case .other:
         if isReserved(field.name, own.tokenFieldNames, bytes) { continue }
-        if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
+        if carriesToken(field, bytes, own) { continue }
       case .host, .contentLength, .expect, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort,
         .xForwardedPrefix, .xRealIP, .via, .xRequestID, .traceparent:
         continue
@@ -93,7 +93,7 @@ package struct RequestFields {
           if index - 1 == head.fields.first(.secWebSocketProtocol) { copySubprotocols(head, bytes, own.route, to: &out) }
           continue
         }
-        if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
+        if carriesToken(field, bytes, own) { continue }
       case .authorization:
         // The internal token may travel in this very field.
         if !own.forwardsAccessToken || isReserved(field.name, own.tokenFieldNames, bytes) { continue }
@@ -107,7 +107,7 @@ package struct RequestFields {
         if HopByHop.contains(field.id) { continue }
         if isReserved(field.name, own.tokenFieldNames, bytes) { continue }
         // A token may stand in a field that has a meaning of its own, like `Sec-WebSocket-Protocol`.
-        if !own.forwardsAccessToken, carriesToken(field, bytes, own.route) { continue }
+        if carriesToken(field, bytes, own) { continue }
       }
       if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
       out.copy(field, bytes)
@@ -127,8 +127,9 @@ package struct RequestFields {
     return HopByHop.isNominated(name: name.span, by: head.fields, in: bytes.span)
   }
 
-  private static func carriesToken(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ route: Route) -> Bool {
-    for source in route.removedSources {
+  /// Whether what the field holds stays here: an access token, unless the route forwards it, and an API key, always.
+  private static func carriesToken(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own) -> Bool {
+    for source in own.forwardsAccessToken ? own.route.keySources : own.route.removedSources {
       if case .field(let name, _) = source, TokenSource.sameName(field.name, name, bytes) { return true }
     }
     return false

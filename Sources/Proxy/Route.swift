@@ -14,6 +14,8 @@ package final class Route: Sendable {
   package let tokenSources: [TokenSource]
   /// Where any provider looks for one: what stands there is not forwarded, on a public route neither.
   package let removedSources: [TokenSource]
+  /// Where any provider looks for API keys: they are never forwarded.
+  package let keySources: [TokenSource]
   /// Some source is a cookie, so `Cookie` fields are looked through before they are forwarded.
   package let removesCookies: Bool
   /// What stands before a token among a WebSocket's subprotocols; empty when no provider looks there.
@@ -43,7 +45,7 @@ package final class Route: Sendable {
 
   package init(
     name: String, index: Int, metricID: Int, providers: UInt64, tokenSources: [TokenSource],
-    removedSources: [TokenSource], rule: AuthorizationRule,
+    removedSources: [TokenSource], keySources: [TokenSource] = [], rule: AuthorizationRule,
     requiredScopes: [UInt8], backends: [(index: Int, weight: Int)], stripPrefix: [UInt8], timeout: Int, bodyMaximum: UInt64,
     forwardsAccessToken: Bool, endsAtExpiry: Bool = false, origins: [[UInt8]] = [], path: String = "/**"
   ) {
@@ -53,6 +55,7 @@ package final class Route: Sendable {
     self.providers = providers
     self.tokenSources = tokenSources
     self.removedSources = removedSources
+    self.keySources = keySources
     removesCookies = removedSources.contains { if case .cookie = $0 { true } else { false } }
     subprotocolMarkers = removedSources.compactMap { if case .subprotocol(let marker) = $0 { marker } else { nil } }
     queryParameters = removedSources.compactMap { if case .query(let name) = $0 { name } else { nil } }

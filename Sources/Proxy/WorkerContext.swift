@@ -19,6 +19,7 @@ package final class WorkerContext {
   package let verifier: AccessTokenVerifier
   package let keyWaiting = KeyWaiting()
   package let logouts = LogoutDesk()
+  package let introspectionWaiting = IntrospectionWaiting()
   let proofs = DPoPProof()
   package private(set) var snapshot: WorkerSnapshot
   /// No new connections, and each answer is the last of its connection.

@@ -7,6 +7,7 @@ package final class MetricsRegistry: Sendable {
   package static let contentType: StaticString = "text/plain; version=0.0.4; charset=utf-8"
 
   package enum ReloadResult: Int, CaseIterable, Sendable { case success, failure }
+  package enum IntrospectionResult: Int, CaseIterable, Sendable { case active, inactive, failure, refused }
   package enum RefreshResult: Int, CaseIterable, Sendable { case success, failure }
 
   private struct State {
@@ -14,6 +15,7 @@ package final class MetricsRegistry: Sendable {
     var generation: UInt64 = 0
     var reloads: [UInt64] = [0, 0]
     var refreshes: [[Int]: UInt64] = [:]
+    var introspections: [[Int]: UInt64] = [:]
     var certificates: [String: Int64] = [:]
     var revocationFeeds: [RevocationFeedSample] = []
   }
@@ -43,6 +45,11 @@ package final class MetricsRegistry: Sendable {
   /// - Parameter provider: a number of `names`.
   package func countKeySetRefresh(provider: Int, _ result: RefreshResult) {
     state.withLock { $0.refreshes[[provider, result.rawValue], default: 0] += 1 }
+  }
+
+  /// - Parameter provider: a number of `names`.
+  package func countIntrospection(provider: Int, _ result: IntrospectionResult) {
+    state.withLock { $0.introspections[[provider, result.rawValue], default: 0] += 1 }
   }
 
   /// Replaces the certificates whose end is told: name and notAfter in Unix seconds.
@@ -150,6 +157,12 @@ package final class MetricsRegistry: Sendable {
       let result = RefreshResult(rawValue: key[1]).map { "\($0)" } ?? ""
       let labels = [("provider", names.name(of: key[0], in: .provider)), ("result", result)]
       text.sample("gatehouse_jwks_refreshes_total", labels, count)
+    }
+    text.family("gatehouse_introspections_total", .counter, "Tokens that their issuers were to be asked about.")
+    for (key, count) in state.introspections.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+      let result = IntrospectionResult(rawValue: key[1]).map { "\($0)" } ?? ""
+      text.sample(
+        "gatehouse_introspections_total", [("provider", names.name(of: key[0], in: .provider)), ("result", result)], count)
     }
     let expiry = "gatehouse_certificate_expiry_timestamp_seconds"
     text.family(expiry, .gauge, "When a certificate stops being valid, in Unix seconds.")

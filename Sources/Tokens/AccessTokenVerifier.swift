@@ -7,6 +7,8 @@ package enum TokenVerdict {
   case denied(TokenDenial)
   /// The provider's set lacks the key that the token names by `kid`; fetching the set anew may bring it. Else `.keyUnknown`.
   case unknownKey(RemoteKeys, kid: [UInt8])
+  /// The issuer has to be asked about the token, whose SHA-256 is `digest`. Else `.introspectionUnavailable`.
+  case unanswered(RemoteIntrospection, digest: [UInt8])
 }
 
 /// Decides, on one worker, whether an access token is good, and remembers the good ones.
@@ -27,6 +29,11 @@ package final class AccessTokenVerifier {
   private let signatures = SignatureVerifier()
   /// What the last verification missed, where it can be fetched.
   private var unknownKey: (RemoteKeys, kid: [UInt8])?
+  /// What the last verification would ask its issuer about.
+  var unanswered: (RemoteIntrospection, digest: [UInt8])?
+  /// The issuer's word about a token, while `settle` looks at the requests that waited for it.
+  private var arrived: (remote: RemoteIntrospection, digest: [UInt8], answer: IntrospectionAnswer)?
+  private var inactive = InactiveTokens()
 
   /// - Parameters:
   ///   - providers: at most 64.
@@ -60,9 +67,9 @@ package final class AccessTokenVerifier {
     let hash = cache.hash(token)
     if let entry = cache.lookup(token, hash: hash) {
       if entry.epoch == epoch || revalidate(entry, now: now) {
-        if now >= entry.validUntil {
+        if now >= entry.freshUntil {
           cache.remove(entry)
-          if acceptable.contains(entry.provider) { return .denied(.expired) }
+          if now >= entry.validUntil, acceptable.contains(entry.provider) { return .denied(.expired) }
         } else if isRevoked(entry, now: now) {
           cache.remove(entry)
         } else if acceptable.contains(entry.provider) {
@@ -73,6 +80,7 @@ package final class AccessTokenVerifier {
       }
     }
     unknownKey = nil
+    unanswered = nil
     do throws(TokenDenial) {
       let entry = try verifyAnew(token, hash: hash, acceptable: acceptable, now: now)
       guard !isRevoked(entry, now: now) else { return .denied(.revoked) }
@@ -80,6 +88,7 @@ package final class AccessTokenVerifier {
       return .accepted(entry, cached: false)
     } catch {
       if error == .keyUnknown, let (remote, kid) = unknownKey { return .unknownKey(remote, kid: kid) }
+      if error == .introspectionUnavailable, let (remote, digest) = unanswered { return .unanswered(remote, digest: digest) }
       return .denied(error)
     }
   }
@@ -95,14 +104,40 @@ package final class AccessTokenVerifier {
   }
 
   /// Whether an entry of an older snapshot is good in this one: the provider that vouched has the same rules and still holds the
-  /// key. Takes it over when it is.
+  /// key; an API key is looked up again. Takes it over when it is.
   private func revalidate(_ entry: VerifiedToken, now: Int64) -> Bool {
     for (index, provider) in providers.enumerated()
-    where provider.fingerprint == entry.providerFingerprint && provider.keySet?.holds(entry.key) == true {
+    where provider.fingerprint == entry.providerFingerprint && Self.vouches(provider, for: entry) {
       cache.update(entry, now: now) { entry.revalidate(provider: index, epoch: epoch) }
       return true
     }
     return false
+  }
+
+  private static func vouches(_ provider: IdentityProvider, for entry: VerifiedToken) -> Bool {
+    if let key = entry.key { return provider.keySet?.holds(key) == true }
+    return provider.introspection != nil
+  }
+
+  // MARK: What issuers say
+
+  /// Runs `body`, in which `answer` is known, and remembers a token that is not active.
+  package func settle(
+    _ remote: RemoteIntrospection, digest: [UInt8], _ answer: IntrospectionAnswer, _ body: () -> Void
+  ) {
+    if case .inactive(let askedAt) = answer { inactive.insert(digest, remote, askedAt: askedAt) }
+    arrived = (remote, digest, answer)
+    body()
+    arrived = nil
+  }
+
+  func answer(about digest: [UInt8], from remote: RemoteIntrospection) -> IntrospectionAnswer? {
+    guard let arrived, arrived.remote === remote, arrived.digest == digest else { return nil }
+    return arrived.answer
+  }
+
+  func isKnownInactive(_ digest: [UInt8], _ remote: RemoteIntrospection, now: Int64) -> Bool {
+    inactive.contains(digest, remote, now: now)
   }
 
   // MARK: Revocation
@@ -117,7 +152,7 @@ package final class AccessTokenVerifier {
   package func isRevoked(_ token: VerifiedToken, now: Int64) -> Bool {
     if token.revocationEpoch == revocationEpoch { return false }
     let list = token.revocationEpoch == revocationEpoch &- 1 ? revocationAdditions : revocations
-    if list.denies(token.principal, kid: token.key.kid, now: now) { return true }
+    if list.denies(token.principal, kid: token.key?.kid, now: now) { return true }
     token.revocationEpoch = revocationEpoch
     return false
   }
@@ -129,9 +164,15 @@ package final class AccessTokenVerifier {
   ) throws(TokenDenial) -> VerifiedToken {
     let candidates = providers.indices.filter { acceptable.contains($0) && token.count <= providers[$0].maximumTokenBytes }
     guard !candidates.isEmpty else { throw .tooLarge }
+    let signing = candidates.filter { providers[$0].isSigning }
+    if signing.count < candidates.count,
+      let entry = try verifyOpaque(token, hash: hash, candidates: candidates, now: now)
+    {
+      return entry
+    }
     let jws = try CompactJWS(token)
     let claims = try Self.claims(jws)
-    let chosen = try choose(candidates, jws, claims)
+    let chosen = try choose(signing, jws, claims)
     var denial = TokenDenial.issuer
     // More than one only when providers share an issuer and differ in audience or rules.
     for index in chosen {
@@ -145,7 +186,7 @@ package final class AccessTokenVerifier {
   }
 
   /// The claims set: a JSON object (RFC 7519 section 7.2).
-  private static func claims(_ jws: CompactJWS) throws(TokenDenial) -> JSONValue {
+  static func claims(_ jws: CompactJWS) throws(TokenDenial) -> JSONValue {
     guard let claims = try? JSONParser.parse(jws.payload, limits: .token), claims.members != nil else { throw .malformed }
     return claims
   }

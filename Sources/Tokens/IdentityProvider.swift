@@ -20,6 +20,10 @@ package final class IdentityProvider: Sendable {
   package let logout: LogoutRules?
   /// Where the keys are fetched, when they are not in a file.
   package let remote: RemoteKeys?
+  /// Where tokens are asked about, for a provider whose tokens say nothing themselves.
+  package let introspection: RemoteIntrospection?
+  /// The keys of a provider of API keys.
+  package let apiKeys: APIKeySet?
   /// SHA-256 over every rule except the keys. A cached token outlives a reload only under the same rules.
   package let fingerprint: [UInt8]
 
@@ -39,9 +43,12 @@ package final class IdentityProvider: Sendable {
   package init(
     name: String, issuer: String, audiences: [String], algorithms: [JOSEAlgorithm], leeway: Int64 = 30,
     tokenTypes: [String] = ["JWT", "at+jwt"], requiredClaims: [RequiredClaim] = [], maximumTokenBytes: Int = 8 << 10,
-    proof: ProofRules = ProofRules(), keySet: KeySet?, remote: RemoteKeys? = nil, logout: LogoutRules? = nil
+    proof: ProofRules = ProofRules(), keySet: KeySet?, remote: RemoteKeys? = nil, logout: LogoutRules? = nil,
+    introspection: RemoteIntrospection? = nil, apiKeys: APIKeySet? = nil
   ) {
     self.logout = logout
+    self.introspection = introspection
+    self.apiKeys = apiKeys
     self.proof = proof
     self.name = name
     self.issuer = Array(issuer.utf8)
@@ -58,6 +65,7 @@ package final class IdentityProvider: Sendable {
       .integer(self.leeway), .array(self.tokenTypes.map { .string($0) }),
       .array(requiredClaims.map { .array([.string($0.path), .array($0.values.map { .string($0) })]) }),
       .integer(Int64(maximumTokenBytes)), JSONValue(text: proof.text),
+      .array((introspection?.identity ?? []).map { JSONValue(text: $0) }), .boolean(apiKeys != nil),
     ]
     fingerprint = Digest.sha256(JSONWriter.bytes(.array(rules)))
   }
@@ -75,9 +83,14 @@ package final class IdentityProvider: Sendable {
     proof = other.proof
     remote = other.remote
     logout = other.logout
+    introspection = other.introspection
+    apiKeys = other.apiKeys
     fingerprint = other.fingerprint
     self.keySet = keySet
   }
+
+  /// Whether its tokens are JWTs that are checked with its keys.
+  var isSigning: Bool { introspection == nil && apiKeys == nil }
 
   /// `typ` in lower case, without `application/` when no other `/` follows.
   static func normalized(type: [UInt8]) -> [UInt8] {
@@ -97,14 +110,23 @@ package final class IdentityProvider: Sendable {
 
   /// `exp` must be there (RFC 7519 makes it optional, this gateway does not); `nbf` and `iat` may. Returns `exp`.
   func checkTimes(_ claims: JSONValue, now: Int64) throws(TokenDenial) -> Int64 {
+    let expires = try checkExpiry(claims, now: now)
+    try checkBeginning(claims, now: now)
+    return expires
+  }
+
+  func checkExpiry(_ claims: JSONValue, now: Int64) throws(TokenDenial) -> Int64 {
     guard let expires = claims.member("exp")?.flooredInteger else { throw .claims }
     guard now - leeway < expires else { throw .expired }
+    return expires
+  }
+
+  func checkBeginning(_ claims: JSONValue, now: Int64) throws(TokenDenial) {
     for name: StaticString in ["nbf", "iat"] {
       guard let value = claims.member(name) else { continue }
       guard let time = value.flooredInteger else { throw .claims }
       guard time <= now + leeway else { throw .notYetValid }
     }
-    return expires
   }
 
   /// RFC 7519 section 4.1.3: a string or an array of strings, one of which is ours.

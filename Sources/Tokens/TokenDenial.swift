@@ -22,6 +22,10 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
   /// `exp` or `sub` is missing, a registered claim has the wrong type, or a required claim does not fit.
   case claims
   case revoked
+  /// The issuer says that the token is not active: unknown to it, expired or withdrawn (RFC 7662 section 2.2).
+  case inactive
+  /// An API key that nobody was given, or that was withdrawn.
+  case apiKeyInvalid
   case tooLarge
   /// The token is bound to a certificate or key that its sender has not shown, or the provider's tokens must be bound and this
   /// one is not.
@@ -36,6 +40,8 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
   case revocationUnavailable
   /// The provider's key set was never loaded: no fault of the token's, answered with 503.
   case keysUnavailable
+  /// The issuer cannot be asked whether the token is good: no fault of the token's, answered with 503.
+  case introspectionUnavailable
 
   package var code: StaticString {
     switch self {
@@ -52,6 +58,8 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
     case .type: "token_type"
     case .claims: "token_claims"
     case .revoked: "token_revoked"
+    case .inactive: "token_inactive"
+    case .apiKeyInvalid: "api_key_invalid"
     case .tooLarge: "token_too_large"
     case .binding: "token_binding"
     case .proofMissing: "proof_missing"
@@ -60,6 +68,7 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
     case .proofNonce: "proof_nonce"
     case .revocationUnavailable: "revocation_unavailable"
     case .keysUnavailable: "keys_unavailable"
+    case .introspectionUnavailable: "introspection_unavailable"
     }
   }
 }

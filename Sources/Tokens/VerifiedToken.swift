@@ -3,8 +3,9 @@ package final class VerifiedToken {
   package let bytes: [UInt8]
   package let principal: Principal
   let hash: UInt64
-  let key: VerificationKey
-  let algorithm: JOSEAlgorithm
+  /// That it was signed with; nil for what is no JWT.
+  let key: VerificationKey?
+  let algorithm: JOSEAlgorithm?
   let providerFingerprint: [UInt8]
   /// `exp` plus the leeway of the provider that vouched, in seconds since 1970: refused from this second on.
   package let validUntil: Int64
@@ -33,10 +34,12 @@ package final class VerifiedToken {
   /// Bytes of memory, minted tokens included; and without them.
   private(set) var footprint: Int
   private let ownFootprint: Int
+  /// Until when the entry may be used without asking its issuer again, in seconds since 1970; never after `validUntil`.
+  let freshUntil: Int64
 
   package init(
-    bytes: [UInt8], hash: UInt64, principal: Principal, key: VerificationKey, algorithm: JOSEAlgorithm, provider: Int,
-    providerFingerprint: [UInt8], validUntil: Int64, needsProof: Bool = false, epoch: UInt64
+    bytes: [UInt8], hash: UInt64, principal: Principal, key: VerificationKey?, algorithm: JOSEAlgorithm?, provider: Int,
+    providerFingerprint: [UInt8], validUntil: Int64, freshUntil: Int64 = .max, needsProof: Bool = false, epoch: UInt64
   ) {
     self.needsProof = needsProof
     self.bytes = bytes
@@ -47,13 +50,14 @@ package final class VerifiedToken {
     self.provider = provider
     self.providerFingerprint = providerFingerprint
     self.validUntil = validUntil
+    self.freshUntil = min(freshUntil, validUntil)
     self.epoch = epoch
     ownFootprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
     footprint = ownFootprint
   }
 
   /// Bytes of one instance, its head and its fields with their gaps: checked by a test against the runtime's own number.
-  static let instanceSize = 224
+  static let instanceSize = 232
 
   /// What `route` answered for this token under the current snapshot; 0 when it was not asked or was forgotten.
   package func verdict(route: Int) -> UInt8 {

@@ -126,7 +126,7 @@ package final class VerifiedTokenCache {
         hand = next(hand)
         continue
       }
-      if entry.wasUsed, entry.validUntil > now {
+      if entry.wasUsed, entry.freshUntil > now {
         entry.wasUsed = false
         hand = next(hand)
       } else {

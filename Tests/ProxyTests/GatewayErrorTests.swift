@@ -13,14 +13,16 @@ struct GatewayErrorTests {
       [
         "token_missing", "token_ambiguous", "token_malformed", "token_algorithm", "token_key_unknown", "token_signature",
         "token_expired", "token_not_yet_valid", "token_issuer", "token_audience", "token_type", "token_claims", "token_revoked",
-        "token_too_large", "token_binding", "proof_missing", "proof_invalid", "proof_replayed", "proof_nonce",
+        "token_inactive", "api_key_invalid", "token_too_large", "token_binding", "proof_missing", "proof_invalid",
+        "proof_replayed", "proof_nonce",
       ]
     ),
     (403, ["scope_missing", "claim_denied", "policy_denied", "cross_site"]), (404, ["no_route"]), (405, ["method_not_allowed"]),
     (408, ["request_timeout"]), (413, ["body_too_large"]), (414, ["uri_too_long"]), (417, ["expectation_failed"]),
     (431, ["headers_too_large"]), (500, ["internal_error", "internal_token_too_large"]),
     (502, ["upstream_connect", "upstream_tls", "upstream_identity", "upstream_protocol", "upstream_reset"]),
-    (503, ["keys_unavailable", "revocation_unavailable", "overloaded", "draining"]), (504, ["upstream_timeout"]),
+    (503, ["keys_unavailable", "revocation_unavailable", "introspection_unavailable", "overloaded", "draining"]),
+    (504, ["upstream_timeout"]),
     (505, ["version_not_supported"]),
   ]
 

@@ -1,0 +1,86 @@
+import JSON
+import Testing
+
+@testable import Tokens
+
+@Suite("When an issuer is asked")
+struct IntrospectionGateTests {
+  private func digest(_ number: Int) -> [UInt8] { Digest.sha256(Array("\(number)".utf8)) }
+  private let good = IntrospectionAnswer.active(.object([JSONMember("sub", "alice")]), askedAt: 0)
+  private let bad = IntrospectionAnswer.inactive(askedAt: 0)
+
+  @Test func `One token is one question, and the answer is kept`() {
+    var gate = IntrospectionGate(.init(lifetime: 30_000, inactiveLifetime: 10_000))
+    #expect(gate.question(digest(1), now: 1_000) == .ask)
+    #expect(gate.question(digest(1), now: 1_001) == .wait)
+    #expect(gate.answered(digest(1), good, now: 1_500) == nil)
+    #expect(gate.question(digest(1), now: 30_999) == .answer(good))
+    // The time counts from the question.
+    #expect(gate.question(digest(1), now: 31_000) == .ask)
+    #expect(gate.answered(digest(1), bad, now: 31_000) == nil)
+    #expect(gate.question(digest(1), now: 40_999) == .answer(bad))
+    #expect(gate.question(digest(1), now: 41_000) == .ask)
+    #expect(gate.answered(digest(1), .unavailable, now: 41_000) == nil)
+    #expect(gate.question(digest(1), now: 41_000) == .ask)
+  }
+
+  @Test func `So many questions at once, then a queue, then nothing`() {
+    var gate = IntrospectionGate(.init(concurrency: 2, queue: 2, rate: 1000))
+    #expect((1...5).map { gate.question(digest($0), now: 0) } == [.ask, .ask, .wait, .wait, .refuse])
+    #expect(gate.question(digest(3), now: 0) == .wait)
+    #expect(gate.answered(digest(2), bad, now: 5) == digest(3))
+    #expect(gate.question(digest(5), now: 5) == .wait)
+    #expect(gate.answered(digest(1), .unavailable, now: 5) == digest(4))
+    #expect(gate.answered(digest(3), good, now: 6) == digest(5))
+    #expect(gate.answered(digest(4), good, now: 6) == nil)
+    #expect(gate.answered(digest(5), good, now: 6) == nil)
+    #expect(gate.answered(digest(5), good, now: 6) == nil)
+    #expect(gate.question(digest(3), now: 7) == .answer(good))
+  }
+
+  @Test func `So many questions in a time`() {
+    var gate = IntrospectionGate(.init(concurrency: 64, queue: 1000, rate: 10, period: 1_000))
+    func asked(_ numbers: Range<Int>, now: UInt64) -> Int {
+      numbers.count { gate.question(digest($0), now: now) != .refuse }
+    }
+    #expect(asked(0..<100, now: 0) == 10)
+    #expect(asked(100..<200, now: 99) == 0)
+    #expect(asked(200..<300, now: 100) == 1)
+    #expect(asked(300..<400, now: 600) == 5)
+    #expect(asked(400..<500, now: 1_000_000) == 10)
+    // What is known costs nothing.
+    _ = gate.answered(digest(0), bad, now: 1_000_000)
+    #expect(gate.question(digest(0), now: 1_000_001) == .answer(bad) || gate.question(digest(0), now: 1_000_001) == .refuse)
+  }
+
+  @Test func `A flood of bad tokens drives no good one out, and memory is bounded`() {
+    var gate = IntrospectionGate(.init(inactiveLifetime: 60_000, rate: 1_000_000))
+    #expect(gate.question(digest(0), now: 0) == .ask)
+    #expect(gate.answered(digest(0), good, now: 0) == nil)
+    for number in 1...20_000 {
+      #expect(gate.question(digest(number), now: 1) == .ask)
+      _ = gate.answered(digest(number), bad, now: 1)
+    }
+    #expect(gate.question(digest(0), now: 2) == .answer(good))
+    #expect(gate.question(digest(20_000), now: 2) == .answer(bad))
+    #expect(gate.question(digest(1), now: 2) == .ask)
+  }
+
+  @Test func `Answers keep within their bounds`() {
+    var answers = IntrospectionAnswers(lifetime: 100, maximumCount: 10, maximumBytes: 1 << 20)
+    for number in 0..<100 { answers.keep(bad, for: digest(number), askedAt: 0, now: 0) }
+    #expect(answers.count == 10 && answers.answer(digest(99), now: 99) == bad && answers.answer(digest(89), now: 0) == nil)
+    answers.keep(bad, for: digest(99), askedAt: 50, now: 50)
+    answers.keep(bad, for: digest(100), askedAt: 100, now: 100)
+    #expect(answers.answer(digest(99), now: 149) == bad && answers.answer(digest(99), now: 150) == nil)
+    #expect(answers.count == 2)
+    answers.keep(bad, for: digest(7), askedAt: 0, now: 100)
+    #expect(answers.answer(digest(7), now: 100) == nil)
+
+    var small = IntrospectionAnswers(lifetime: 100, maximumBytes: 4 << 10)
+    for number in 0..<1000 { small.keep(bad, for: digest(number), askedAt: UInt64(number / 100), now: UInt64(number / 100)) }
+    #expect(small.bytes <= 4 << 10 && small.count > 4)
+    small.keep(.active(.string([UInt8](repeating: 1, count: 4096)), askedAt: 0), for: digest(1), askedAt: 10, now: 10)
+    #expect(small.bytes <= 4 << 10 && small.answer(digest(1), now: 10) == nil)
+  }
+}
