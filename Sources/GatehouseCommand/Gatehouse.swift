@@ -11,6 +11,7 @@ struct Gatehouse: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      RunCommand.self, CheckCommand.self, CertsCommand.self, KeysCommand.self, TokenCommand.self, DemoCommand.self,
+      RunCommand.self, CheckCommand.self, CertsCommand.self, KeysCommand.self, APIKeyCommand.self, TokenCommand.self,
+      DemoCommand.self,
     ])
 }
