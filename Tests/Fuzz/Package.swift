@@ -23,6 +23,8 @@ let fuzzed: [(name: String, rooms: [Target.Dependency])] = [
   ("FuzzRevocation", ["Tokens", "HTTP"]),
   ("FuzzBackendToken", ["GatehouseBackend", "Tokens", "JSON"]),
   ("FuzzConfiguration", ["Configuration", "Routing"]),
+  ("FuzzAPIKeys", ["Configuration"]),
+  ("FuzzIntrospection", ["Tokens", "JSON"]),
 ]
 
 let package = Package(
@@ -47,7 +49,8 @@ let package = Package(
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: room),
     .target(
       name: "Configuration",
-      dependencies: ["Routing", "JSON", "Bytes", "HTTP", "COpenSSL", .product(name: "Yams", package: "Yams")], swiftSettings: room),
+      dependencies: ["Routing", "JSON", "Bytes", "HTTP", "COpenSSL", .product(name: "Yams", package: "Yams")], swiftSettings: room
+    ),
     // What reads; what verifies would bring another crypto library.
     .target(
       name: "GatehouseBackend",

@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class KeyServer:
     """Serves `/jwks` and discovery over TLS; `mode` says how well. Every request is kept in `requests` with its time."""
 
-    def __init__(self, leaf, document, port=0):
+    def __init__(self, leaf, document, port=0, client_ca=None):
         self.document = document
+        # Whose certificates clients must show, if they must.
+        self.client_ca = client_ca
         self.mode = "well"
         self.delay = 0.0
         self.cache_control = None
@@ -30,6 +32,9 @@ class KeyServer:
     def start(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.leaf.certificate, self.leaf.key)
+        if self.client_ca:
+            context.load_verify_locations(self.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
