@@ -231,16 +231,22 @@ def test_a_new_signing_key_is_found(gateway, example, development, bearer, idp, 
     made = command("keys", "new", "--algorithm", "EdDSA", "--out", tmp_path / "next.key")
     assert made.returncode == 0, made.stderr
     configuration = gateway.configuration
-    old = configuration["internal_token"]["signing_keys"][0]
-    new = signing_key("next", tmp_path / "next.key", "EdDSA")
+    # Those that have signed before stay published: their tokens may be alive.
+    old, *others = configuration["internal_token"]["signing_keys"]
+    new = signing_key(f"next-{time.time_ns()}", tmp_path / "next.key", "EdDSA")
     time.sleep(COOLDOWN)
-    gateway.reload(conf.merged(configuration, {"internal_token": {"signing_keys": [new, dict(old, state="retired")]}}))
+
+    def signing(*keys):
+        # At once, so that the example has to look for a key that it has never seen.
+        return conf.merged(configuration, {"internal_token": {"publish_ahead": "0s", "signing_keys": list(keys)}})
+
+    gateway.reload(signing(new, dict(old, state="retired"), *others))
     try:
         answer = gateway.ask("GET", "/orders/1", headers=idp.bearer(sub="erin"))
         assert answer.status == 200, (answer.body, example.output)
         assert example.ask(development.gateway, minted(development)).status == 200
     finally:
-        gateway.reload(configuration)
+        gateway.reload(signing(old, dict(new, state="retired"), *others))
     assert gateway.ask("GET", "/orders/1", headers=bearer).status == 200
 
 
