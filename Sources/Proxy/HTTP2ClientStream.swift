@@ -93,6 +93,11 @@ package final class HTTP2ClientStream {
     while !waiting.isEmpty, let exchange, exchange.takesContent {
       let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
       exchange.requestContent(run)
+      // It may have been too much: then the answer is given, and what waited is gone.
+      guard self.exchange === exchange else {
+        isHandingOver = false
+        return connection.awaitTurnEnd()
+      }
       waiting.consume(run.count)
       edge.session.consume(stream, run.count)
       exchange.contentPaused()

@@ -5,6 +5,7 @@ import pytest
 
 from harness import configuration as conf
 from harness.answers import problem
+from harness.http2client import DataFrame, RawHTTP2, block, head, headers_frame
 
 KIB = 1024
 
@@ -147,6 +148,16 @@ def test_a_chunked_body_that_becomes_too_large(gateway, backend):
         client.rest()
     bodies = [c for c in backend.connections if b"/small?chunked" in bytes(c.received)]
     assert all(b"\r\n0\r\n" not in bytes(c.received) for c in bodies), "the backend must not take it for complete"
+
+
+def test_a_body_that_is_too_large_while_it_waits_for_its_backend(make_gateway, backend, pki):
+    # No connection to the backend yet: the content, whose length no field tells, is kept until there is one.
+    gateway = make_gateway(backend.port, routes=[conf.route("small", "/small", public=True, body={"maximum": "1KiB"})])
+    with RawHTTP2(gateway.port, pki.public.certificate) as client:
+        client.send(headers_frame(1, block(head("/small?waiting", "POST")), end=False), DataFrame(1, data=b"x" * 4096, flags=["END_STREAM"]))
+        assert client.status(1) == 413
+        client.request(3, "/small")
+        assert client.status(3) == 200, "the gateway goes on"
 
 
 def test_a_refusal_of_a_head_request_has_no_content(gateway):
