@@ -58,10 +58,14 @@ package struct TLSConnection: ~Copyable {
       ERR_clear_error()
       return nil
     }
-    if SSL_set_fd(ssl, fd) == 1 { return ssl }
-    SSL_free(ssl)
-    ERR_clear_error()
-    return nil
+    guard let bio = SocketBIO.make(fd) else {
+      SSL_free(ssl)
+      ERR_clear_error()
+      return nil
+    }
+    // One for both directions: `ssl` owns it once.
+    SSL_set_bio(ssl, bio, bio)
+    return ssl
   }
 
   // MARK: Handshake

@@ -1,0 +1,71 @@
+import CLinux
+import COpenSSL
+
+/// How OpenSSL reads from and writes to a connection's socket: `recv` and `send`.
+///
+/// In place of OpenSSL's own, which is asked about kernel TLS 24 times a request and goes through the kernel's file layer for what
+/// it reads and writes: 1,900 of 50,200 instructions of a warm request, and 6 % of the kernel's time for it.
+enum SocketBIO {
+  /// - Returns: nil when there is no memory.
+  static func make(_ descriptor: Int32) -> OpaquePointer? {
+    guard let method, let bio = BIO_new(method) else { return nil }
+    BIO_set_data(bio, UnsafeMutableRawPointer(bitPattern: Int(descriptor)))
+    BIO_set_init(bio, 1)
+    return bio
+  }
+
+  /// For good: connections point to it.
+  nonisolated(unsafe) private static let method: OpaquePointer? = {
+    guard let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket") else { return nil }
+    BIO_meth_set_read_ex(method, read)
+    BIO_meth_set_write_ex(method, write)
+    BIO_meth_set_ctrl(method, control)
+    return method
+  }()
+
+  private static let retryFlags = BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_IO_SPECIAL | BIO_FLAGS_SHOULD_RETRY
+
+  private static func descriptor(_ bio: OpaquePointer?) -> Int32 { Int32(truncatingIfNeeded: Int(bitPattern: BIO_get_data(bio))) }
+
+  private static let read: @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, Int, UnsafeMutablePointer<Int>?) -> Int32 = {
+    bio, buffer, count, done in
+    BIO_clear_flags(bio, retryFlags)
+    // Read after failures, and 0 then means that there was no error.
+    gh_set_errno(0)
+    let result = recv(descriptor(bio), buffer, count, 0)
+    if result > 0 {
+      done?.pointee = result
+      return 1
+    }
+    if result == 0 { BIO_set_flags(bio, BIO_FLAGS_IN_EOF) } else if mayRetry { BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY) }
+    return 0
+  }
+
+  private static let write: @convention(c) (OpaquePointer?, UnsafePointer<CChar>?, Int, UnsafeMutablePointer<Int>?) -> Int32 = {
+    bio, buffer, count, done in
+    BIO_clear_flags(bio, retryFlags)
+    gh_set_errno(0)
+    let result = send(descriptor(bio), buffer, count, Int32(MSG_NOSIGNAL))
+    if result > 0 {
+      done?.pointee = result
+      return 1
+    }
+    if mayRetry { BIO_set_flags(bio, BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY) }
+    return 0
+  }
+
+  /// What `EINTR` means to OpenSSL as well: the same call again.
+  private static var mayRetry: Bool {
+    let error = gh_errno()
+    return error == EAGAIN || error == EINTR
+  }
+
+  private static let control: @convention(c) (OpaquePointer?, Int32, Int, UnsafeMutableRawPointer?) -> Int = { bio, command, _, _ in
+    switch command {
+    // Nothing is held here.
+    case BIO_CTRL_FLUSH: 1
+    case BIO_CTRL_EOF: BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0
+    default: 0
+    }
+  }
+}
