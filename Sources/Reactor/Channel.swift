@@ -5,15 +5,15 @@
 /// loop and is touched only on that loop's thread.
 open class Channel {
   /// The loop outlives its channels.
-  package unowned(unsafe) let loop: EventLoop
-  package private(set) var descriptor: FileDescriptor
-  package private(set) var interest: Readiness = []
-  package private(set) var slot: SlotID?
+  package final unowned(unsafe) let loop: EventLoop
+  package final private(set) var descriptor: FileDescriptor
+  package final private(set) var interest: Readiness = []
+  package final private(set) var slot: SlotID?
   /// When `deadlineReached` is due, in ms of the loop's clock; 0 for never.
-  private var deadline: UInt64 = 0
+  private final var deadline: UInt64 = 0
   /// When the wheel looks at this channel next; a deadline at or after that need not be told to the wheel.
-  private var filedFor = UInt64.max
-  private let clock: UnsafePointer<UInt64>
+  private final var filedFor = UInt64.max
+  private final let clock: UnsafePointer<UInt64>
 
   /// Takes ownership of `descriptor`. The channel hears nothing before `register`.
   public init(loop: EventLoop, descriptor: Int32) {
@@ -37,7 +37,7 @@ open class Channel {
   /// The last call a channel gets, inside `close()`: give back what is held. The descriptor is still open.
   open func closing() {}
 
-  private var awaitsTurnEnd = false
+  private final var awaitsTurnEnd = false
 
   /// Asks for `turnEnding`. Free when asked before.
   package final func awaitTurnEnd() {
@@ -73,7 +73,7 @@ open class Channel {
     if interest != self.interest { changeInterest(interest) }
   }
 
-  @inline(never) private func changeInterest(_ interest: Readiness) {
+  @inline(never) private final func changeInterest(_ interest: Readiness) {
     guard let slot else { return }
     self.interest = interest
     loop.poller.modify(descriptor.raw, interest, slot)
@@ -94,7 +94,7 @@ open class Channel {
     if deadline < filedFor { file() }
   }
 
-  @inline(never) private func file() {
+  @inline(never) private final func file() {
     guard let slot else { return }
     filedFor = deadline
     loop.setDeadline(Int(slot.index), deadline)

@@ -20,15 +20,17 @@ open class SecureChannel: Channel {
     case open
   }
 
-  package private(set) var phase: Phase
-  package var wire: Wire
-  package var input = ByteQueue()
-  package var output = ByteQueue()
-  package let buffers: BufferPool
-  package private(set) var isReadingPaused = false
-  private var wantsToWrite = false
+  package final private(set) var phase: Phase
+  // Final, as all that the request path looks at: access through a class's table goes by way of a coroutine, which for `wire` even
+  // allocated its frame.
+  package final var wire: Wire
+  package final var input = ByteQueue()
+  package final var output = ByteQueue()
+  package final let buffers: BufferPool
+  package final private(set) var isReadingPaused = false
+  private final var wantsToWrite = false
   /// `drained` is owed: the output has been above the high-water mark.
-  private var owesDrained = false
+  private final var owesDrained = false
 
   /// Takes ownership of `descriptor` and `wire`.
   package init(loop: EventLoop, descriptor: Int32, wire: consuming Wire, phase: Phase, buffers: BufferPool) {
@@ -135,15 +137,15 @@ open class SecureChannel: Channel {
     if isOpen, !isReadingPaused, phase == .open, wire.hasPending { fill() }
   }
 
-  private var watchesPeer = false
+  private final var watchesPeer = false
 
-  private func updateInterest() {
+  private final func updateInterest() {
     var interest: Readiness = isReadingPaused ? (watchesPeer ? .peerClosed : []) : .read
     if wantsToWrite { interest.insert(.write) }
     want(interest)
   }
 
-  private func setWriteInterest(_ on: Bool) {
+  private final func setWriteInterest(_ on: Bool) {
     guard wantsToWrite != on else { return }
     wantsToWrite = on
     updateInterest()
@@ -217,12 +219,12 @@ open class SecureChannel: Channel {
     if output.count > Self.highWater { owesDrained = true }
   }
 
-  private var tlsFailure: TransportFailure {
+  private final var tlsFailure: TransportFailure {
     guard let failure = wire.failure else { return .closed }
     return .tls(failure)
   }
 
-  private func checkDrained() {
+  private final func checkDrained() {
     guard owesDrained, output.count <= Self.lowWater else { return }
     owesDrained = false
     drained()
