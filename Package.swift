@@ -29,7 +29,7 @@ let package = Package(
     .target(name: "JSON", dependencies: ["Bytes"]),
     .target(name: "HTTP", dependencies: ["Bytes"]),
     .target(name: "HTTP1", dependencies: ["HTTP", "Bytes", "CLinux"]),
-    .target(name: "HTTP2", dependencies: ["HTTP", "Bytes", "CNghttp2"]),
+    .target(name: "HTTP2", dependencies: ["HTTP", "Bytes", "CNghttp2", "CLinux"]),
     .target(name: "WebSocket", dependencies: ["COpenSSL"]),
     .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"]),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"]),

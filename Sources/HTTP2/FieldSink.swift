@@ -4,7 +4,7 @@ import HTTP
 
 /// Gathers the fields of a head or of a trailer section for HPACK. Its memory stays for the next one.
 ///
-/// Names are written in lower case (RFC 9113 section 8.2.1). Values are written as they are: they come from a parser that refused
+/// nghttp2 writes names in lower case (RFC 9113 section 8.2.1) as it takes the list over, so they may have any here. Values are written as they are: they come from a parser that refused
 /// line ends, or from the gateway itself. Pseudo-headers must come first; their names begin with a colon.
 package struct FieldSink: ~Copyable {
   private struct Entry {
@@ -51,15 +51,11 @@ package struct FieldSink: ~Copyable {
     _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isSensitive: Bool = false
   ) {
     let start = bytes.count
-    if let source = name.baseAddress {
-      let room = bytes.reserve(name.count)
-      for index in 0..<name.count { room[index] = ASCII.lower(source[index]) }
-      bytes.produced(name.count)
-    }
-    finish(nameFrom: start, value, isSensitive)
+    bytes.append(name)
+    finish(nameFrom: start, value, isSensitive || FieldSink.isSecret(FieldName(recognising: name.span)))
   }
 
-  /// - Parameter name: in lower case.
+  /// - Parameter name: none of the four.
   package mutating func field(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>, isSensitive: Bool = false) {
     let start = bytes.count
     bytes.append(name)
@@ -79,13 +75,9 @@ package struct FieldSink: ~Copyable {
   }
 
   /// A field whose value `compose` appends piece by piece, and appends only.
-  ///
-  /// - Parameter name: lowered here.
   package mutating func field(_ name: StaticString, compose: (inout ByteQueue) -> Void) {
     let start = bytes.count
-    let room = bytes.reserve(name.utf8CodeUnitCount)
-    for index in 0..<name.utf8CodeUnitCount { room[index] = ASCII.lower(name.utf8Start[index]) }
-    bytes.produced(name.utf8CodeUnitCount)
+    bytes.append(name)
     let middle = bytes.count
     compose(&bytes)
     append(name: start..<middle, value: middle..<bytes.count, isSensitive: false)
@@ -95,7 +87,9 @@ package struct FieldSink: ~Copyable {
   ///
   /// - Parameter head: what `parsed` holds ranges of.
   package mutating func copy(_ parsed: HeaderField, _ head: UnsafeBufferPointer<UInt8>) {
-    field(UnsafeBufferPointer(rebasing: head[parsed.name.bounds]), UnsafeBufferPointer(rebasing: head[parsed.value.bounds]))
+    let start = bytes.count
+    bytes.append(UnsafeBufferPointer(rebasing: head[parsed.name.bounds]))
+    finish(nameFrom: start, UnsafeBufferPointer(rebasing: head[parsed.value.bounds]), FieldSink.isSecret(parsed.id))
   }
 
   /// `:status`.
@@ -106,12 +100,11 @@ package struct FieldSink: ~Copyable {
   private mutating func finish(nameFrom start: Int, _ value: UnsafeBufferPointer<UInt8>, _ isSensitive: Bool) {
     let middle = bytes.count
     bytes.append(value)
-    let name = UnsafeBufferPointer(rebasing: bytes.readable[start..<middle])
-    append(name: start..<middle, value: middle..<bytes.count, isSensitive: isSensitive || FieldSink.isSecret(name.span))
+    append(name: start..<middle, value: middle..<bytes.count, isSensitive: isSensitive)
   }
 
-  private static func isSecret(_ name: Span<UInt8>) -> Bool {
-    switch FieldName(recognising: name) {
+  private static func isSecret(_ name: FieldName) -> Bool {
+    switch name {
     case .authorization, .proxyAuthorization, .cookie, .setCookie: return true
     default: return false
     }

@@ -32,6 +32,9 @@ import HTTP
   /// Where DATA frames go, while `pull` runs.
   var target: UnsafeMutablePointer<ByteQueue>?
   var targetLimit = 0
+  /// The stream whose field section is being received, if we know it: a section's frames come one behind the other (RFC 9113
+  /// section 4.3). No stream is freed while nghttp2 runs, and this is looked at only there.
+  var receiving: Unmanaged<HTTP2Stream>?
   /// Found in a callback, acted on behind it.
   var violation: HTTP2ErrorCode?
   private var isInsideReceive = false
@@ -57,7 +60,7 @@ import HTTP
     self.pool = pool
     self.owner = owner
     bounds = AbuseBounds(limits.abuse)
-    handle = SessionOptions.makeSession(.server, limits)
+    handle = SessionOptions.makeSession(.server, limits, pool.memory)
     begin()
   }
 
@@ -67,7 +70,7 @@ import HTTP
     self.pool = pool
     self.owner = owner
     bounds = AbuseBounds(limits.abuse)
-    handle = SessionOptions.makeSession(.client, limits)
+    handle = SessionOptions.makeSession(.client, limits, pool.memory)
     begin()
   }
 

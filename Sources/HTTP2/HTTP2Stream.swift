@@ -18,7 +18,7 @@ public final class HTTP2Stream {
   package internal(set) var headBytes = ByteQueue()
   /// Why the head is refused, if it is.
   package internal(set) var headRefusal: HTTP2HeadError?
-  /// Whoever serves this stream. Held until the stream is closed.
+  /// Whoever serves this stream. A client's is held until the stream is closed, a server's beyond: it may serve the next one too.
   package var context: AnyObject?
 
   /// Bytes of content handed over and not yet consumed.
@@ -102,7 +102,6 @@ public final class HTTP2Stream {
     head.reset()
     responseHead.reset()
     headRefusal = nil
-    context = nil
     unconsumed = 0
     remoteEnded = false
     outputEnded = false

@@ -11,6 +11,8 @@ package final class HTTP2StreamPool {
   private let keep: Int
   private var free: [HTTP2Stream] = []
   let buffers: BufferPool
+  /// nghttp2's. Outlives the sessions, which hold the pool.
+  let memory = SessionMemory()
   /// For the head that is being written.
   var sink = FieldSink()
 
@@ -51,6 +53,13 @@ package final class HTTP2StreamPool {
     guard free.count < keep, isKnownUniquelyReferenced(&stream) else {
       stream.context = nil
       return
+    }
+    if requestFields == 0 {
+      stream.context = nil
+    } else {
+      // A request's head was taken over with its memory, or is of no interest to anybody.
+      stream.headBytes.removeAll()
+      stream.headBytes.giveBack(to: buffers)
     }
     stream.recycle()
     free.append(stream)

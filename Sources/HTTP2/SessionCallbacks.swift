@@ -54,11 +54,11 @@ enum SessionCallbacks {
     return call(user, handle, frame.pointee.hd.stream_id) { $0.headersBegan(frame.pointee.headers, $1) }
   }
 
-  private static let onHeader: nghttp2_on_header_callback = { handle, frame, name, nameLength, value, valueLength, _, user in
-    guard let frame, let pointer = nghttp2_session_get_stream_user_data(handle, frame.pointee.hd.stream_id) else { return 0 }
+  private static let onHeader: nghttp2_on_header_callback = { _, _, name, nameLength, value, valueLength, _, user in
     // Not by way of an optional, which would be retained: this is called for each field of each head.
-    return call(user) { session in
-      Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
+    call(user) { session in
+      guard let receiving = session.receiving else { return 0 }
+      return receiving._withUnsafeGuaranteedRef { stream in
         session.fieldReceived(
           stream, UnsafeBufferPointer(start: name, count: nameLength), UnsafeBufferPointer(start: value, count: valueLength))
       }

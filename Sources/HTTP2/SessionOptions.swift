@@ -7,7 +7,7 @@ enum SessionOptions {
   private static let continuations = 8
   private static let settingsEntries = 32
 
-  static func makeSession(_ role: HTTP2Session.Role, _ limits: HTTP2Limits) -> OpaquePointer {
+  static func makeSession(_ role: HTTP2Session.Role, _ limits: HTTP2Limits, _ memory: SessionMemory) -> OpaquePointer {
     var option: OpaquePointer?
     nghttp2_option_new(&option)
     // Windows open as content is consumed, not as it arrives.
@@ -20,9 +20,15 @@ enum SessionOptions {
     // Resets are counted in `AbuseBounds`, whose answer says why; nghttp2's own count must not come first.
     nghttp2_option_set_stream_reset_rate_limit(option, UInt64(UInt32.max), UInt64(UInt32.max))
     var session: OpaquePointer?
+    #if DEBUG
+      // The address sanitizer is to see each block.
+      let functions: UnsafeMutablePointer<nghttp2_mem>? = nil
+    #else
+      let functions: UnsafeMutablePointer<nghttp2_mem>? = memory.functions
+    #endif
     switch role {
-    case .server: nghttp2_session_server_new2(&session, SessionCallbacks.shared, nil, option)
-    case .client: nghttp2_session_client_new2(&session, SessionCallbacks.shared, nil, option)
+    case .server: nghttp2_session_server_new3(&session, SessionCallbacks.shared, nil, option, functions)
+    case .client: nghttp2_session_client_new3(&session, SessionCallbacks.shared, nil, option, functions)
     }
     nghttp2_option_del(option)
     guard let session else { preconditionFailure("out of memory") }

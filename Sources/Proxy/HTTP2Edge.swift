@@ -77,7 +77,10 @@ final class HTTP2Edge: HTTP2Carrier {
   /// The connection is gone, and every stream with it.
   func connectionGone() {
     abandon()
-    for stream in streams { stream.lost() }
+    for stream in streams {
+      stream.lost()
+      stream.index = -1
+    }
     streams = []
     touched = []
   }
@@ -144,12 +147,23 @@ final class HTTP2Edge: HTTP2Carrier {
 
   override func requestHead(_ stream: HTTP2Stream, endStream: Bool) {
     isAtRest = false
-    let carrier = HTTP2ClientStream(self, stream)
-    stream.context = carrier
+    let carrier = takeCarrier(stream)
     carrier.index = streams.count
     streams.append(carrier)
     carrier.begin()
     wake(at: now &+ Self.look)
+  }
+
+  /// The stream's own, from its last request, unless somebody still holds that.
+  private func takeCarrier(_ stream: HTTP2Stream) -> HTTP2ClientStream {
+    if isKnownUniquelyReferenced(&stream.context), let context = stream.context {
+      let carrier = unsafeDowncast(context, to: HTTP2ClientStream.self)
+      carrier.reopen(self, stream)
+      return carrier
+    }
+    let carrier = HTTP2ClientStream(self, stream)
+    stream.context = carrier
+    return carrier
   }
 
   override func content(_ stream: HTTP2Stream, _ bytes: UnsafeBufferPointer<UInt8>) { carrier(stream)?.content(bytes) }
@@ -172,6 +186,7 @@ final class HTTP2Edge: HTTP2Carrier {
       streams[carrier.index] = last
       last.index = carrier.index
     }
+    carrier.index = -1
     if streams.isEmpty {
       idleSince = now
       rearm()
@@ -179,7 +194,9 @@ final class HTTP2Edge: HTTP2Carrier {
   }
 
   private func carrier(_ stream: HTTP2Stream) -> HTTP2ClientStream? {
-    // Set in `requestHead` and nowhere else.
-    stream.context.map { unsafeDowncast($0, to: HTTP2ClientStream.self) }
+    // Set in `takeCarrier` and nowhere else. Without a place it is from an earlier request: this one had no head worth telling.
+    guard let context = stream.context else { return nil }
+    let carrier = unsafeDowncast(context, to: HTTP2ClientStream.self)
+    return carrier.index >= 0 ? carrier : nil
   }
 }

@@ -9,7 +9,11 @@ final class UpstreamSession: HTTP2Carrier {
   private var streams: [UpstreamStream] = []
   /// Those that the present event has brought something for.
   private var touched: [UpstreamStream] = []
+  /// Over, and free for the next request as soon as nobody holds them any more.
+  private var spare: [UpstreamStream] = []
   private var isGone = false
+
+  private static let kept = 128
 
   /// Windows towards backends: one download may run at full speed, many together may not take all memory.
   private static let limits = HTTP2Limits(
@@ -28,9 +32,16 @@ final class UpstreamSession: HTTP2Carrier {
 
   /// A stream for `client`, which writes its head next.
   func open(_ client: UpstreamClient) -> UpstreamStream {
-    let stream = UpstreamStream(self, client: client)
+    let stream = take(for: client)
     stream.index = streams.count
     streams.append(stream)
+    return stream
+  }
+
+  private func take(for client: UpstreamClient) -> UpstreamStream {
+    guard let last = spare.indices.last, isKnownUniquelyReferenced(&spare[last]) else { return UpstreamStream(self, client: client) }
+    let stream = spare.removeLast()
+    stream.reopen(for: client)
     return stream
   }
 
@@ -46,6 +57,7 @@ final class UpstreamSession: HTTP2Carrier {
       streams[stream.index] = last
       last.index = stream.index
     }
+    if spare.count < Self.kept { spare.append(stream) }
     connection.pool.streamEnded(connection)
     if streams.isEmpty, connection.isOpen {
       if connection.pool.isRetired || !session.canOpenStream { return finishGracefully() }
@@ -93,6 +105,7 @@ final class UpstreamSession: HTTP2Carrier {
     for stream in streams { stream.closed() }
     streams = []
     touched = []
+    spare = []
   }
 
   // MARK: Deadlines

@@ -2,7 +2,8 @@ import Bytes
 import HTTP
 import HTTP2
 
-/// One request on an HTTP/2 connection to a backend.
+/// One request on an HTTP/2 connection to a backend. The object serves one after another on the same connection, but only when nobody
+/// else holds it.
 public final class UpstreamStream {
   /// Held, since the last of a response may still be here when its connection is gone.
   package let connection: UpstreamConnection
@@ -30,6 +31,24 @@ public final class UpstreamStream {
     self.owner = owner
     connection = owner.connection
     self.client = client
+  }
+
+  /// Readies it for another request.
+  func reopen(for client: UpstreamClient) {
+    self.client = client
+    stream = nil
+    waiting.removeAll()
+    waiting.giveBack(to: connection.buffers)
+    if !trailers.isEmpty { trailers = [] }
+    isPaused = false
+    isEnded = false
+    responseStarted = false
+    requestComplete = false
+    requestWritten = false
+    isTunnel = false
+    awaitsSettings = nil
+    deadline = 0
+    isTouched = false
   }
 
   private var backend: Backend { connection.backend }

@@ -15,7 +15,7 @@ enum House {
     room("JSON", "Bytes"),
     room("HTTP", "Bytes"),
     room("HTTP1", "HTTP", "Bytes", "CLinux"),
-    room("HTTP2", "HTTP", "Bytes", "CNghttp2"),
+    room("HTTP2", "HTTP", "Bytes", "CNghttp2", "CLinux"),
     room("WebSocket", "COpenSSL"),
     room("Tokens", "JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"),
     room("Routing", "HTTP", "JSON", "Bytes"),
