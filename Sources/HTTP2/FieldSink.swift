@@ -4,8 +4,9 @@ import HTTP
 
 /// Gathers the fields of a head or of a trailer section for HPACK. Its memory stays for the next one.
 ///
-/// nghttp2 writes names in lower case (RFC 9113 section 8.2.1) as it takes the list over, so they may have any here. Values are written as they are: they come from a parser that refused
-/// line ends, or from the gateway itself. Pseudo-headers must come first; their names begin with a colon.
+/// nghttp2 writes names in lower case (RFC 9113 section 8.2.1) as it takes the list over, so they may have any here. Values are
+/// written as they are: they come from a parser that refused line ends, or from the gateway itself. Pseudo-headers must come first;
+/// their names begin with a colon.
 package struct FieldSink: ~Copyable {
   private struct Entry {
     var name: ByteRange
