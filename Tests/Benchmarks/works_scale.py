@@ -24,6 +24,8 @@ SIZES = {"1 KiB": 1 << 10, "16 KiB": 1 << 14, "256 KiB": 1 << 18, "4 MiB": 1 << 
 BODIES = tuple(f"{way} {size}" for way in ("down", "up") for size in SIZES)
 WORKERS = tuple(range(1, os.cpu_count() + 1))
 CONNECTIONS, BEFORE = 5_000, 500
+# Seconds without a request before a connection's memory is looked at: longer than any of the proxies keeps buffers for the next one.
+SILENCE = 8
 
 
 def idle(peer, variant, fixture, seconds):
@@ -33,10 +35,10 @@ def idle(peer, variant, fixture, seconds):
     count = min(CONNECTIONS if seconds > 1 else 500, most - BEFORE - 500)
     with started(peer, fixture) as proxy, IdleConnections(proxy.port, fixture.token) as clients:
         clients.add(BEFORE)  # what the first ones make the process set up for good is not theirs
-        time.sleep(0.5)
+        time.sleep(SILENCE)
         resident, proportional = proxy.resident, proxy.proportional
         clients.add(count, lambda done: progress(f"idle {peer}: {done} connections"))
-        time.sleep(1.5)
+        time.sleep(SILENCE)
         return {
             "resident_each": (proxy.resident - resident) * 1024 / count,
             "resident": proxy.resident,
