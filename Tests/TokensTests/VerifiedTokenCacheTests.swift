@@ -49,8 +49,8 @@ struct VerifiedTokenCacheTests {
     #expect(highest <= 4 << 20)
     #expect(cache.bytes > 3 << 20, "the memory is used")
     #expect(cache.evictions >= 999_900 - UInt64(cache.count), "hardly any finds its run too long")
-    // Other tests run beside this one: room for them, but far below what a million tokens would take.
-    #expect(residentBytes() < before + 64 << 20)
+    // Other tests run beside this one, some with large lists: room for them, but far below the GiB that a million tokens would take.
+    #expect(residentBytes() < before + 256 << 20)
     #expect(contains(cache, 999_999) && !contains(cache, 0))
   }
 
