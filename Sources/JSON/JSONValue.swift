@@ -1,3 +1,5 @@
+import Glibc
+
 /// A JSON text that was read in exactly one way.
 ///
 /// Strings and member names are UTF-8 bytes, not `String`: `String` compares by canonical equivalence, so "é" written with one
@@ -29,6 +31,15 @@ package struct JSONMember: Sendable, Equatable {
   package init(_ name: String, _ value: JSONValue) {
     self.name = Array(name.utf8)
     self.value = value
+  }
+
+  /// Byte for byte.
+  package func isNamed(_ other: UnsafeBufferPointer<UInt8>) -> Bool {
+    name.withUnsafeBufferPointer { mine in
+      guard mine.count == other.count else { return false }
+      guard let mine = mine.baseAddress, let theirs = other.baseAddress else { return true }
+      return memcmp(mine, theirs, other.count) == 0
+    }
   }
 }
 
@@ -70,13 +81,13 @@ extension JSONValue {
   }
 
   /// The member called exactly `name`; nil when there is none or this is no object.
-  package func member(_ name: some Collection<UInt8>) -> JSONValue? {
+  package func member(_ name: UnsafeBufferPointer<UInt8>) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
-    for member in members where member.name.elementsEqual(name) { return member.value }
+    for member in members where member.isNamed(name) { return member.value }
     return nil
   }
 
-  package func member(_ name: String) -> JSONValue? { member(name.utf8) }
+  package func member(_ name: String) -> JSONValue? { Array(name.utf8).withUnsafeBufferPointer { member($0) } }
 
   package func member(_ name: StaticString) -> JSONValue? {
     member(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
@@ -87,13 +98,15 @@ extension JSONValue {
   /// Names may hold dots themselves (`https://example.com/roles`), so at each object the longest part of the path, cut at a
   /// dot or at the end, that is a member is taken, and the rest is looked up inside it. There is no second try: a path names
   /// one place or none.
-  package func value(at path: some BidirectionalCollection<UInt8>) -> JSONValue? {
+  package func value(at path: [UInt8]) -> JSONValue? { path.withUnsafeBufferPointer { value(at: $0) } }
+
+  private func value(at path: UnsafeBufferPointer<UInt8>) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
-    var end = path.endIndex
+    var end = path.count
     while true {
-      let name = path[path.startIndex..<end]
-      for member in members where member.name.elementsEqual(name) {
-        return end == path.endIndex ? member.value : member.value.value(at: Array(path[path.index(after: end)...]))
+      let name = UnsafeBufferPointer(rebasing: path[..<end])
+      for member in members where member.isNamed(name) {
+        return end == path.count ? member.value : member.value.value(at: UnsafeBufferPointer(rebasing: path[(end + 1)...]))
       }
       guard let dot = name.lastIndex(of: 0x2e) else { return nil }
       end = dot

@@ -6,8 +6,9 @@ package enum JSONWriter {
   package static func append(_ value: JSONValue, to queue: inout ByteQueue) { write(value, to: &queue) }
 
   /// A string with its quotes. `string` must be UTF-8.
-  package static func append(string: some Sequence<UInt8>, to bytes: inout [UInt8]) { write(string: string, to: &bytes) }
-  package static func append(string: some Sequence<UInt8>, to queue: inout ByteQueue) { write(string: string, to: &queue) }
+  package static func append(string: [UInt8], to bytes: inout [UInt8]) { write(string: string, to: &bytes) }
+  package static func append(string: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) { write(string: string, to: &bytes) }
+  package static func append(string: UnsafeBufferPointer<UInt8>, to queue: inout ByteQueue) { write(string: string, to: &queue) }
 
   package static func append(integer: Int64, to bytes: inout [UInt8]) { write(integer: integer, to: &bytes) }
 

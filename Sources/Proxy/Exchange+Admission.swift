@@ -191,7 +191,8 @@ extension Exchange {
     _ minter: InternalTokenMinter, _ token: VerifiedToken, _ route: Route, now: Int64
   ) throws(MintFailure) -> MintedToken {
     guard minter.profile == .transaction else {
-      return try minter.mint(principal: token.principal, validUntil: token.validUntil, now: now, payload: &worker.claimScratch)
+      return try minter.mint(
+        principal: token.principal, validUntil: token.validUntil, now: now, signer: worker.signer, payload: &worker.claimScratch)
     }
     let peer = client?.connection.forwardedPeer ?? []
     return try peer.withUnsafeBufferPointer { peer throws(MintFailure) in
@@ -200,7 +201,7 @@ extension Exchange {
         scope: route.requiredScopes)
       return try minter.mint(
         principal: token.principal, validUntil: token.validUntil, now: now, transaction: transaction,
-        payload: &worker.claimScratch)
+        signer: worker.signer, payload: &worker.claimScratch)
     }
   }
 

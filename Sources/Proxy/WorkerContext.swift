@@ -31,6 +31,7 @@ package final class WorkerContext {
   let pathScratch: UnsafeMutableBufferPointer<UInt8>
   /// Room for the claims of an internal token while it is made.
   var claimScratch: [UInt8] = []
+  let signer = TokenSigner()
   var log: LogWriter
   var accessLog = AccessLog()
   private let report: (String) -> Void
@@ -101,11 +102,13 @@ package final class WorkerContext {
     verifier.install(providers: next.providers)
     if next.revocations !== verifier.revocations { install(next.revocations) }
     snapshot = WorkerSnapshot(proxy: next, pools: pools, internalTokens: next.internalTokens)
+    signer.forgetKeys()
   }
 
   /// Another key signs from now on, or one is no longer published, in the snapshot in force.
   package func install(_ internalTokens: InternalTokens) {
     snapshot = WorkerSnapshot(proxy: snapshot.proxy, pools: snapshot.pools, internalTokens: internalTokens)
+    signer.forgetKeys()
   }
 
   /// Takes keys that were fetched; nil takes them away. Whoever waited for them goes on.

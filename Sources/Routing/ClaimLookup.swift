@@ -13,17 +13,17 @@ package enum ClaimLookup {
   case misfit
 
   package init(_ claims: JSONValue, at path: [UInt8]) {
-    self = Self.find(claims, path[...])
+    self = path.withUnsafeBufferPointer { Self.find(claims, $0) }
   }
 
-  private static func find(_ value: JSONValue, _ path: ArraySlice<UInt8>) -> ClaimLookup {
+  private static func find(_ value: JSONValue, _ path: UnsafeBufferPointer<UInt8>) -> ClaimLookup {
     guard case .object(let members) = value else { return .misfit }
-    var end = path.endIndex
+    var end = path.count
     while true {
-      let name = path[path.startIndex..<end]
-      if let member = members.first(where: { $0.name.elementsEqual(name) }) {
+      let name = UnsafeBufferPointer(rebasing: path[..<end])
+      if let member = members.first(where: { $0.isNamed(name) }) {
         if member.value == .null { return .absent }
-        return end == path.endIndex ? .found(member.value) : find(member.value, path[(end + 1)...])
+        return end == path.count ? .found(member.value) : find(member.value, UnsafeBufferPointer(rebasing: path[(end + 1)...]))
       }
       guard let dot = name.lastIndex(of: 0x2e) else { return .absent }
       end = dot

@@ -46,35 +46,47 @@ package enum Base64URL {
 
   package static func decode(_ input: [UInt8]) -> [UInt8]? { input.withUnsafeBufferPointer { decode($0) } }
 
-  package static func append(_ input: some Sequence<UInt8>, to output: inout [UInt8]) {
-    var bits: UInt32 = 0
-    var held: UInt32 = 0
-    for byte in input {
-      bits = bits << 8 | UInt32(byte)
-      held += 8
-      while held >= 6 {
-        held -= 6
-        output.append(character(bits >> held))
-      }
-    }
-    if held > 0 { output.append(character(bits << (6 - held))) }
+  package static func append(_ input: [UInt8], to output: inout [UInt8]) {
+    input.withUnsafeBufferPointer { append($0, to: &output) }
   }
 
-  package static func encode(_ input: some Sequence<UInt8>) -> [UInt8] {
+  package static func append(_ input: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: encodedCount(input.count)) { text in
+      encode(input, into: text)
+      output.append(contentsOf: text)
+    }
+  }
+
+  package static func encode(_ input: [UInt8]) -> [UInt8] {
     var output: [UInt8] = []
     append(input, to: &output)
     return output
   }
 
-  private static func character(_ bits: UInt32) -> UInt8 {
-    switch UInt8(truncatingIfNeeded: bits & 63) {
-    case let value where value < 26: 0x41 + value
-    case let value where value < 52: 0x61 + value - 26
-    case let value where value < 62: 0x30 + value - 52
-    case 62: UInt8(ascii: "-")
-    default: UInt8(ascii: "_")
+  /// - Parameter output: as long as the text is.
+  private static func encode(_ input: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<UInt8>) {
+    let characters = alphabet.utf8Start
+    var read = 0
+    var written = 0
+    while input.count - read >= 3 {
+      let bits = Int(input[read]) << 16 | Int(input[read + 1]) << 8 | Int(input[read + 2])
+      output[written] = characters[bits >> 18]
+      output[written + 1] = characters[bits >> 12 & 63]
+      output[written + 2] = characters[bits >> 6 & 63]
+      output[written + 3] = characters[bits & 63]
+      read += 3
+      written += 4
     }
+    guard read < input.count else { return }
+    let first = Int(input[read])
+    output[written] = characters[first >> 2]
+    guard read + 1 < input.count else { return output[written + 1] = characters[first << 4 & 63] }
+    let second = Int(input[read + 1])
+    output[written + 1] = characters[(first << 4 | second >> 4) & 63]
+    output[written + 2] = characters[second << 2 & 63]
   }
+
+  private static let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
   /// The six bits that a character stands for; 255 for every other byte.
   private static let values: [UInt8] = (0...255).map { code in

@@ -59,9 +59,11 @@ package final class InternalTokenMinter: Sendable {
   ///   - validUntil: until when the access token is accepted: its `exp` and the provider's leeway.
   ///   - now: seconds since 1970.
   ///   - transaction: for the transaction profile, which needs it.
+  ///   - signer: the worker's.
   ///   - payload: the caller's scratch memory; what was in it is gone.
   package func mint(
-    principal: Principal, validUntil: Int64, now: Int64, transaction: TransactionContext? = nil, payload: inout [UInt8]
+    principal: Principal, validUntil: Int64, now: Int64, transaction: TransactionContext? = nil,
+    signer: TokenSigner = TokenSigner(), payload: inout [UInt8]
   ) throws(MintFailure) -> MintedToken {
     let expires = min(now + ttl, principal.expiresAt > now ? principal.expiresAt : validUntil)
     guard expires > now else { throw .expired }
@@ -90,7 +92,7 @@ package final class InternalTokenMinter: Sendable {
     payload.append(contentsOf: closing)
     let count = prefix.count + Base64URL.encodedCount(payload.count) + 1 + Base64URL.encodedCount(SigningKey.signatureCount)
     guard count <= maximumBytes else { throw .tooLarge }
-    return try sign(payload, count: count, now: now, expires: expires)
+    return try sign(payload, signer, count: count, now: now, expires: expires)
   }
 
   private static func append(_ text: StaticString, to payload: inout [UInt8]) {
@@ -144,18 +146,20 @@ package final class InternalTokenMinter: Sendable {
     case .constant?, nil: break
     }
     if !transaction.scope.isEmpty { return JSONWriter.append(string: transaction.scope, to: &payload) }
-    JSONWriter.append(string: principal.scopes.joined(separator: [0x20]), to: &payload)
+    JSONWriter.append(string: Array(principal.scopes.joined(separator: [0x20])), to: &payload)
   }
 
-  private func sign(_ payload: [UInt8], count: Int, now: Int64, expires: Int64) throws(MintFailure) -> MintedToken {
+  private func sign(
+    _ payload: [UInt8], _ signer: TokenSigner, count: Int, now: Int64, expires: Int64
+  ) throws(MintFailure) -> MintedToken {
     var token: [UInt8] = []
     token.reserveCapacity(count)
     token += prefix
     Base64URL.append(payload, to: &token)
     let signed = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SigningKey.signatureCount) { signature in
-      guard token.withUnsafeBufferPointer({ key.sign($0, into: signature) }) else { return false }
+      guard token.withUnsafeBufferPointer({ signer.sign($0, with: key, into: signature) }) else { return false }
       token.append(UInt8(ascii: "."))
-      Base64URL.append(signature, to: &token)
+      Base64URL.append(UnsafeBufferPointer(signature), to: &token)
       return true
     }
     guard signed else { throw .signature }

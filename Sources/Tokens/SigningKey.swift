@@ -39,25 +39,12 @@ package final class SigningKey: Sendable {
   /// SHA-256 thumbprint of the public half (RFC 7638).
   package var thumbprint: [UInt8] { (try? VerificationKey.parse(publicJWK).thumbprint) ?? [] }
 
-  /// Signs `message` into `signature`, which takes 64 bytes: r and s for ES256. False when OpenSSL fails.
+  /// For `TokenSigner`, while the key is alive.
+  var pointer: OpaquePointer { privateKey.pointer }
+
+  /// One signature, as a worker's `TokenSigner` makes many.
   package func sign(_ message: UnsafeBufferPointer<UInt8>, into signature: UnsafeMutableBufferPointer<UInt8>) -> Bool {
-    precondition(signature.count >= Self.signatureCount)
-    ERR_clear_error()
-    guard let context = EVP_MD_CTX_new() else { return false }
-    defer { EVP_MD_CTX_free(context) }
-    guard EVP_DigestSignInit(context, nil, Digest.function(algorithm), nil, privateKey.pointer) == 1 else { return false }
-    if algorithm == .edDSA {
-      var count = Self.signatureCount
-      return EVP_DigestSign(context, signature.baseAddress, &count, message.baseAddress, message.count) == 1
-        && count == Self.signatureCount
-    }
-    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: ECDSASignature.maximumDERCount) { der in
-      var count = der.count
-      guard EVP_DigestSign(context, der.baseAddress, &count, message.baseAddress, message.count) == 1 else { return false }
-      return ECDSASignature.decodeDER(
-        UnsafeBufferPointer(rebasing: der[..<count]),
-        into: UnsafeMutableBufferPointer(rebasing: signature[..<Self.signatureCount]))
-    }
+    TokenSigner().sign(message, with: self, into: signature)
   }
 }
 

@@ -45,7 +45,7 @@ struct EchoBackendTests {
     let object = JSONValue.object(claims.map { JSONMember($0.key, $0.value) })
     let pem = [UInt8](try Data(contentsOf: URL(fileURLWithPath: pki.path("\(key).key"))))
     let header = #"{"alg":"ES256","typ":"\#(type)","kid":"development"}"#
-    var token = Base64URL.encode(header.utf8) + [UInt8(ascii: ".")] + Base64URL.encode(JSONWriter.bytes(object))
+    var token = Base64URL.encode(Array(header.utf8)) + [UInt8(ascii: ".")] + Base64URL.encode(JSONWriter.bytes(object))
     var signature = [UInt8](repeating: 0, count: SigningKey.signatureCount)
     let signer = try SigningKey(kid: "development", algorithm: .es256, pem: pem)
     let isSigned = token.withUnsafeBufferPointer { token in

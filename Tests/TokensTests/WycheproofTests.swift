@@ -80,8 +80,8 @@ struct WycheproofTests {
       return nil
     }
     return .object([
-      JSONMember("kty", "EC"), JSONMember("crv", "P-256"), JSONMember("x", .string(Base64URL.encode(point[1..<33]))),
-      JSONMember("y", .string(Base64URL.encode(point[33...]))),
+      JSONMember("kty", "EC"), JSONMember("crv", "P-256"), JSONMember("x", .string(Base64URL.encode(Array(point[1..<33])))),
+      JSONMember("y", .string(Base64URL.encode(Array(point[33...])))),
     ])
   }
 }
