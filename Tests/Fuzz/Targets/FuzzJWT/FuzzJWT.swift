@@ -34,7 +34,7 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   if case .accepted = verifier.verify(bytes, acceptable: ProviderSet([0]), now: 0) { preconditionFailure("forged") }
 
   // The same bytes as header and as payload, so that the fuzzer need not find base64url first.
-  var token = Base64URL.encode(bytes) + [0x2e]
+  var token = Base64URL.encode(Array(bytes)) + [0x2e]
   Base64URL.append(bytes, to: &token)
   token += Array(".AAAA".utf8)
   token.withUnsafeBufferPointer { token in
