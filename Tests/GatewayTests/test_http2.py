@@ -11,6 +11,7 @@ import pytest
 
 from harness import configuration as conf
 from harness.nginx import Nginx
+from harness.waiting import eventually
 
 EDGES = ["--http1.1", "--http2"]
 BACKENDS = ["http/1.1", "h2"]
@@ -48,7 +49,8 @@ class TestCrossings:
         target = f"/orders/{edge}-{time.time_ns()}"
         body = fetch(gateway.url + target, edge, "-w", "%{http_version}", headers=bearer)
         assert body == b'{"served_by":"nginx"}\n' + (b"2" if edge == "--http2" else b"1.1")
-        seen = next(entry for entry in nginx.seen if target in entry["request"])
+        # nginx writes its log when the answer is out, which may reach us first.
+        [seen] = eventually(lambda: [entry for entry in nginx.seen if target in entry["request"]], what="nginx's log line")
         assert seen["protocol"] == ("HTTP/2.0" if upstream == "h2" else "HTTP/1.1")
         assert seen["authorization"] == ""
         keys = jwt.PyJWKSet.from_dict(gateway.internal_keys)

@@ -432,7 +432,7 @@ def test_no_more_streams_than_the_backend_allows(own):
         return len(backend.requests_to("/public/hold")) == 8
 
     try:
-        eventually(all_there, what="all requests at the backend")
+        eventually(all_there, 15, what="all requests at the backend")
     finally:
         go.set()
     assert [bytes(client.response(number).body) for number in numbers] == [b"held"] * 8
