@@ -85,20 +85,23 @@ final class TestRedis {
 
   struct Failure: Error, CustomStringConvertible { let description: String }
 
-  /// Free when asked. Somebody else can take it until it is used.
+  /// Free when asked, and below the ports that the kernel gives to clients: one of those could be taken by any connection
+  /// while the server is not there.
   static func freePort() throws -> UInt16 {
-    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(socket) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(socket, $0, length) == 0 ? getsockname(socket, $0, &length) : -1
+    for _ in 0..<100 {
+      let port = UInt16.random(in: 10_000..<32_768)
+      let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(socket) }
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+      address.sin_port = port.bigEndian
+      let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      let result = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, length) }
       }
+      if result == 0 { return port }
     }
-    guard result == 0 else { throw Failure(description: "no port") }
-    return UInt16(bigEndian: address.sin_port)
+    throw Failure(description: "no port")
   }
 }

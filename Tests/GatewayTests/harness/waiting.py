@@ -1,6 +1,9 @@
 """Waiting for something that another process does."""
+import os
+import random
 import socket
 import time
+from pathlib import Path
 
 
 def eventually(check, timeout=5.0, interval=0.02, what=None):
@@ -28,11 +31,27 @@ def settled(read, quiet=1.0, timeout=10.0):
     return value
 
 
+# Below the ports that the kernel gives to clients. One of those could be taken by any connection before the server is there to
+# bind it; and whoever asks again and again whether it is there may be given it himself, and find that he is talking to himself.
+FIRST_PORT = 10_000
+LAST_PORT = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - 1
+# Of its own, so that a test that seeds the common one does not choose ports. Processes begin in different places.
+_ports = random.Random(f"{os.getpid()} {time.time_ns()}")
+_given = _ports.randint(FIRST_PORT, LAST_PORT)
+
+
 def free_port():
-    """A TCP port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody has, and that nobody is given by chance; each call gives another."""
+    global _given
+    for _ in range(FIRST_PORT, LAST_PORT):
+        _given = _given + 1 if _given < LAST_PORT else FIRST_PORT
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", _given))
+                return _given
+            except OSError:
+                continue
+    raise AssertionError(f"no port is free from {FIRST_PORT} to {LAST_PORT}")
 
 
 def accepts(port):
