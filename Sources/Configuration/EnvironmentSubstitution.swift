@@ -19,7 +19,7 @@ enum EnvironmentSubstitution {
   }
 
   static func apply(_ text: String, _ environment: [String: String]) throws(Failure) -> String {
-    guard text.contains("${") else { return text }
+    guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
     var result = ""
     var rest = text[...]
     while let dollar = rest.firstIndex(of: "$") {

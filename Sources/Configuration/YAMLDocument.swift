@@ -18,7 +18,9 @@ enum YAMLDocument {
       return nil
     }
     do {
-      return try Parser(yaml: text, encoding: .utf8).singleRoot()
+      // A value is what its key wants it to be, so none is resolved to a type. The default rules would try seven regular
+      // expressions on each key: half the time that reading 10,000 routes took.
+      return try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
     } catch let error as YamlError {
       let (line, column, message) = describe(error, text)
       collector.report(SourceLocation(file: source.name, line: line, column: column), message)
@@ -57,16 +59,13 @@ enum YAMLDocument {
   private static func multipliesKeys(_ bytes: [UInt8]) -> Bool {
     var aliases = 0
     var hasComplexKey = false
-    for (index, byte) in bytes.enumerated() {
-      let previous = index > 0 ? bytes[index - 1] : 0x0a
-      let next = index + 1 < bytes.count ? bytes[index + 1] : 0x0a
-      let beginsToken = " \t\r\n[]{},:-?".utf8.contains(previous)
-      switch byte {
-      case UInt8(ascii: "*") where beginsToken && isAnchorByte(next):
+    for index in bytes.indices {
+      switch bytes[index] {
+      case UInt8(ascii: "*") where beginsToken(bytes, index) && isAnchorByte(byte(bytes, index + 1)):
         aliases += 1
         let end = bytes[(index + 1)...].firstIndex { !isAnchorByte($0) } ?? bytes.endIndex
         hasComplexKey = hasComplexKey || isFollowedByColon(bytes, end)
-      case UInt8(ascii: "?") where beginsToken && " \t\r\n[{*&".utf8.contains(next):
+      case UInt8(ascii: "?") where beginsToken(bytes, index) && " \t\r\n[{*&".utf8.contains(byte(bytes, index + 1)):
         hasComplexKey = true
       case UInt8(ascii: "]"), UInt8(ascii: "}"):
         hasComplexKey = hasComplexKey || isFollowedByColon(bytes, index + 1)
@@ -75,6 +74,13 @@ enum YAMLDocument {
       if aliases > 7, hasComplexKey { return true }
     }
     return false
+  }
+
+  /// The byte there; beyond either end, a line's end.
+  private static func byte(_ bytes: [UInt8], _ index: Int) -> UInt8 { bytes.indices.contains(index) ? bytes[index] : 0x0a }
+
+  private static func beginsToken(_ bytes: [UInt8], _ index: Int) -> Bool {
+    " \t\r\n[]{},:-?".utf8.contains(byte(bytes, index - 1))
   }
 
   private static func isAnchorByte(_ byte: UInt8) -> Bool {

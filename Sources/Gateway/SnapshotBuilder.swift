@@ -1,3 +1,4 @@
+import CLinux
 import Configuration
 import Foundation
 import Proxy
@@ -14,7 +15,9 @@ import Upstream
 package final class SnapshotBuilder {
   let names: MetricNames
   let tickets: TicketKeyRing
-  let workers: Int
+  /// Limits are shared out among so many: as the first configuration says, for as long as the process lives.
+  private(set) var workers = 1
+  private var knowsWorkers = false
   /// Nil where nothing is fetched: `gatehouse check`.
   let remoteKeys: RemoteKeySets?
   /// Nil where no list is followed.
@@ -31,12 +34,11 @@ package final class SnapshotBuilder {
   /// - Parameters:
   ///   - names: gives metric ids that survive reloads.
   ///   - tickets: the session-ticket keys, shared by all snapshots.
-  ///   - workers: limits are shared out among so many.
   ///   - remoteKeys: the key sets that are fetched.
   ///   - revocation: the deny-lists that are followed.
   ///   - introspections: the endpoints that are asked about tokens.
   package init(
-    names: MetricNames, tickets: TicketKeyRing, workers: Int, remoteKeys: RemoteKeySets? = nil,
+    names: MetricNames, tickets: TicketKeyRing, remoteKeys: RemoteKeySets? = nil,
     revocation: RevocationFeeds? = nil,
     introspections: RemoteIntrospections? = nil
   ) {
@@ -45,7 +47,6 @@ package final class SnapshotBuilder {
     self.remoteKeys = remoteKeys
     self.names = names
     self.tickets = tickets
-    self.workers = max(1, workers)
   }
 
   package enum Result {
@@ -68,6 +69,8 @@ package final class SnapshotBuilder {
     remoteKeys?.beginClaims()
     introspections?.beginClaims()
     let configuration = loaded.configuration
+    if !knowsWorkers { workers = Self.workerCount(configuration.process) }
+    knowsWorkers = true
     let listeners = configuration.listeners.compactMap { listener($0) }
     let providers = configuration.identityProviders.compactMap { provider($0) }
     let keys = signingKeys(configuration)
@@ -109,6 +112,11 @@ package final class SnapshotBuilder {
       return nil
     }
     return [UInt8](data)
+  }
+
+  /// One worker a core, unless the configuration says otherwise.
+  static func workerCount(_ settings: ProcessSettings) -> Int {
+    settings.workers > 0 ? settings.workers : max(1, Int(gh_available_processors()))
   }
 
   /// One worker's part of a limit that holds for all of them together.

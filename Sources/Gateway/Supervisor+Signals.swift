@@ -75,7 +75,7 @@ extension Supervisor {
   }
 
   func warnOfWhatNeedsARestart(_ built: BuiltSnapshot) {
-    if Self.workerCount(built.configuration.process) != workers.count {
+    if SnapshotBuilder.workerCount(built.configuration.process) != workers.count {
       logger.warning("process.workers has changed: it takes effect with a restart")
     }
     if built.configuration.admin?.address != current.configuration.admin?.address {

@@ -82,16 +82,11 @@ package final class Supervisor {
         upstreamResults: UpstreamOutcome.allCases.map(\.word)))
   }
 
-  /// One worker a core, unless the configuration says otherwise.
-  static func workerCount(_ settings: ProcessSettings) -> Int {
-    settings.workers > 0 ? settings.workers : Int(gh_available_processors())
-  }
-
   // MARK: Commands
 
   /// `gatehouse check`: everything a start would look at. Prints what it finds.
   package static func check(path: String) -> Exit {
-    let builder = SnapshotBuilder(names: MetricNames(), tickets: TicketKeyRing(), workers: 1)
+    let builder = SnapshotBuilder(names: MetricNames(), tickets: TicketKeyRing())
     switch builder.build(path: path, generation: 1) {
     case .rejected(let diagnostics):
       complain(diagnostics)
@@ -131,22 +126,15 @@ package final class Supervisor {
     let remoteKeys = RemoteKeySets(registry: registry)
     let revocation = RevocationFeeds()
     let introspections = RemoteIntrospections(registry: registry)
-    // The number of workers is itself configured, and limits are shared out among them: read once to learn it.
-    let probe = SnapshotBuilder(
-      names: registry.names, tickets: tickets, workers: 1, remoteKeys: remoteKeys, revocation: revocation,
-      introspections: introspections)
-    guard case .built(let first) = report(probe.build(path: path, generation: 1)) else { return .badConfiguration }
-    let count = workerCount(first.configuration.process)
     let builder = SnapshotBuilder(
-      names: registry.names, tickets: tickets, workers: count, remoteKeys: remoteKeys, revocation: revocation,
-      introspections: introspections)
+      names: registry.names, tickets: tickets, remoteKeys: remoteKeys, revocation: revocation, introspections: introspections)
     guard case .built(let built) = report(builder.build(path: path, generation: 1)) else { return .badConfiguration }
     do throws(Errno) {
       let supervisor = try Supervisor(
         path: path, first: built, builder: builder, registry: registry, remoteKeys: remoteKeys, revocation: revocation,
         introspections: introspections,
         onReady: onReady)
-      return supervisor.serve(workers: count)
+      return supervisor.serve(workers: builder.workers)
     } catch {
       FileHandle.standardError.write(Data("gatehouse: cannot start: \(error)\n".utf8))
       return .failed

@@ -28,10 +28,10 @@ package struct HostPattern: Sendable, Hashable, CustomStringConvertible {
   package init(_ text: String) throws(PatternError) {
     if text.isEmpty { throw PatternError("a host is a name such as `api.example.com`: leave `hosts` out for any host") }
     if text == "*" { throw PatternError("`*` alone is no host pattern: leave `hosts` out for any host") }
-    if text.contains("://") || text.contains("/") {
+    if text.utf8.contains(UInt8(ascii: "/")) {
       throw PatternError("a host is written without scheme and path, as in `api.example.com`")
     }
-    if text.contains("@") { throw PatternError("a host has no user information: leave `@` and what precedes it out") }
+    if text.utf8.contains(UInt8(ascii: "@")) { throw PatternError("a host has no user information: leave `@` and what precedes it out") }
     let isWildcard = text.hasPrefix("*.")
     let rest = Array((isWildcard ? text.dropFirst(2) : text[...]).utf8)
     if !rest.contains(0x5b), rest.count(where: { $0 == 0x3a }) > 1 {

@@ -17,9 +17,10 @@ struct RouteTieFinder {
 
   mutating func search(_ rules: [RoutePattern: [RouteTableBuilder.Rule]], host: HostPattern) {
     var trees: [[Int]: Tree] = [:]
-    for pattern in rules.keys.sorted(by: { $0.description < $1.description }) {
+    // In one order whatever the dictionary's is, so that the same files are answered with the same lines.
+    let sorted = rules.map { (name: $0.key.description, pattern: $0.key, rules: $0.value) }.sorted { $0.name < $1.name }
+    for (_, pattern, own) in sorted {
       guard ties.count < Self.maximum else { return }
-      let own = rules[pattern] ?? []
       compareWithin(own, pattern, host)
       // Without parameters a pattern is more specific than any other that it overlaps.
       guard pattern.segments.contains(.parameter) else { continue }
