@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -105,3 +106,28 @@ static inline int gh_is_regular_file(int fd) {
 static inline void gh_forget_pages(unsigned long start, unsigned long size) {
   (void)madvise((void *)start, size, MADV_DONTNEED);
 }
+
+// Has the calling thread give way every so often to whoever else wants its processor, until `gh_stop_yielding`. For long
+// computations beside a thread that serves: the kernel by itself lets each of two have the processor for a tick, 4 ms.
+//
+// By a signal to this thread, since libraries that compute long have no place to put a call. SIGURG: whoever does not handle it
+// ignores it. False when there is no timer to be had, and nothing has changed.
+static inline void gh_yield_now(int signal) {
+  (void)signal;
+  int kept = errno;
+  sched_yield();
+  errno = kept;
+}
+static inline int gh_yield_often(long microseconds, timer_t *timer) {
+  struct sigaction action = {.sa_handler = gh_yield_now, .sa_flags = SA_RESTART};
+  if (sigaction(SIGURG, &action, NULL) != 0) return 0;
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
+  event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+  if (timer_create(CLOCK_MONOTONIC, &event, timer) != 0) return 0;
+  struct timespec period = {microseconds / 1000000, microseconds % 1000000 * 1000};
+  struct itimerspec times = {period, period};
+  if (timer_settime(*timer, 0, &times, NULL) == 0) return 1;
+  timer_delete(*timer);
+  return 0;
+}
+static inline void gh_stop_yielding(timer_t timer) { timer_delete(timer); }

@@ -56,7 +56,12 @@ package final class SnapshotBuilder {
 
   /// Reads `path` and builds what it says.
   package func build(path: String, generation: UInt64) -> Result {
-    switch ConfigurationLoader.load(path: path, environment: ProcessInfo.processInfo.environment) {
+    build(ConfigurationLoader.load(path: path, environment: ProcessInfo.processInfo.environment), generation: generation)
+  }
+
+  /// Builds what was read.
+  func build(_ result: ConfigurationResult, generation: UInt64) -> Result {
+    switch result {
     case .rejected(let diagnostics): return .rejected(diagnostics)
     case .loaded(let loaded): return build(loaded, generation: generation)
     }

@@ -22,13 +22,19 @@ extension Supervisor {
   /// SIGHUP: read, validate, compile, publish. On any error what is in force stays in force.
   func reload() {
     guard !status.isDraining else { return }
-    guard arriving == nil else {
-      // Workers are still taking the last one over; look again when they are done.
+    guard !isReading, arriving == nil, let reader else {
+      // The last one is still being read, or taken over by the workers; look again when that is done.
       reloadRequested = true
       return
     }
-    let generation = current.proxy.generation + 1
-    switch builder.build(path: path, generation: generation) {
+    isReading = true
+    reader.read()
+  }
+
+  func configurationRead(_ result: ConfigurationResult) {
+    isReading = false
+    guard !status.isDraining else { return }
+    switch builder.build(result, generation: current.proxy.generation + 1) {
     case .rejected(let diagnostics): refuseReload(diagnostics)
     case .built(let built):
       do throws(ListenFailure) {
@@ -50,6 +56,14 @@ extension Supervisor {
     status.lastRefusal = (.now, diagnostics.map(\.description))
     for diagnostic in diagnostics { logger.error("\(diagnostic)") }
     logger.error("reload refused: configuration \(current.proxy.generation) stays in force")
+    reloadAgain()
+  }
+
+  /// What was asked for while another was under way.
+  private func reloadAgain() {
+    guard reloadRequested else { return }
+    reloadRequested = false
+    reload()
   }
 
   func completeReload(_ built: BuiltSnapshot) {
@@ -66,12 +80,8 @@ extension Supervisor {
     publish(built)
     registry.countReload(.success)
     logger.notice("configuration \(built.proxy.generation) is in force (sha256 \(built.sha256))")
-    if reloadRequested {
-      reloadRequested = false
-      reload()
-    } else {
-      ColdPages.release()
-    }
+    if !reloadRequested { ColdPages.release() }
+    reloadAgain()
   }
 
   func warnOfWhatNeedsARestart(_ built: BuiltSnapshot) {

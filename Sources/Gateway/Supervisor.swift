@@ -40,6 +40,9 @@ package final class Supervisor {
   var pendingInstalls = 0
   var arriving: BuiltSnapshot?
   var reloadRequested = false
+  /// There once the workers are.
+  var reader: ConfigurationReader?
+  var isReading = false
   var undrained: Set<Int> = []
   /// The signing keys in force, and what is made of them at this moment.
   var signing: SigningPlan?
@@ -187,6 +190,7 @@ package final class Supervisor {
     let logger = self.logger
     do throws(Errno) {
       try reports.attach(to: loop) { [unowned self] in heard($0) }
+      reader = try ConfigurationReader(path: path, loop: loop) { [unowned self] in configurationRead($0) }
       try SignalSource(loop: loop, signals: Self.signals) { [unowned self] in caught($0) }.register(.read)
       for (number, listeners) in changes.enumerated() {
         let worker = try Worker(number: number)

@@ -154,7 +154,7 @@ def reload(peer, variant, fixture, seconds):
         if variant == "reloaded":
             reloader.start()
         try:
-            result = spent(proxy, lambda: wrk(proxy.port, max(seconds, 3), TOKENS=fixture.tokens("ES256", 1), PATHS=listed))
+            result = spent(proxy, lambda: wrk(proxy.port, max(seconds, 12), TOKENS=fixture.tokens("ES256", 1), PATHS=listed))
         finally:
             over.set()
         return {**result, "reloads": generation() - first, "resident": proxy.resident}

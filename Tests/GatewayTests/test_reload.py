@@ -206,6 +206,33 @@ def test_reloading_under_load_fails_no_request(make_gateway, nginx, wrk, token, 
     assert rate > 1000, output
 
 
+def test_while_a_configuration_is_read_all_goes_on_and_a_second_signal_counts(own):
+    """One of the files is a pipe, so that the reading takes as long as the test likes."""
+    pipe, before = own.routes / "more.yaml", own.generation
+    os.mkfifo(pipe)
+    own.signal(signal.SIGHUP)
+    writer = eventually(lambda: opened_for_writing(pipe), what="somebody who reads the file")
+    assert own.generation == before, "the admin listener answers meanwhile"
+    assert own.ask("GET", "/public/1").status == 200
+    pipe.unlink()
+    own.write(conf.merged(own.configuration, {"routes": [*own.configuration["routes"], conf.route("last", "/last/**", public=True)]}))
+    own.signal(signal.SIGHUP)
+    assert own.generation == before, "one after the other"
+    with writer:
+        writer.write(conf.as_yaml({"routes": [conf.route("more", "/more/**", public=True)]}).encode())
+    eventually(lambda: own.generation == before + 2, what="both reloads")
+    assert own.ask("GET", "/last/1").status == 200
+    problem(own.ask("GET", "/more/1"), 404, "no_route")
+
+
+def opened_for_writing(pipe):
+    """Nothing as long as nobody reads it."""
+    try:
+        return open(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "wb")
+    except OSError:
+        return None
+
+
 def test_a_flood_of_sighups_is_survived(own):
     stop = threading.Event()
 
