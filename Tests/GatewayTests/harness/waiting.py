@@ -2,6 +2,7 @@
 import os
 import random
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -38,19 +39,22 @@ LAST_PORT = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split
 # Of its own, so that a test that seeds the common one does not choose ports. Processes begin in different places.
 _ports = random.Random(f"{os.getpid()} {time.time_ns()}")
 _given = _ports.randint(FIRST_PORT, LAST_PORT)
+# Two gateways that are given one port share it (SO_REUSEPORT), and the connections of one go to the other.
+_one_at_a_time = threading.Lock()
 
 
 def free_port():
-    """A TCP port that nobody has, and that nobody is given by chance; each call gives another."""
+    """A TCP port that nobody has, and that nobody is given by chance; each call gives another, from any thread."""
     global _given
-    for _ in range(FIRST_PORT, LAST_PORT):
-        _given = _given + 1 if _given < LAST_PORT else FIRST_PORT
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", _given))
-                return _given
-            except OSError:
-                continue
+    with _one_at_a_time:
+        for _ in range(FIRST_PORT, LAST_PORT):
+            _given = _given + 1 if _given < LAST_PORT else FIRST_PORT
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", _given))
+                    return _given
+                except OSError:
+                    continue
     raise AssertionError(f"no port is free from {FIRST_PORT} to {LAST_PORT}")
 
 
