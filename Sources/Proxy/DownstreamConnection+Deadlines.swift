@@ -5,7 +5,41 @@ import Reactor
 extension DownstreamConnection {
   func armIdle() {
     exchangeDeadline = 0
+    stayWarm()
     setDeadline(min(Self.restAfter, context.idleTimeout))
+  }
+
+  /// It is idle, and keeps its buffers until others need the place.
+  func stayWarm() {
+    guard warmPlace < 0 else { return }
+    let (place, oldest) = worker.warm.enter(self)
+    warmPlace = place
+    oldest?.giveUpPlace()
+  }
+
+  /// Others have been idle for less long. Whoever is busy comes again when it is idle.
+  private func giveUpPlace() {
+    warmPlace = -1
+    guard !isInsideReceived else { return }
+    switch state {
+    case .idle where output.isEmpty:
+      rest()
+      postponeDeadline(by: max(0, context.idleTimeout - Self.restAfter))
+    case .http2:
+      http2?.restIfIdle()
+    default:
+      break
+    }
+  }
+
+  /// Gives back all that the next request can have anew.
+  func rest() {
+    isAtRest = true
+    releaseQueues()
+    wire.releaseBuffers()
+    guard warmPlace >= 0 else { return }
+    worker.warm.leave(warmPlace)
+    warmPlace = -1
   }
 
   /// Sets when the exchange's time is up.
@@ -33,9 +67,7 @@ extension DownstreamConnection {
       close()
     case .idle:
       if isAtRest || context.idleTimeout <= Self.restAfter { return endGracefully() }
-      isAtRest = true
-      releaseQueues()
-      wire.releaseBuffers()
+      rest()
       setDeadline(context.idleTimeout - Self.restAfter)
     case .readingHead:
       closesAfterResponse = true

@@ -70,6 +70,8 @@ public final class DownstreamConnection: SecureChannel {
   var owesContinue = false
   var lingered = 0
   var isAtRest = false
+  /// Where it stands among those whose buffers are kept; -1 for nowhere.
+  var warmPlace = -1
   /// `received` is on the stack, and will look at `input` once more if told so.
   private(set) var isInsideReceived = false
   var looksAgain = false
@@ -131,7 +133,9 @@ public final class DownstreamConnection: SecureChannel {
     http2 = edge
     // The server's SETTINGS need not wait for the client's (RFC 9113 section 3.4).
     edge.write()
-    if isOpen { edge.rearm() }
+    guard isOpen else { return }
+    stayWarm()
+    edge.rearm()
   }
 
   public override func handshakeFailed(_ failure: TransportFailure) {
@@ -321,6 +325,7 @@ public final class DownstreamConnection: SecureChannel {
   public override func deadlineReached() { timeIsUp() }
 
   public override func closing() {
+    if warmPlace >= 0 { worker.warm.leave(warmPlace) }
     worker.connectionClosed(peer, isHTTP2: http2 != nil)
     http2?.connectionGone()
     let exchange = self.exchange

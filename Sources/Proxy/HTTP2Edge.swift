@@ -124,12 +124,15 @@ final class HTTP2Edge: HTTP2Carrier {
       if connection.isOpen { connection.endGracefully() }
       return true
     }
-    if !isAtRest, idle >= Self.restAfter, connection.output.isEmpty {
-      isAtRest = true
-      connection.releaseQueues()
-      connection.wire.releaseBuffers()
-    }
+    if idle >= Self.restAfter { restIfIdle() }
     return false
+  }
+
+  /// Gives back what the next stream can have anew, unless something is under way.
+  func restIfIdle() {
+    guard !isAtRest, streams.isEmpty, connection.output.isEmpty else { return }
+    isAtRest = true
+    connection.rest()
   }
 
   func rearm() {
@@ -189,6 +192,7 @@ final class HTTP2Edge: HTTP2Carrier {
     carrier.index = -1
     if streams.isEmpty {
       idleSince = now
+      connection.stayWarm()
       rearm()
     }
   }

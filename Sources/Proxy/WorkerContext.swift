@@ -32,6 +32,7 @@ package final class WorkerContext {
   /// Room for the claims of an internal token while it is made.
   var claimScratch: [UInt8] = []
   let signer = TokenSigner()
+  var warm = WarmConnections()
   var log: LogWriter
   var accessLog = AccessLog()
   private let report: (String) -> Void

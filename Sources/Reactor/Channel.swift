@@ -94,6 +94,11 @@ open class Channel {
     if deadline < filedFor { file() }
   }
 
+  /// Moves the time that was set further away; nothing where none is set.
+  package final func postponeDeadline(by milliseconds: Int) {
+    if deadline != 0 { deadline &+= UInt64(milliseconds) }
+  }
+
   @inline(never) private final func file() {
     guard let slot else { return }
     filedFor = deadline

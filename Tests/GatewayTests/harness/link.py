@@ -43,19 +43,23 @@ class Link:
             data = self._read()
             if data or self.ended:
                 return data or None
-            wants = [self.socket] if self.output else []
+            wants = select.POLLIN | (select.POLLOUT if self.output else 0)
         try:
-            readable, writable, _ = select.select([self.socket, self._wakened], wants, [], timeout)
+            # Not `select`, which knows no descriptor above 1,023.
+            poll = select.poll()
+            poll.register(self.socket, wants)
+            poll.register(self._wakened, select.POLLIN)
+            ready = dict(poll.poll(None if timeout is None else max(0, timeout) * 1000))
         except (OSError, ValueError):
             self.ended = True
             return None
         with self.lock:
-            if self._wakened in readable:
+            if self._wakened.fileno() in ready:
                 try:
                     self._wakened.recv(4096)
                 except OSError:
                     pass
-            if writable:
+            if self.output:
                 self._flush()
             return self._read() or (None if self.ended else b"")
 
