@@ -86,7 +86,7 @@ package final class SnapshotBuilder {
     let internalTokens = signing.flatMap { tokens($0, at: builtAt, location) } ?? .none
     let revocation = revocationPlan(configuration.revocation)
     guard diagnostics.isEmpty else { return .rejected(diagnostics) }
-    let routes = configuration.routes.enumerated().map { route($0.element, index: $0.offset, configuration) }
+    let routes = routes(configuration)
     let proxy = ProxySnapshot(
       generation: generation, routeTable: loaded.routes, routes: routes, backends: backends, providers: providers,
       internalTokens: internalTokens, revocations: revocation.list,

@@ -19,7 +19,7 @@ package enum ErrorResponder {
     switch error.status {
     case 401:
       if !error.isAboutProof { challenge(error, [], to: &out) }
-      if error.isAboutProof || exchange.route?.acceptsProofs == true { challengeProof(error, to: &out) }
+      if error.isAboutProof || exchange.route?.access.acceptsProofs == true { challengeProof(error, to: &out) }
       if error == .proofNonce { DPoPNonces.process.current(now: now).withUnsafeBufferPointer { out.field("DPoP-Nonce", $0) } }
     case 403 where error == .scopeMissing: challenge(error, exchange.requiredScopes, to: &out)
     case 405: exchange.allowedMethods().withUnsafeBufferPointer { out.field("Allow", $0) }

@@ -46,7 +46,7 @@ extension Exchange {
   private func proceed(_ route: Route, _ snapshot: WorkerSnapshot) {
     if case .length(let count) = head.framing, count > route.bodyMaximum { return refuse(.bodyTooLarge) }
     backend = route.backend(drawing: worker.random())
-    if route.providers != 0 {
+    if route.access.providers != 0 {
       if let refusal = addInternalToken(route, snapshot) { return refuse(refusal) }
     }
     if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: token != nil) }
@@ -107,21 +107,21 @@ extension Exchange {
 
   /// Authentication and authorization.
   private func admit(_ route: Route, _ snapshot: WorkerSnapshot, mayWait: Bool) -> Admission {
-    guard route.providers != 0 else { return .admitted }
+    guard route.access.providers != 0 else { return .admitted }
     let range: ByteRange
-    switch TokenSource.search(route.tokenSources, head.fields, bytes, query: head.query) {
+    switch TokenSource.search(route.access.tokenSources, head.fields, bytes, query: head.query) {
     case .missing: return .refused(.tokenMissing)
     case .ambiguous: return .refused(.tokenAmbiguous)
     case .found(let found): range = found
     case .foundInCookie(let found):
       let isSafe = head.method.isSafe && !head.isWebSocket
       guard
-        isSafe || CrossSite.allows(head.fields, bytes, authority: slice(head.authority), isEncrypted: isEncrypted, route.origins)
+        isSafe || CrossSite.allows(head.fields, bytes, authority: slice(head.authority), isEncrypted: isEncrypted, route.access.origins)
       else { return .refused(.crossSite) }
       range = found
     }
     let now = Int64(startedReal / 1_000_000_000)
-    switch worker.verifier.verify(slice(range), acceptable: ProviderSet(rawValue: route.providers), now: now) {
+    switch worker.verifier.verify(slice(range), acceptable: ProviderSet(rawValue: route.access.providers), now: now) {
     case .denied(let denial):
       worker.metrics.countTokenLookup(.miss)
       return .refused(GatewayError(denial))
@@ -137,7 +137,7 @@ extension Exchange {
       worker.metrics.countTokenLookup(cached ? .hit : .miss)
       token = verified
       tokenWasCached = cached
-      if verified.needsProof || route.acceptsProofs, let denial = checkPossession(verified, range, now: now) {
+      if verified.needsProof || route.access.acceptsProofs, let denial = checkPossession(verified, range, now: now) {
         return .refused(denial)
       }
       return authorize(route, verified).map { .refused($0) } ?? .admitted
@@ -146,16 +146,16 @@ extension Exchange {
 
   private var isEncrypted: Bool { client?.connection.wire.isEncrypted ?? true }
 
-  /// The route's rule, evaluated once for each token and kept with it.
+  /// The route's rule, evaluated once for each token and kept with it, for every route that has the same.
   private func authorize(_ route: Route, _ token: VerifiedToken) -> GatewayError? {
-    if case .everyone = route.rule { return nil }
-    let known = token.verdict(route: route.index)
+    if case .everyone = route.access.rule { return nil }
+    let known = token.verdict(access: route.access.index)
     let verdict: AuthorizationVerdict
     if known != 0, let remembered = AuthorizationVerdict(rawValue: known - 1) {
       verdict = remembered
     } else {
-      verdict = route.rule.evaluate(token.principal.claims)
-      token.remember(verdict: verdict.rawValue + 1, route: route.index)
+      verdict = route.access.rule.evaluate(token.principal.claims)
+      token.remember(verdict: verdict.rawValue + 1, access: route.access.index)
     }
     switch verdict {
     case .allowed: return nil
@@ -198,7 +198,7 @@ extension Exchange {
     return try peer.withUnsafeBufferPointer { peer throws(MintFailure) in
       let transaction = TransactionContext(
         id: requestID, clientAddress: believedClient ?? peer, method: slice(head.methodRange), route: route.transactionContext,
-        scope: route.requiredScopes)
+        scope: route.access.requiredScopes)
       return try minter.mint(
         principal: token.principal, validUntil: token.validUntil, now: now, transaction: transaction,
         signer: worker.signer, payload: &worker.claimScratch)

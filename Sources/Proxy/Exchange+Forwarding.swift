@@ -40,8 +40,8 @@ extension Exchange {
     let token = minted?.bytes ?? []
     let field = snapshot.proxy.tokenFields[backend]
     var query = ByteQueue()
-    let removesQuery = head.hasQuery && !route.queryParameters.isEmpty && !route.forwardsAccessToken
-    if removesQuery { QueryParameters.copy(head.query, bytes, without: route.queryParameters, to: &query) }
+    let removesQuery = head.hasQuery && !route.access.queryParameters.isEmpty && !route.forwardsAccessToken
+    if removesQuery { QueryParameters.copy(head.query, bytes, without: route.access.queryParameters, to: &query) }
     field.withUnsafeBufferPointer { tokenName in
       token.withUnsafeBufferPointer { token in
         connection.forwardedPeer.withUnsafeBufferPointer { peer in

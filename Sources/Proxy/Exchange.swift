@@ -198,7 +198,7 @@ package final class Exchange: UpstreamClient {
   var path: UnsafeBufferPointer<UInt8> { pathIsRewritten ? rewrittenPath.readable : slice(head.path) }
 
   /// Scopes that the route asks for, for the answer to a client that lacks them.
-  var requiredScopes: [UInt8] { route?.requiredScopes ?? [] }
+  var requiredScopes: [UInt8] { route?.access.requiredScopes ?? [] }
 
   /// The value of `Allow` for a request that got 405. Cold.
   func allowedMethods() -> [UInt8] {

@@ -89,7 +89,7 @@ package struct RequestFields {
         // The handshake is with the gateway, which begins one of its own.
         if head.isWebSocket { continue }
       case .secWebSocketProtocol:
-        if !own.forwardsAccessToken, !own.route.subprotocolMarkers.isEmpty {
+        if !own.forwardsAccessToken, !own.route.access.subprotocolMarkers.isEmpty {
           if index - 1 == head.fields.first(.secWebSocketProtocol) { copySubprotocols(head, bytes, own.route, to: &out) }
           continue
         }
@@ -98,7 +98,7 @@ package struct RequestFields {
         // The internal token may travel in this very field.
         if !own.forwardsAccessToken || isReserved(field.name, own.tokenFieldNames, bytes) { continue }
       case .cookie:
-        if !own.forwardsAccessToken, own.route.removesCookies {
+        if !own.forwardsAccessToken, own.route.access.removesCookies {
           if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
           copyCookies(field, bytes, own.route, to: &out)
           continue
@@ -129,7 +129,7 @@ package struct RequestFields {
 
   /// Whether what the field holds stays here: an access token, unless the route forwards it, and an API key, always.
   private static func carriesToken(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own) -> Bool {
-    for source in own.forwardsAccessToken ? own.route.keySources : own.route.removedSources {
+    for source in own.forwardsAccessToken ? own.route.access.keySources : own.route.access.removedSources {
       if case .field(let name, _) = source, TokenSource.sameName(field.name, name, bytes) { return true }
     }
     return false
@@ -142,7 +142,7 @@ package struct RequestFields {
     var value = ByteQueue()
     var crumbs = CookieCrumbs(field.value)
     while let crumb = crumbs.next(bytes) {
-      let carriesToken = route.removedSources.contains { source in
+      let carriesToken = route.access.removedSources.contains { source in
         if case .cookie(let name) = source { crumb.hasName(name, bytes) } else { false }
       }
       if carriesToken { continue }
@@ -159,7 +159,7 @@ package struct RequestFields {
     var value = ByteQueue()
     var list = Subprotocols(head.fields)
     while let element = list.next(head.fields, bytes) {
-      if route.subprotocolMarkers.contains(where: { Subprotocols.isMarker(element, $0, bytes) }) {
+      if route.access.subprotocolMarkers.contains(where: { Subprotocols.isMarker(element, $0, bytes) }) {
         _ = list.next(head.fields, bytes)
         continue
       }

@@ -5,7 +5,7 @@ import JSON
 /// Rules are evaluated in three values (Kleene's logic): a rule holds, fails, or is *unknown* because a claim has a type
 /// that does not fit it. Only "holds" lets a request in, and `not` of unknown is unknown, so a malformed claim never opens
 /// a door that a well-formed one would have kept shut.
-package indirect enum AuthorizationRule: Sendable, Equatable {
+package indirect enum AuthorizationRule: Sendable, Hashable {
   /// Anyone whom the provider vouches for; on a route without authentication, anyone.
   case everyone
   /// All of these scopes.

@@ -1,7 +1,7 @@
 import JSON
 
 /// A scalar that a rule compares claims with: `"5"` is the string `"5"` and the integer 5, `"true"` the string and the boolean.
-package struct ClaimValue: Sendable, Equatable {
+package struct ClaimValue: Sendable, Hashable {
   package let text: [UInt8]
   private let integer: Int64?
   private let boolean: Bool?

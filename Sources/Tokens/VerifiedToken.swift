@@ -18,10 +18,10 @@ package final class VerifiedToken {
   /// The snapshot that this was verified, or last found still valid, under.
   package private(set) var epoch: UInt64
 
-  /// What routes answered: 0 is nothing, else the route's index plus one in the upper 24 bits and the verdict in the lower 8.
+  /// What rules answered: 0 is nothing, else the rule's index plus one in the upper 24 bits and the verdict in the lower 8.
   ///
-  /// Eight places, by the route's last bits. A route that finds its place taken overwrites it, and the other is computed again
-  /// when it comes back: one byte for each of 10,000 routes would make each token five times as heavy.
+  /// Eight places, by the index's last bits. A rule that finds its place taken overwrites it, and the other is computed again
+  /// when it comes back: one byte for each of 10,000 rules would make each token five times as heavy.
   private var verdicts = SIMD8<UInt32>.zero
 
   private var minted: [(backend: Int, token: MintedToken)] = []
@@ -59,18 +59,18 @@ package final class VerifiedToken {
   /// Bytes of one instance, its head and its fields with their gaps: checked by a test against the runtime's own number.
   static let instanceSize = 232
 
-  /// What `route` answered for this token under the current snapshot; 0 when it was not asked or was forgotten.
-  package func verdict(route: Int) -> UInt8 {
-    let held = verdicts[route & 7]
-    return held >> 8 == UInt32(truncatingIfNeeded: route + 1) ? UInt8(truncatingIfNeeded: held) : 0
+  /// What the rule of `access` answered for this token under the current snapshot; 0 when it was not asked or was forgotten.
+  package func verdict(access: Int) -> UInt8 {
+    let held = verdicts[access & 7]
+    return held >> 8 == UInt32(truncatingIfNeeded: access + 1) ? UInt8(truncatingIfNeeded: held) : 0
   }
 
   /// - Parameters:
   ///   - verdict: 1…255, for the caller to give a meaning.
-  ///   - route: below 2^24 - 1; beyond that nothing is remembered.
-  package func remember(verdict: UInt8, route: Int) {
-    guard route >= 0, route < 0xff_ffff else { return }
-    verdicts[route & 7] = UInt32(route + 1) << 8 | UInt32(verdict)
+  ///   - access: which routes that are, below 2^24 - 1; beyond that nothing is remembered.
+  package func remember(verdict: UInt8, access: Int) {
+    guard access >= 0, access < 0xff_ffff else { return }
+    verdicts[access & 7] = UInt32(access + 1) << 8 | UInt32(verdict)
   }
 
   /// The internal token minted for `backend`, while it may be used again and `minter` is the one that made it.

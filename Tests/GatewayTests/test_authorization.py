@@ -86,3 +86,20 @@ def test_a_cached_token_meets_each_routes_own_rules(gateway, idp):
         for _ in range(2):
             assert client.exchange("GET", "/roles", headers=mine).status == 200
             problem(client.exchange("GET", "/scopes", headers=mine), 403, "scope_missing")
+
+
+def test_routes_with_one_rule_share_its_answer_and_nothing_else(make_gateway, backend, idp):
+    """More rules than a token has places for answers, each of two routes, in one order and then in the other."""
+    rules = 20
+    routes = [conf.route(f"r{n}", f"/r{n}", authorize={"scopes": [f"s{n % rules}"]}) for n in range(2 * rules)]
+    gateway = make_gateway(backend.port, routes=[*routes, conf.route("open", "/open", public=True)])
+    mine = idp.bearer(scope=" ".join(f"s{n}" for n in range(0, rules, 2)))
+    with gateway.client() as client:
+        for n in [*range(2 * rules), *reversed(range(2 * rules))]:
+            answer = client.exchange("GET", f"/r{n}", headers=mine)
+            if n % 2:
+                problem(answer, 403, "scope_missing")
+            else:
+                assert answer.status == 200, n
+        problem(client.exchange("GET", "/r0"), 401, "token_missing")
+        assert client.exchange("GET", "/open").status == 200

@@ -25,7 +25,7 @@ def asked(kind, gateway):
 
 
 @pytest.mark.load
-@pytest.mark.parametrize("kind, most", [(RawClient, 20), (HTTP2Client, 52)], ids=["h1", "h2"])
+@pytest.mark.parametrize("kind, most", [(RawClient, 24), (HTTP2Client, 54)], ids=["h1", "h2"])
 def test_an_idle_connection_holds_little(make_gateway, backend, kind, most):
     """OpenSSL's object is 14.2 KiB, and nghttp2's 33. With buffers for a request it would be 40 and 60 KiB."""
     gateway = make_gateway(backend.port)

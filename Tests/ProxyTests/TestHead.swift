@@ -60,8 +60,8 @@ extension Route {
     forwardsAccessToken: Bool = false
   ) -> Route {
     Route(
-      name: "r", index: 0, metricID: 0, providers: 1, tokenSources: sources, removedSources: removed ?? sources, rule: .everyone,
-      requiredScopes: [], backends: backends, stripPrefix: [], timeout: 0, bodyMaximum: 1 << 20,
-      forwardsAccessToken: forwardsAccessToken)
+      name: "r", index: 0, metricID: 0,
+      access: RouteAccess(index: 0, providers: 1, tokenSources: sources, removedSources: removed ?? sources),
+      backends: sharing(backends), stripPrefix: [], timeout: 0, bodyMaximum: 1 << 20, forwardsAccessToken: forwardsAccessToken)
   }
 }

@@ -40,7 +40,7 @@ struct ProviderReloadTests {
     let verifier = AccessTokenVerifier(issuer.provider())
     let token = issuer.token()
     let before = verifier.verify(token)
-    before.token?.remember(verdict: 3, route: 5)
+    before.token?.remember(verdict: 3, access: 5)
     if let held = before.token {
       verifier.remember(
         minted: MintedToken(bytes: [1], issuedAt: TestIssuer.now, expiresAt: TestIssuer.now + 60), backend: 0, for: held,
@@ -56,7 +56,7 @@ struct ProviderReloadTests {
     #expect(verdict.wasCached == true)
     let token = try #require(verdict.token)
     #expect(token.provider == 1 && token.epoch == 2)
-    #expect(token.verdict(route: 5) == 0)
+    #expect(token.verdict(access: 5) == 0)
     #expect(token.minted(backend: 0, by: nil, now: TestIssuer.now) == nil)
   }
 
@@ -96,12 +96,12 @@ struct ProviderReloadTests {
   @Test("verdicts are remembered per route, and forgotten rather than confused")
   func verdicts() throws {
     let token = try #require(AccessTokenVerifier(issuer.provider()).verify(issuer.token()).token)
-    token.remember(verdict: 1, route: 0)
-    token.remember(verdict: 255, route: 9)
-    #expect(token.verdict(route: 0) == 1 && token.verdict(route: 9) == 255 && token.verdict(route: 1) == 0)
-    token.remember(verdict: 2, route: 8)
-    #expect(token.verdict(route: 8) == 2 && token.verdict(route: 0) == 0)
-    token.remember(verdict: 2, route: 1 << 24)
-    #expect(token.verdict(route: 1 << 24) == 0)
+    token.remember(verdict: 1, access: 0)
+    token.remember(verdict: 255, access: 9)
+    #expect(token.verdict(access: 0) == 1 && token.verdict(access: 9) == 255 && token.verdict(access: 1) == 0)
+    token.remember(verdict: 2, access: 8)
+    #expect(token.verdict(access: 8) == 2 && token.verdict(access: 0) == 0)
+    token.remember(verdict: 2, access: 1 << 24)
+    #expect(token.verdict(access: 1 << 24) == 0)
   }
 }
