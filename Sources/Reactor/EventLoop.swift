@@ -25,6 +25,8 @@ public final class EventLoop {
   package var now: UInt64 { clock.pointee }
   /// Where `now` stands, so that channels can look without going through the loop.
   let clock: UnsafeMutablePointer<UInt64>
+  /// How many descriptors the present turn has something to do for.
+  package private(set) var eventCount = 0
   /// Nanoseconds of the monotonic clock, read once a turn.
   package private(set) var nowNanoseconds: UInt64
 
@@ -58,6 +60,7 @@ public final class EventLoop {
   /// One turn: wait, events, deadlines, the end-of-turn work, burial.
   package func turn(atMost limit: Int32 = -1) {
     let count = poller.wait(milliseconds: timeout(limit))
+    eventCount = count
     readClock()
     var index = 0
     while index < count {

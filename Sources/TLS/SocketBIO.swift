@@ -14,6 +14,9 @@ enum SocketBIO {
     return bio
   }
 
+  /// Whether the peer has ended the stream, as far as it was read.
+  static func hasEnded(_ bio: OpaquePointer?) -> Bool { BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 }
+
   /// For good: connections point to it.
   nonisolated(unsafe) private static let method: OpaquePointer? = {
     guard let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket") else { return nil }
@@ -60,11 +63,12 @@ enum SocketBIO {
     return error == EAGAIN || error == EINTR
   }
 
-  private static let control: @convention(c) (OpaquePointer?, Int32, Int, UnsafeMutableRawPointer?) -> Int = { bio, command, _, _ in
+  private static let control: @convention(c) (OpaquePointer?, Int32, Int, UnsafeMutableRawPointer?) -> Int = { _, command, _, _ in
     switch command {
     // Nothing is held here.
     case BIO_CTRL_FLUSH: 1
-    case BIO_CTRL_EOF: BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0
+    // Told of the end, OpenSSL would send a fatal alert to a peer that has gone without close_notify, as most clients do. It is
+    // told that nothing came, and `hasEnded` says why.
     default: 0
     }
   }

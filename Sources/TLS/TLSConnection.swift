@@ -142,15 +142,12 @@ package struct TLSConnection: ~Copyable {
     if Self.waits(ssl, SSL_WRITING) { return .wantsWrite }
     let last = ERR_peek_last_error()
     let isTLSError = last != 0 && ERR_GET_LIB(last) == ERR_LIB_SSL
-    if isTLSError && ERR_GET_REASON(last) == SSL_R_UNEXPECTED_EOF_WHILE_READING {
-      ERR_clear_error()
-      return .closed(clean: false)
-    }
     // A fatal alert sets RECEIVED_SHUTDOWN as well, and leaves an error behind; close_notify does not.
     if !isTLSError && SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN != 0 {
       ERR_clear_error()
       return .closed(clean: true)
     }
+    if last == 0, SocketBIO.hasEnded(SSL_get_rbio(ssl)) { return .closed(clean: false) }
     failure = Self.classify(ssl, systemError, duringHandshake: false)
     return .failed
   }
@@ -209,15 +206,14 @@ package struct TLSConnection: ~Copyable {
     let text = OpenSSLError.drain()
     guard last != 0, ERR_GET_LIB(last) == ERR_LIB_SSL else {
       if last != 0 { return TLSFailure(.protocolViolation, text) }
-      if systemError == 0 { return TLSFailure(.closed, "the peer closed the connection") }
+      if systemError == 0 {
+        return TLSFailure(.closed, "the peer closed " + (duringHandshake ? "during the handshake" : "without close_notify"))
+      }
       return TLSFailure(.io, String(cString: strerror(systemError)))
     }
     switch reason {
     case SSL_R_CERTIFICATE_VERIFY_FAILED: return certificateFailure(ssl)
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLSFailure(.certificateMissing, "the peer sent no certificate")
-    case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-      let moment = duringHandshake ? "during the handshake" : "without close_notify"
-      return TLSFailure(.closed, "the peer closed " + moment)
     case SSL_AD_REASON_OFFSET...(SSL_AD_REASON_OFFSET + 255): return TLSFailure(.refusedByPeer, text)
     default: return TLSFailure(.protocolViolation, text)
     }

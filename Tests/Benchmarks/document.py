@@ -32,7 +32,7 @@ def goals(run):
     return markdown(
         ["goal", "measured", "at most", ""],
         [
-            [one["goal"], f"{one['value']:.1f}", f"{one['limit']:.1f}", "met" if one["met"] else "**missed**"]
+            [one["goal"], report.figure(one["value"]), report.figure(one["limit"]), "met" if one["met"] else "**missed**"]
             for one in run["goals"]
         ],
     )

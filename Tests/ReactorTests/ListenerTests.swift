@@ -24,14 +24,33 @@ struct ListenerTests {
     _ = close(client)
   }
 
-  @Test func `A storm of clients is taken in batches`() throws {
+  @Test func `A storm of clients is taken in batches while the loop is busy`() throws {
     let listener = try TestListener(loop, "127.0.0.1")
-    defer { listener.end() }
+    let others = (0..<5).map { _ in Wire(loop) }
+    defer {
+      listener.end()
+      for other in others { other.close() }
+    }
+    for other in others {
+      try other.channel.register(.read)
+      other.send()
+    }
     let clients = try (0..<70).map { _ in try listener.connect() }
     loop.turn(atMost: 1_000)
     #expect(listener.connections.count == 64)
     loop.turn(atMost: 1_000)
     #expect(listener.connections.count == 70)
+    for client in clients { _ = close(client) }
+  }
+
+  @Test func `In a quiet loop each client is taken in a turn of its own`() throws {
+    let listener = try TestListener(loop, "127.0.0.1")
+    defer { listener.end() }
+    let clients = try (0..<3).map { _ in try listener.connect() }
+    for taken in 1...3 {
+      loop.turn(atMost: 1_000)
+      #expect(listener.connections.count == taken)
+    }
     for client in clients { _ = close(client) }
   }
 

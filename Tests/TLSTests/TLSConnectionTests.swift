@@ -155,6 +155,16 @@ struct TLSConnectionTests {
     #expect(ERR_peek_error() == 0)
   }
 
+  @Test func `A cut is not answered with an alert`() {
+    let link = connected()
+    // Whatever the handshake left there.
+    while !link.sockets.read(0).isEmpty {}
+    _ = shutdown(link.sockets.descriptors[0], Int32(SHUT_WR))
+    #expect(link.server.read().result == .closed(clean: false))
+    #expect(link.server.read().result == .closed(clean: false))
+    #expect(link.sockets.read(0).isEmpty)
+  }
+
   @Test func `Data before close_notify is read first`() {
     let link = connected()
     #expect(link.client.write("last words") == .bytes(10))
