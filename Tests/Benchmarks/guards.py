@@ -24,7 +24,9 @@ FILE = HERE / "thresholds.yaml"
 COUNTS = ROOT / ".build-bench/guards"
 # Above what was measured: twice the spread between runs, and less than the 5 % that must not pass.
 MARGIN = 1.035
-WARM_UP, REQUESTS = 320, 1600
+# How many of 16 streams have content at once depends on who runs when. A buffer that is made the first time that all have is not
+# what a request costs: so many requests come before that it is rare, and so many after that a few do not add up to one.
+WARM_UP, REQUESTS = 1_600, 6_400
 
 
 def versions():
