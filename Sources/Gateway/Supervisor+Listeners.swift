@@ -30,7 +30,7 @@ extension Supervisor {
         let isUnix = if case .unix = listener.address { true } else { false }
         guard let address = listener.address.resolve() else { throw Errno(EADDRNOTAVAIL) }
         // SO_REUSEPORT would share an address with another gateway without a word; a socket without it is refused instead.
-        if !isUnix { _ = close(try Listener.open(address, reusePort: false)) }
+        if !isUnix { _ = close(try Listener.bound(address, reusePort: false)) }
         var shared: Int32 = -1
         for index in changes.indices {
           let descriptor: Int32

@@ -120,6 +120,7 @@ open class Channel {
     guard let slot else { return }
     self.slot = nil
     closing()
+    loop.poller.remove(descriptor.raw)
     descriptor.close()
     loop.retire(slot)
   }

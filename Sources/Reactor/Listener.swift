@@ -15,6 +15,20 @@ open class Listener: Channel {
   ///
   /// A unix-domain path is removed first when it is a socket nobody answers on.
   package static func open(_ address: SocketAddress, backlog: Int32 = 4096, reusePort: Bool) throws(Errno) -> Int32 {
+    var descriptor = FileDescriptor(owning: try bound(address, reusePort: reusePort))
+    do {
+      let raw = descriptor.raw
+      _ = try Syscall.require { Int(listen(raw, backlog)) }
+    } catch {
+      descriptor.close()
+      throw error
+    }
+    return descriptor.take()
+  }
+
+  /// Opens and binds. Nobody can connect yet: what only asks whether an address is free must not take a connection that it would
+  /// drop.
+  package static func bound(_ address: SocketAddress, reusePort: Bool) throws(Errno) -> Int32 {
     var descriptor = FileDescriptor(owning: Int32(try Syscall.require { Int(socket(address.family, gh_SOCK_STREAM, 0)) }))
     do {
       if address.family == AF_UNIX {
@@ -28,7 +42,6 @@ open class Listener: Channel {
       }
       let raw = descriptor.raw
       _ = try Syscall.require { address.withPointer { Int(bind(raw, $0, $1)) } }
-      _ = try Syscall.require { Int(listen(raw, backlog)) }
     } catch {
       descriptor.close()
       throw error

@@ -30,7 +30,6 @@ package struct Poller: ~Copyable {
     _ = close(epoll)
   }
 
-  /// Until the descriptor is closed: nobody has a duplicate of it, so the kernel forgets it then, without being told (epoll(7)).
   package func add(_ descriptor: Int32, _ interest: Readiness, _ id: SlotID) throws(Errno) {
     _ = try Syscall.require { Int(gh_epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, interest.rawValue, id.token)) }
   }
@@ -38,6 +37,11 @@ package struct Poller: ~Copyable {
   package func modify(_ descriptor: Int32, _ interest: Readiness, _ id: SlotID) {
     // Cannot fail for a registered, open descriptor; the channel's deadline covers what cannot happen.
     _ = gh_epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, interest.rawValue, id.token)
+  }
+
+  /// Closing a descriptor does as much, unless it has a duplicate (epoll(7)), as those of mailboxes and shared sockets have.
+  package func remove(_ descriptor: Int32) {
+    _ = gh_epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, 0, 0)
   }
 
   /// Waits at most `milliseconds` (-1: for ever) and returns how many events `event(_:)` can be asked for.

@@ -60,6 +60,30 @@ struct ListenerTests {
     let second = try Listener.open(first.address, reusePort: true)
     _ = close(second)
     #expect(throws: Errno(EADDRINUSE)) { try Listener.open(first.address, reusePort: false) }
+    #expect(throws: Errno(EADDRINUSE)) { try Listener.bound(first.address, reusePort: false) }
+  }
+
+  @Test func `Asking whether an address is free takes no connection`() throws {
+    let address = try #require(SocketAddress(literal: "127.0.0.1", port: 0))
+    let asking = try Listener.bound(address, reusePort: false)
+    defer { _ = close(asking) }
+    var listens: Int32 = 1
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    #expect(getsockopt(asking, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens == 0)
+  }
+
+  @Test func `A closed listener hears nothing of its duplicate`() throws {
+    let listener = try TestListener(loop, "127.0.0.1")
+    let address = listener.address
+    let duplicate = gh_duplicate(listener.descriptor.raw)
+    defer { _ = close(duplicate) }
+    listener.close()
+    let client = socket(AF_INET, gh_SOCK_STREAM, 0)
+    defer { _ = close(client) }
+    // It does not block; over loopback the connection is there all the same.
+    _ = address.withPointer { connect(client, $0, $1) }
+    loop.turn(atMost: 100)
+    #expect(loop.eventCount == 0)
   }
 
   @Test func `A socket file that nobody answers on is replaced, and one in use is not`() throws {
