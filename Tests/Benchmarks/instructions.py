@@ -25,7 +25,7 @@ def countable(directory):
     return copy
 
 
-def _spent(binary, fixture, crossing, requests, counts):
+def _spent(binary, fixture, token, crossing, requests, counts):
     """Instructions from a gateway's start to its end, with this many requests on one connection between."""
     port = free_port()
     out = Path(counts) / f"callgrind.out.{crossing.name}.{requests}"
@@ -43,7 +43,7 @@ def _spent(binary, fixture, crossing, requests, counts):
     try:
         eventually(lambda: process.poll() is not None or accepts(port), 120)
         assert process.poll() is None, log.read_text()[-2000:]
-        with crossing.client(port, fixture.pki.public.certificate, fixture.token) as client:
+        with crossing.client(port, fixture.pki.public.certificate, token) as client:
             client.requests(requests)
     finally:
         process.terminate()
@@ -53,6 +53,8 @@ def _spent(binary, fixture, crossing, requests, counts):
 
 def instructions(binary, fixture, crossing, counts):
     """Instructions for one warm request. What callgrind found stays in the directory `counts`."""
+    # Signed when it is first asked for, into a file that two threads would fight over.
+    token = fixture.token
     with ThreadPoolExecutor(2) as both:
-        few, many = both.map(lambda requests: _spent(binary, fixture, crossing, requests, counts), (FEW, MANY))
+        few, many = both.map(lambda requests: _spent(binary, fixture, token, crossing, requests, counts), (FEW, MANY))
     return round((many - few) / (MANY - FEW))
