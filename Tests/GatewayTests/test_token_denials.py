@@ -36,7 +36,7 @@ def payload(idp, text):
 CASES = [
     ("expired", "token_expired", lambda i: i.token(exp=NOW - 600)),
     ("expired just beyond the leeway", "token_expired", lambda i: i.token(exp=int(time.time()) - 33)),
-    ("not yet valid", "token_not_yet_valid", lambda i: i.token(nbf=NOW + 600)),
+    ("not yet valid", "token_not_yet_valid", lambda i: i.token(nbf=NOW + 86_400)),
     ("another issuer", "token_issuer", lambda i: i.token(iss="https://evil.example.com/")),
     ("an issuer less its slash", "token_issuer", lambda i: i.token(iss=i.issuer.rstrip("/"))),
     ("no issuer", ("token_issuer", "token_claims"), lambda i: i.token(iss=None)),
