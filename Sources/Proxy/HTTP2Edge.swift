@@ -14,7 +14,6 @@ final class HTTP2Edge: HTTP2Carrier {
   /// Those that the present event has brought something for.
   private var touched: [HTTP2ClientStream] = []
   private var idleSince: UInt64
-  private var isAtRest = false
   /// When, in ms of the loop's clock, a second GOAWAY follows the first.
   private var finalGoAwayAt: UInt64 = 0
 
@@ -130,8 +129,7 @@ final class HTTP2Edge: HTTP2Carrier {
 
   /// Gives back what the next stream can have anew, unless something is under way.
   func restIfIdle() {
-    guard !isAtRest, streams.isEmpty, connection.output.isEmpty else { return }
-    isAtRest = true
+    guard !connection.isAtRest, streams.isEmpty, connection.output.isEmpty else { return }
     connection.rest()
   }
 
@@ -140,7 +138,7 @@ final class HTTP2Edge: HTTP2Carrier {
     for stream in streams where stream.deadline > 0 { wake(at: stream.deadline) }
     if streams.isEmpty {
       let idleEnd = idleSince &+ UInt64(connection.context.idleTimeout)
-      wake(at: isAtRest ? idleEnd : min(idleSince &+ Self.restAfter, idleEnd))
+      wake(at: connection.isAtRest ? idleEnd : min(idleSince &+ Self.restAfter, idleEnd))
     } else {
       wake(at: now &+ Self.look)
     }
@@ -149,7 +147,7 @@ final class HTTP2Edge: HTTP2Carrier {
   // MARK: HTTP2Owner
 
   override func requestHead(_ stream: HTTP2Stream, endStream: Bool) {
-    isAtRest = false
+    connection.isAtRest = false
     let carrier = takeCarrier(stream)
     carrier.index = streams.count
     streams.append(carrier)

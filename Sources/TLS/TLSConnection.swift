@@ -147,7 +147,7 @@ package struct TLSConnection: ~Copyable {
       ERR_clear_error()
       return .closed(clean: true)
     }
-    if last == 0, SocketBIO.hasEnded(SSL_get_rbio(ssl)) { return .closed(clean: false) }
+    if last == 0, systemError == 0, SocketBIO.hasEnded(SSL_get_rbio(ssl)) { return .closed(clean: false) }
     failure = Self.classify(ssl, systemError, duringHandshake: false)
     return .failed
   }

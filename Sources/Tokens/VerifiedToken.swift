@@ -18,7 +18,8 @@ package final class VerifiedToken {
   /// The snapshot that this was verified, or last found still valid, under.
   package private(set) var epoch: UInt64
 
-  /// What rules answered: 0 is nothing, else the rule's index plus one in the upper 24 bits and the verdict in the lower 8.
+  /// What rules answered: 0 is nothing, else the index of the routes' access plus one in the upper 24 bits and the verdict in the
+  /// lower 8.
   ///
   /// Eight places, by the index's last bits. A rule that finds its place taken overwrites it, and the other is computed again
   /// when it comes back: one byte for each of 10,000 rules would make each token five times as heavy.
@@ -67,7 +68,7 @@ package final class VerifiedToken {
 
   /// - Parameters:
   ///   - verdict: 1…255, for the caller to give a meaning.
-  ///   - access: which routes that are, below 2^24 - 1; beyond that nothing is remembered.
+  ///   - access: the index of what the routes share, below 2^24 - 1; beyond that nothing is remembered.
   package func remember(verdict: UInt8, access: Int) {
     guard access >= 0, access < 0xff_ffff else { return }
     verdicts[access & 7] = UInt32(access + 1) << 8 | UInt32(verdict)

@@ -93,7 +93,7 @@ struct ProviderReloadTests {
     #expect(issuer.provider(name: "renamed", keySet: TestIssuer().keySet).fingerprint == base.fingerprint)
   }
 
-  @Test("verdicts are remembered per route, and forgotten rather than confused")
+  @Test("verdicts are remembered for what routes share, and forgotten rather than confused")
   func verdicts() throws {
     let token = try #require(AccessTokenVerifier(issuer.provider()).verify(issuer.token()).token)
     token.remember(verdict: 1, access: 0)
