@@ -71,7 +71,7 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTP"]),
-    .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP", "Bytes", "CNghttp2"]),
+    .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP", "Bytes", "CNghttp2", "CLinux"]),
     .testTarget(name: "WebSocketTests", dependencies: ["WebSocket"]),
     .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON"]),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),

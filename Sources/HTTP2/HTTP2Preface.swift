@@ -2,6 +2,9 @@
 package enum HTTP2Preface {
   private static let text: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
+  /// Bytes of it.
+  static let length = 24
+
   /// Whether a connection that begins with `bytes` speaks HTTP/2; nil when more of them are needed to tell.
   package static func recognise(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool? {
     let count = min(bytes.count, text.utf8CodeUnitCount)

@@ -27,6 +27,8 @@ import HTTP
   private var isSettling = false
 
   var bounds: AbuseBounds
+  /// Server: clients send their access token with each request.
+  private var expansion: ValueExpansion
   /// Milliseconds, as given to the call under way.
   var now: UInt64 = 0
   /// Where DATA frames go, while `pull` runs.
@@ -60,6 +62,7 @@ import HTTP
     self.pool = pool
     self.owner = owner
     bounds = AbuseBounds(limits.abuse)
+    expansion = ValueExpansion(preface: HTTP2Preface.length)
     handle = SessionOptions.makeSession(.server, limits, pool.memory)
     begin()
   }
@@ -70,6 +73,7 @@ import HTTP
     self.pool = pool
     self.owner = owner
     bounds = AbuseBounds(limits.abuse)
+    expansion = ValueExpansion(preface: 0)
     handle = SessionOptions.makeSession(.client, limits, pool.memory)
     begin()
   }
@@ -93,7 +97,11 @@ import HTTP
     self.now = now
     guard let start = bytes.baseAddress, !bytes.isEmpty else { return .ok }
     isInsideReceive = true
-    let result = withExtendedLifetime(owner) { nghttp2_session_mem_recv(handle, start, bytes.count) }
+    let result = withExtendedLifetime(owner) {
+      role == .server
+        ? expansion.pass(bytes, pool.buffers) { nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count) }
+        : nghttp2_session_mem_recv(handle, start, bytes.count)
+    }
     isInsideReceive = false
     if isAbandoned {
       // Whoever did so has said why.
@@ -108,6 +116,12 @@ import HTTP
     if let failure { return .protocolError(failure) }
     return .ok
   }
+
+  /// Bytes held in case that the client says the same again.
+  package var heldForRepetition: Int { expansion.allocated }
+
+  /// Gives memory back that the next request can have anew.
+  package func rest() { expansion.rest() }
 
   /// Frames that may wait, DATA not counted: far more than streams and acknowledgements explain.
   private var outboundFrames: Int { 2 * SessionOptions.acknowledgements + 8 * limits.streams }

@@ -130,6 +130,7 @@ final class HTTP2Edge: HTTP2Carrier {
   /// Gives back what the next stream can have anew, unless something is under way.
   func restIfIdle() {
     guard !connection.isAtRest, streams.isEmpty, connection.output.isEmpty else { return }
+    session.rest()
     connection.rest()
   }
 

@@ -16,6 +16,7 @@ let fuzzed: [(name: String, rooms: [Target.Dependency])] = [
   ("FuzzResponse", ["HTTP1", "HTTP", "Bytes"]),
   ("FuzzChunked", ["HTTP1", "HTTP", "Bytes"]),
   ("FuzzHTTP2", ["HTTP2", "HTTP", "Bytes"]),
+  ("FuzzValueExpansion", ["HTTP2", "Bytes", "CNghttp2"]),
   ("FuzzWebSocket", ["WebSocket"]),
   ("FuzzProxyProtocol", ["Transport", "Reactor"]),
   ("FuzzPath", ["HTTP", "Bytes"]),

@@ -10,7 +10,10 @@ import jwt
 import pytest
 
 from harness import configuration as conf
+from harness.answers import seen
+from harness.http2client import HTTP2Client
 from harness.nginx import Nginx
+from harness.tokens import decoded
 from harness.waiting import eventually
 
 EDGES = ["--http1.1", "--http2"]
@@ -104,6 +107,26 @@ def test_many_streams_share_connections(crossing, token):
     if upstream == "h2":
         assert 1 <= gateway.metric("gatehouse_connections", side="upstream", protocol="http2") <= 8
         assert gateway.metric("gatehouse_connections", side="upstream", protocol="http1") == 0
+
+
+@pytest.mark.parametrize("together", [1, 16], ids=["one-by-one", "sixteen-at-once"])
+def test_users_who_share_a_connection_are_told_apart(gateway, pki, idp, together):
+    """Tokens that come again, in turns and in runs, never kept by HPACK: each request is its own user's, and a token that was
+    changed in its last letters is not taken for the one that came before."""
+    tokens = {user: idp.token(sub=user) for user in ("anna", "bert", "cleo")}
+    forged = tokens["anna"][:-6] + ("AAAAAA" if tokens["anna"][-6:] != "AAAAAA" else "BBBBBB")
+    order = ["anna"] * 5 + ["anna", "bert"] * 4 + ["cleo"] * 3 + ["forged"] * 3 + ["anna", "cleo", "bert"] * 3
+    with HTTP2Client(gateway.port, pki.public.certificate) as client:
+        for start in range(0, len(order), together):
+            users = order[start:start + together]
+            numbers = [client.start("GET", "/orders/shared", headers={"authorization": f"Bearer {tokens.get(user, forged)}"})
+                       for user in users]
+            for user, number in zip(users, numbers):
+                answer = client.response(number)
+                if user == "forged":
+                    assert answer.status == 401
+                else:
+                    assert decoded(seen(answer).get("X-Internal-Token"))[1]["sub"] == user
 
 
 def test_a_reload_under_load_fails_no_request(crossing, token):
