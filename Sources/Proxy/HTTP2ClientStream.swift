@@ -180,10 +180,10 @@ package final class HTTP2ClientStream {
       case .chunked, .untilClose, .stream: framing = .untilEnd
       }
     }
-    let now = connection.worker.seconds
     writing(head) { head in
       edge.session.respond(stream, endStream: isEmpty) {
-        ResponseFields.write(head, bytes, framing: framing, persistence: .implied, now: now, to: &$0)
+        ResponseFields.write(
+          head, bytes, framing: framing, persistence: .implied, now: connection.worker.seconds, to: &$0)
       }
     }
   }

@@ -24,10 +24,10 @@ package enum ResponseFields {
 
   /// Writes status and fields of a final response.
   ///
-  /// - Parameter now: seconds since 1970, for the `Date` of a response that has none (RFC 9110 section 6.6.1).
+  /// - Parameter now: seconds since 1970, asked for the `Date` of a response that has none (RFC 9110 section 6.6.1).
   package static func write<Output: FieldOutput & ~Copyable>(
     _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, framing: Framing, persistence: Persistence,
-    now: Int64, to out: inout Output
+    now: @autoclosure () -> Int64, to out: inout Output
   ) {
     out.status(head.status)
     var hasDate = false
@@ -47,7 +47,7 @@ package enum ResponseFields {
         if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
       }
     }
-    if !hasDate { date(now, to: &out) }
+    if !hasDate { date(now(), to: &out) }
     switch framing {
     case .asGiven, .untilEnd: break
     case .empty: out.field("Content-Length", "0")

@@ -13,7 +13,8 @@ open class Channel {
   private final var deadline: UInt64 = 0
   /// When the wheel looks at this channel next; a deadline at or after that need not be told to the wheel.
   private final var filedFor = UInt64.max
-  private final let clock: UnsafePointer<UInt64>
+  /// The loop's, in ms.
+  package final let clock: UnsafePointer<UInt64>
 
   /// Takes ownership of `descriptor`. The channel hears nothing before `register`.
   public init(loop: EventLoop, descriptor: Int32) {

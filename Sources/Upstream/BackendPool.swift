@@ -65,7 +65,7 @@ package final class BackendPool {
   package func acquire(for client: UpstreamClient) {
     let endpoint = choose()
     if client.opensTunnel { return acquireTunnel(for: client, at: endpoint) }
-    if let connection = shared[endpoint].last(where: { $0.http2?.canOpen == true }) { return share(connection, with: client) }
+    if let connection = free(at: endpoint) { return share(connection, with: client) }
     if sharesConnections[endpoint], opening[endpoint] > 0, waiting.count < backend.pendingLimit { return waiting.append(client) }
     if let connection = idle[endpoint].popLast() { return hand(connection, to: client) }
     if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
@@ -73,13 +73,23 @@ package final class BackendPool {
     if let other = idle.indices.first(where: { !idle[$0].isEmpty }), let connection = idle[other].popLast() {
       return hand(connection, to: client)
     }
-    for connections in shared {
-      if let connection = connections.last(where: { $0.http2?.canOpen == true }) { return share(connection, with: client) }
+    for other in shared.indices {
+      if let connection = free(at: other) { return share(connection, with: client) }
     }
     guard waiting.count < backend.pendingLimit else {
       return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
     }
     waiting.append(client)
+  }
+
+  /// The newest shared connection that takes another request.
+  private func free(at endpoint: Int) -> UpstreamConnection? {
+    var index = shared[endpoint].count
+    while index > 0 {
+      index &-= 1
+      if shared[endpoint][index].canShare { return shared[endpoint][index] }
+    }
+    return nil
   }
 
   /// A WebSocket goes over a shared connection whose backend takes extended CONNECT, or has an HTTP/1.1 connection to itself.
@@ -178,7 +188,7 @@ package final class BackendPool {
   }
 
   private func serveWaiting(on connection: UpstreamConnection) {
-    while connection.isOpen, connection.http2?.canOpen == true,
+    while !waiting.isEmpty, connection.isOpen, connection.canShare,
       let index = waiting.firstIndex(where: { !$0.opensTunnel || mayCarryTunnel(connection) })
     {
       share(connection, with: waiting.remove(at: index))

@@ -47,7 +47,11 @@ public final class UpstreamConnection: SecureChannel {
   /// Requests carried to their end.
   package private(set) var carried = 0
   /// The HTTP/2 side, when ALPN chose it; all else here is HTTP/1.1.
-  private(set) var http2: UpstreamSession?
+  private(set) final unowned(unsafe) var http2: UpstreamSession?
+  /// Holds it; `http2` is for use, without a retain and a release each time.
+  private var heldHTTP2: UpstreamSession?
+  /// Whether another request may begin beside those under way.
+  var canShare: Bool { http2?.canOpen ?? false }
   var requestWritten = false
   /// The handshake succeeded; the pool's account of connections being made.
   var wasOpened = false
@@ -198,6 +202,7 @@ public final class UpstreamConnection: SecureChannel {
     client = nil
     state = .shared
     let session = UpstreamSession(self)
+    heldHTTP2 = session
     http2 = session
     carry(first, reused: false)
     if isOpen { pool.becameShared(self) }
