@@ -71,6 +71,31 @@ import CLinux
     append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
+  /// Appends `text` with A–Z in lower case.
+  package mutating func append(lowering text: UnsafeBufferPointer<UInt8>) {
+    guard let source = UnsafeRawPointer(text.baseAddress), text.count > 0 else { return }
+    let room = UnsafeMutableRawPointer(reserve(text.count).baseAddress.unsafelyUnwrapped)
+    if text.count >= 8 {
+      // The last eight may have been lowered in part already, which changes nothing.
+      let last = text.count &- 8
+      var index = 0
+      while index < last {
+        room.storeBytes(
+          of: EightBytes.lower(source.loadUnaligned(fromByteOffset: index, as: UInt64.self)), toByteOffset: index, as: UInt64.self
+        )
+        index &+= 8
+      }
+      room.storeBytes(
+        of: EightBytes.lower(source.loadUnaligned(fromByteOffset: last, as: UInt64.self)), toByteOffset: last, as: UInt64.self)
+    } else {
+      for index in 0..<text.count {
+        let byte = text[index]
+        room.storeBytes(of: byte &- 0x41 < 26 ? byte | 0x20 : byte, toByteOffset: index, as: UInt8.self)
+      }
+    }
+    tail &+= text.count
+  }
+
   @inlinable package mutating func append(_ byte: UInt8) {
     if capacity == tail { makeRoom(1) }
     base.unsafelyUnwrapped[tail] = byte

@@ -4,13 +4,14 @@ import HTTP
 
 /// Gathers the fields of a head or of a trailer section for HPACK. Its memory stays for the next one.
 ///
-/// nghttp2 writes names in lower case (RFC 9113 section 8.2.1) as it takes the list over, so they may have any here. Values are
-/// written as they are: they come from a parser that refused line ends, or from the gateway itself. Pseudo-headers must come first;
-/// their names begin with a colon.
+/// Names may have any case here and are written in lower case (RFC 9113 section 8.2.1). Values are written as they are: they come
+/// from a parser that refused line ends, or from the gateway itself. Pseudo-headers must come first; their names begin with a colon.
 package struct FieldSink: ~Copyable {
   private struct Entry {
-    var name: ByteRange
-    var value: ByteRange
+    /// Of the name in `bytes`; the value follows it.
+    var start: Int
+    var nameCount: Int
+    var valueCount: Int
     var isSensitive: Bool
   }
 
@@ -51,16 +52,12 @@ package struct FieldSink: ~Copyable {
   package mutating func field(
     _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isSensitive: Bool = false
   ) {
-    let start = bytes.count
-    bytes.append(name)
-    finish(nameFrom: start, value, isSensitive || FieldSink.isSecret(FieldName(recognising: name.span)))
+    append(name, value, isSensitive: isSensitive || FieldSink.isSecret(FieldName(recognising: name.span)))
   }
 
   /// - Parameter name: none of the four.
   package mutating func field(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>, isSensitive: Bool = false) {
-    let start = bytes.count
-    bytes.append(name)
-    finish(nameFrom: start, value, isSensitive)
+    append(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), value, isSensitive: isSensitive)
   }
 
   package mutating func field(_ name: StaticString, _ value: StaticString) {
@@ -68,40 +65,29 @@ package struct FieldSink: ~Copyable {
   }
 
   package mutating func field(_ name: StaticString, decimal value: UInt64) {
-    let start = bytes.count
-    bytes.append(name)
-    let middle = bytes.count
-    bytes.append(decimal: value)
-    append(name: start..<middle, value: middle..<bytes.count, isSensitive: false)
+    field(name) { $0.append(decimal: value) }
   }
 
   /// A field whose value `compose` appends piece by piece, and appends only.
   package mutating func field(_ name: StaticString, compose: (inout ByteQueue) -> Void) {
     let start = bytes.count
-    bytes.append(name)
+    bytes.append(lowering: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
     let middle = bytes.count
     compose(&bytes)
-    append(name: start..<middle, value: middle..<bytes.count, isSensitive: false)
+    list(Entry(start: start, nameCount: middle &- start, valueCount: bytes.count &- middle, isSensitive: false))
   }
 
   /// A field as it was parsed.
   ///
   /// - Parameter head: what `parsed` holds ranges of.
   package mutating func copy(_ parsed: HeaderField, _ head: UnsafeBufferPointer<UInt8>) {
-    let start = bytes.count
-    bytes.append(UnsafeBufferPointer(rebasing: head[parsed.name.bounds]))
-    finish(nameFrom: start, UnsafeBufferPointer(rebasing: head[parsed.value.bounds]), FieldSink.isSecret(parsed.id))
+    append(
+      head.extracting(parsed.name.bounds), head.extracting(parsed.value.bounds), isSensitive: FieldSink.isSecret(parsed.id))
   }
 
   /// `:status`.
   package mutating func status(_ code: UInt16) {
     field(":status", decimal: UInt64(code))
-  }
-
-  private mutating func finish(nameFrom start: Int, _ value: UnsafeBufferPointer<UInt8>, _ isSensitive: Bool) {
-    let middle = bytes.count
-    bytes.append(value)
-    append(name: start..<middle, value: middle..<bytes.count, isSensitive: isSensitive)
   }
 
   private static func isSecret(_ name: FieldName) -> Bool {
@@ -111,11 +97,15 @@ package struct FieldSink: ~Copyable {
     }
   }
 
-  private mutating func append(name: Range<Int>, value: Range<Int>, isSensitive: Bool) {
+  private mutating func append(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isSensitive: Bool) {
+    let start = bytes.count
+    bytes.append(lowering: name)
+    bytes.append(value)
+    list(Entry(start: start, nameCount: name.count, valueCount: value.count, isSensitive: isSensitive))
+  }
+
+  private mutating func list(_ entry: Entry) {
     if count == capacity { grow() }
-    let entry = Entry(
-      name: ByteRange(offset: name.lowerBound, count: name.count), value: ByteRange(offset: value.lowerBound, count: value.count),
-      isSensitive: isSensitive)
     (entries.unsafelyUnwrapped + count).initialize(to: entry)
     count &+= 1
   }
@@ -133,17 +123,28 @@ package struct FieldSink: ~Copyable {
     capacity = larger
   }
 
-  /// The fields as nghttp2 takes them. Valid until the next mutation.
+  /// The fields as nghttp2 takes them, who copies names and values. Valid until the next mutation.
   mutating func nameValues() -> UnsafeMutableBufferPointer<nghttp2_nv> {
-    guard count > 0, let entries, let list else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
-    let start = bytes.start
+    guard count > 0 else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
+    return nameValues(at: bytes.start, NGHTTP2_NV_FLAG_NONE.rawValue)
+  }
+
+  /// The same, for nghttp2 to point into `arena`: one copy instead of one for each name and each value. Where there is no room
+  /// for it, nghttp2 copies.
+  mutating func nameValues(in arena: inout BlockArena, _ buffers: BufferPool) -> UnsafeMutableBufferPointer<nghttp2_nv> {
+    guard let place = arena.copy(bytes.readable, from: buffers) else { return nameValues() }
+    return nameValues(at: place, NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
+  }
+
+  private func nameValues(at start: UnsafeMutablePointer<UInt8>, _ flags: UInt32) -> UnsafeMutableBufferPointer<nghttp2_nv> {
+    guard let entries, let list else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
     for index in 0..<count {
       let entry = entries[index]
-      let flags = entry.isSensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE
+      let name = start + entry.start
       (list + index).initialize(
         to: nghttp2_nv(
-          name: start + entry.name.start, value: start + entry.value.start, namelen: entry.name.length,
-          valuelen: entry.value.length, flags: UInt8(flags.rawValue)))
+          name: name, value: name + entry.nameCount, namelen: entry.nameCount, valuelen: entry.valueCount,
+          flags: UInt8(flags | (entry.isSensitive ? NGHTTP2_NV_FLAG_NO_INDEX.rawValue : 0))))
     }
     return UnsafeMutableBufferPointer(start: list, count: count)
   }

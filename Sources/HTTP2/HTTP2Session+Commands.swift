@@ -16,16 +16,14 @@ extension HTTP2Session {
     guard role == .server, stream.isOpen, !stream.hasResponded else { return false }
     stream.hasResponded = true
     if endStream { stream.outputEnded = true }
-    pool.sink.removeAll()
-    write(&pool.sink)
-    let fields = pool.sink.nameValues()
     var provider = nghttp2_data_provider()
     provider.source.ptr = Unmanaged.passUnretained(stream).toOpaque()
     provider.read_callback = SessionCallbacks.readData
-    let result =
+    let result = submitHead(write) { fields in
       endStream
-      ? nghttp2_submit_response(handle, stream.id, fields.baseAddress, fields.count, nil)
-      : nghttp2_submit_response(handle, stream.id, fields.baseAddress, fields.count, &provider)
+        ? nghttp2_submit_response(handle, stream.id, fields.baseAddress, fields.count, nil)
+        : nghttp2_submit_response(handle, stream.id, fields.baseAddress, fields.count, &provider)
+    }
     if result != 0 { refuse(stream, .internalError) }
     return result == 0
   }
@@ -34,10 +32,9 @@ extension HTTP2Session {
   @discardableResult
   package func interim(_ stream: HTTP2Stream, _ write: (inout FieldSink) -> Void) -> Bool {
     guard role == .server, stream.isOpen, !stream.hasResponded else { return false }
-    pool.sink.removeAll()
-    write(&pool.sink)
-    let fields = pool.sink.nameValues()
-    return nghttp2_submit_headers(handle, HTTP2Session.noFlags, stream.id, nil, fields.baseAddress, fields.count, nil) == 0
+    return submitHead(write) { fields in
+      nghttp2_submit_headers(handle, HTTP2Session.noFlags, stream.id, nil, fields.baseAddress, fields.count, nil)
+    } == 0
   }
 
   // MARK: Client
@@ -74,17 +71,15 @@ extension HTTP2Session {
     stream.isTunnelRequest = isTunnel
     stream.hasResponded = true
     stream.outputEnded = endStream
-    pool.sink.removeAll()
-    write(&pool.sink)
-    let fields = pool.sink.nameValues()
     let pointer = Unmanaged.passUnretained(stream).toOpaque()
     var provider = nghttp2_data_provider()
     provider.source.ptr = pointer
     provider.read_callback = SessionCallbacks.readData
-    let id =
+    let id = submitHead(write) { fields in
       endStream
-      ? nghttp2_submit_request(handle, nil, fields.baseAddress, fields.count, nil, pointer)
-      : nghttp2_submit_request(handle, nil, fields.baseAddress, fields.count, &provider, pointer)
+        ? nghttp2_submit_request(handle, nil, fields.baseAddress, fields.count, nil, pointer)
+        : nghttp2_submit_request(handle, nil, fields.baseAddress, fields.count, &provider, pointer)
+    }
     guard id > 0 else {
       stream.state = .closed
       pool.give(stream)

@@ -20,8 +20,7 @@ extension HTTP2Session {
       flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
       if !stream.trailers.isEmpty {
         flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-        let fields = stream.trailers.nameValues()
-        nghttp2_submit_trailer(handle, stream.id, fields.baseAddress, fields.count)
+        submitTrailers(stream)
       }
     }
     return count
@@ -49,6 +48,7 @@ extension HTTP2Session {
 
   func frameSent(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?) {
     let header = frame.pointee.hd
+    if header.type == FrameType.headers { headIsGone() }
     switch header.type {
     case FrameType.data, FrameType.headers:
       guard header.flags & FrameType.endStream != 0, let stream else { return }
@@ -65,6 +65,7 @@ extension HTTP2Session {
   /// A HEADERS frame could not be sent: the stream would wait forever.
   func frameNotSent(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?, _ error: Int32) {
     guard frame.pointee.hd.type == FrameType.headers else { return }
+    headIsGone()
     if let stream {
       refuse(stream, .internalError)
     } else if role == .client, let unsent = live.first(where: { $0.id == frame.pointee.hd.stream_id }) {
