@@ -22,6 +22,8 @@ import CLinux
   /// Bytes that can be read, from `readable`'s first.
   @inlinable package var count: Int { tail &- head }
   @inlinable package var isEmpty: Bool { tail == head }
+  /// Bytes that can be appended without moving or growing.
+  @inlinable package var room: Int { capacity &- tail }
   /// Bytes of memory held, used or not.
   @inlinable package var allocated: Int { capacity }
 

@@ -12,6 +12,8 @@ open class SecureChannel: Channel {
   package static let highWater = 64 << 10
   /// Below this many, it may go on.
   package static let lowWater = 16 << 10
+  /// Below this many bytes of room, nothing more is read before what came is taken.
+  private static let leastRoom = 1024
 
   package enum Phase {
     /// A TCP connect is under way.
@@ -97,13 +99,21 @@ open class SecureChannel: Channel {
 
   /// Reads until the socket or the TLS layer has nothing more at hand, or the subclass pauses or closes.
   package final func fill() {
+    var hasMore = false
     repeat {
-      input.borrow(from: buffers)
-      let room = input.reserve(1024)
-      switch wire.read(into: UnsafeMutableRawPointer(room.baseAddress.unsafelyUnwrapped), count: room.count) {
-      case .bytes(let count):
-        input.produced(count)
+      let before = input.count
+      let result = readRecords(&hasMore)
+      if input.count > before {
         received()
+        guard isOpen else { return }
+        if isReadingPaused {
+          // What the TLS layer said behind them it says again, when that is wanted.
+          owesRead = result != .wantsRead
+          return
+        }
+      }
+      switch result {
+      case .bytes: break
       case .wantsRead:
         if input.isEmpty { input.giveBack(to: buffers) }
         return
@@ -117,7 +127,23 @@ open class SecureChannel: Channel {
         failed(tlsFailure)
         return
       }
-    } while isOpen && !isReadingPaused && wire.hasPending
+    } while hasMore
+  }
+
+  /// Reads into `input` while there is room and the TLS layer has something at hand: peers like to send a record for each message, and
+  /// each is worth less than what handing it over costs.
+  ///
+  /// - Parameter hasMore: whether it still has, when there is no more room.
+  private final func readRecords(_ hasMore: inout Bool) -> TLSResult {
+    input.borrow(from: buffers)
+    while true {
+      let room = input.reserve(Self.leastRoom)
+      let result = wire.read(into: UnsafeMutableRawPointer(room.baseAddress.unsafelyUnwrapped), count: room.count)
+      guard case .bytes(let count) = result else { return result }
+      input.produced(count)
+      hasMore = wire.hasPending
+      guard hasMore, input.room >= Self.leastRoom else { return result }
+    }
   }
 
   /// Stops reading: what produces is ahead of what consumes. `watching` says to hear of the peer's end all the same.
@@ -134,10 +160,14 @@ open class SecureChannel: Channel {
     isReadingPaused = false
     updateInterest()
     if !input.isEmpty { received() }
-    if isOpen, !isReadingPaused, phase == .open, wire.hasPending { fill() }
+    guard isOpen, !isReadingPaused, phase == .open, owesRead || wire.hasPending else { return }
+    owesRead = false
+    fill()
   }
 
   private final var watchesPeer = false
+  /// Reading was paused when the TLS layer had said more than bytes: that the peer has ended, or that something is wrong.
+  private final var owesRead = false
 
   private final func updateInterest() {
     var interest: Readiness = isReadingPaused ? (watchesPeer ? .peerClosed : []) : .read
