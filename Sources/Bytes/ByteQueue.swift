@@ -65,6 +65,15 @@ import CLinux
     tail &+= bytes.count
   }
 
+  /// Appends both, one behind the other.
+  package mutating func append(_ first: UnsafeBufferPointer<UInt8>, _ second: UnsafeBufferPointer<UInt8>) {
+    let room = reserve(first.count &+ second.count)
+    guard let place = room.baseAddress else { return }
+    if let source = first.baseAddress { memcpy(place, source, first.count) }
+    if let source = second.baseAddress { memcpy(place + first.count, source, second.count) }
+    tail &+= first.count &+ second.count
+  }
+
   @inlinable package mutating func append(_ source: UnsafePointer<UInt8>, _ count: Int) {
     append(UnsafeBufferPointer(start: source, count: count))
   }

@@ -112,7 +112,7 @@ extension HTTP2Session {
       if role == .server { refuse(stream, .protocolError) }
       return .refused
     }
-    if !stream.discardsContent { owner.trailer(stream, name, value) }
+    if !stream.discardsContent { tell { $0.trailer(stream, name, value) } }
     return .kept
   }
 
@@ -129,11 +129,11 @@ extension HTTP2Session {
       if isEnd, let stream { messageEnded(stream) }
     case FrameType.settings where header.flags & FrameType.acknowledgement == 0 && !settingsReceived:
       settingsReceived = true
-      owner.settingsReceived()
+      tell { $0.settingsReceived() }
     case FrameType.goAway:
       goAwayReceived = true
       let goAway = frame.pointee.goaway
-      owner.goAway(lastStream: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code))
+      tell { $0.goAway(lastStream: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code)) }
     default: break
     }
     return 0
@@ -146,14 +146,14 @@ extension HTTP2Session {
     switch role {
     case .server:
       stream.finishRequestHead(endStream: endStream, limits)
-      owner.requestHead(stream, endStream: endStream)
+      tell { $0.requestHead(stream, endStream: endStream) }
     case .client:
       stream.finishResponseHead(endStream: endStream)
       if stream.headRefusal != nil {
         stream.remoteEnded = false
         refuse(stream, .protocolError)
       } else {
-        owner.responseHead(stream, endStream: endStream)
+        tell { $0.responseHead(stream, endStream: endStream) }
       }
     }
   }
@@ -161,7 +161,7 @@ extension HTTP2Session {
   private func messageEnded(_ stream: HTTP2Stream) {
     guard stream.isOpen, !stream.remoteEnded else { return }
     stream.remoteEnded = true
-    if !stream.discardsContent { owner.messageEnded(stream) }
+    if !stream.discardsContent { tell { $0.messageEnded(stream) } }
   }
 
   func contentReceived(_ stream: HTTP2Stream?, _ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
@@ -175,7 +175,7 @@ extension HTTP2Session {
       return 0
     }
     stream.unconsumed &+= bytes.count
-    owner.content(stream, bytes)
+    tell { $0.content(stream, bytes) }
     return 0
   }
 }

@@ -14,7 +14,7 @@ import HTTP
   package let limits: HTTP2Limits
   let pool: HTTP2StreamPool
   /// Holds this session, so it is not held by it.
-  unowned(unsafe) let owner: HTTP2Owner
+  private let owner: Unmanaged<HTTP2Owner>
   let handle: OpaquePointer
 
   /// Streams that nghttp2 knows, or will once their HEADERS are sent; the order means nothing.
@@ -63,7 +63,7 @@ import HTTP
     role = .server
     self.limits = limits
     self.pool = pool
-    self.owner = owner
+    self.owner = .passUnretained(owner)
     bounds = AbuseBounds(limits.abuse)
     expansion = ValueExpansion(preface: HTTP2Preface.length)
     handle = SessionOptions.makeSession(.server, limits, pool.memory)
@@ -74,12 +74,16 @@ import HTTP
     role = .client
     self.limits = limits
     self.pool = pool
-    self.owner = owner
+    self.owner = .passUnretained(owner)
     bounds = AbuseBounds(limits.abuse)
     expansion = ValueExpansion(preface: 0)
     handle = SessionOptions.makeSession(.client, limits, pool.memory)
     begin()
   }
+
+  /// Calls the owner, without the retain and the release that a reference of our own would cost each time.
+  @inline(__always)
+  func tell<Result>(_ body: (HTTP2Owner) -> Result) -> Result { owner._withUnsafeGuaranteedRef(body) }
 
   private func begin() {
     nghttp2_session_set_user_data(handle, Unmanaged.passUnretained(self).toOpaque())
@@ -100,11 +104,12 @@ import HTTP
     self.now = now
     guard let start = bytes.baseAddress, !bytes.isEmpty else { return .ok }
     isInsideReceive = true
-    let result = withExtendedLifetime(owner) {
+    let holder = owner.retain()
+    let result =
       role == .server
-        ? expansion.pass(bytes, pool.buffers) { nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count) }
-        : nghttp2_session_mem_recv(handle, start, bytes.count)
-    }
+      ? expansion.pass(bytes, pool.buffers) { nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count) }
+      : nghttp2_session_mem_recv(handle, start, bytes.count)
+    holder.release()
     isInsideReceive = false
     if isAbandoned {
       // Whoever did so has said why.
@@ -273,7 +278,7 @@ import HTTP
         tellClosed(stream)
       } else if let stream = drained.popLast() {
         stream.isInDrainedList = false
-        if stream.isOpen { owner.outputDrained(stream) }
+        if stream.isOpen { tell { $0.outputDrained(stream) } }
       } else {
         break
       }
@@ -284,9 +289,10 @@ import HTTP
   private func tellClosed(_ stream: consuming HTTP2Stream) {
     let isComplete = role == .server ? stream.localEndSent : stream.remoteEnded
     if !isComplete, !stream.isResetByOwner {
-      owner.streamReset(stream, stream.closeCode == .noError ? stream.refusalCode ?? .noError : stream.closeCode)
+      let code = stream.closeCode == .noError ? stream.refusalCode ?? .noError : stream.closeCode
+      tell { $0.streamReset(stream, code) }
     }
-    owner.streamClosed(stream)
+    tell { $0.streamClosed(stream) }
     if isAbandoned {
       stream.output.removeAll()
       stream.output.giveBack(to: pool.buffers)

@@ -81,6 +81,14 @@ extension HTTP2Stream {
     return ByteRange(offset: start, count: bytes.count)
   }
 
+  /// A field as it stands in the head.
+  func appendToHead(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ id: FieldName) -> HeaderField {
+    let start = headBytes.count
+    headBytes.append(name, value)
+    return HeaderField(
+      name: ByteRange(offset: start, count: name.count), value: ByteRange(offset: start &+ name.count, count: value.count), id: id)
+  }
+
   private func addRegular(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits) {
     let id = FieldName(recognising: name.span)
     if id == .cookie {
@@ -89,7 +97,7 @@ extension HTTP2Stream {
       return
     }
     guard head.fields.count < limits.headerCount else { return refuseHead(.headersTooLarge) }
-    let field = HeaderField(name: appendToHead(name), value: appendToHead(value), id: id)
+    let field = appendToHead(name, value, id)
     guard head.fields.append(field) else { return refuseHead(.headersTooLarge) }
     switch id {
     case .other: break

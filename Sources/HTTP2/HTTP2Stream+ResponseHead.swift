@@ -34,7 +34,7 @@ extension HTTP2Stream {
       refuseHead(.headersTooLarge)
       return .refused
     }
-    let field = HeaderField(name: appendToHead(name), value: appendToHead(value), id: id)
+    let field = appendToHead(name, value, id)
     if !responseHead.fields.append(field) { refuseHead(.headersTooLarge) }
     switch id {
     case .contentLength:
