@@ -40,6 +40,9 @@ import HTTP
   /// The stream whose field section is being received, if we know it: a section's frames come one behind the other (RFC 9113
   /// section 4.3). No stream is freed while nghttp2 runs, and this is looked at only there.
   var receiving: Unmanaged<HTTP2Stream>?
+  /// The stream that nghttp2 told of last, while it runs: a frame's callbacks come one behind the other.
+  private var latest: Unmanaged<HTTP2Stream>?
+  private var latestID: Int32 = 0
   /// Found in a callback, acted on behind it.
   var violation: HTTP2ErrorCode?
   private var isInsideReceive = false
@@ -110,6 +113,7 @@ import HTTP
       ? expansion.pass(bytes, pool.buffers) { nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count) }
       : nghttp2_session_mem_recv(handle, start, bytes.count)
     holder.release()
+    latestID = 0
     isInsideReceive = false
     if isAbandoned {
       // Whoever did so has said why.
@@ -160,6 +164,7 @@ import HTTP
       }
       target = nil
     }
+    latestID = 0
     isInsidePull = false
   }
 
@@ -238,6 +243,17 @@ import HTTP
     return oldest
   }
 
+  /// The stream that nghttp2 knows by this number, for its callbacks.
+  func stream(_ id: Int32) -> Unmanaged<HTTP2Stream>? {
+    if id == 0 { return nil }
+    if id == latestID { return latest }
+    guard let pointer = nghttp2_session_get_stream_user_data(handle, id) else { return nil }
+    let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer)
+    latest = stream
+    latestID = id
+    return stream
+  }
+
   func adopt(_ stream: HTTP2Stream, id: Int32) {
     stream.id = id
     stream.slot = live.count
@@ -246,6 +262,7 @@ import HTTP
 
   /// nghttp2 has forgotten the stream, or never came to know it.
   func markClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+    latestID = 0
     guard stream.state == .open else { return }
     stream.state = .closed
     stream.closeCode = code

@@ -31,11 +31,11 @@ enum SessionCallbacks {
   /// releases that holding the two would cost (25 of each a request), since neither is freed while nghttp2 runs.
   @inline(__always)
   private static func call<Result>(
-    _ user: UnsafeMutableRawPointer?, _ handle: OpaquePointer?, _ id: Int32, _ body: (HTTP2Session, HTTP2Stream?) -> Result
+    _ user: UnsafeMutableRawPointer?, _ id: Int32, _ body: (HTTP2Session, HTTP2Stream?) -> Result
   ) -> Result {
     call(user) { session in
-      guard let pointer = nghttp2_session_get_stream_user_data(handle, id) else { return body(session, nil) }
-      return Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { body(session, $0) }
+      guard let stream = session.stream(id) else { return body(session, nil) }
+      return stream._withUnsafeGuaranteedRef { body(session, $0) }
     }
   }
 
@@ -49,9 +49,9 @@ enum SessionCallbacks {
     return call(user) { $0.frameBegan(header.pointee) }
   }
 
-  private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { handle, frame, user in
+  private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, user in
     guard let frame else { return 0 }
-    return call(user, handle, frame.pointee.hd.stream_id) { $0.headersBegan(frame.pointee.headers, $1) }
+    return call(user, frame.pointee.hd.stream_id) { $0.headersBegan(frame.pointee.headers, $1) }
   }
 
   private static let onHeader: nghttp2_on_header_callback = { _, _, name, nameLength, value, valueLength, _, user in
@@ -66,39 +66,39 @@ enum SessionCallbacks {
   }
 
   private static let onInvalidHeader: nghttp2_on_invalid_header_callback = {
-    handle, frame, _, nameLength, _, valueLength, _, user in
+    _, frame, _, nameLength, _, valueLength, _, user in
     guard let frame else { return 0 }
-    return call(user, handle, frame.pointee.hd.stream_id) { session, stream in
+    return call(user, frame.pointee.hd.stream_id) { session, stream in
       guard let stream else { return 0 }
       return session.invalidFieldReceived(stream, nameLength, valueLength)
     }
   }
 
-  private static let onFrameReceived: nghttp2_on_frame_recv_callback = { handle, frame, user in
+  private static let onFrameReceived: nghttp2_on_frame_recv_callback = { _, frame, user in
     guard let frame else { return 0 }
-    return call(user, handle, frame.pointee.hd.stream_id) { $0.frameReceived(frame, $1) }
+    return call(user, frame.pointee.hd.stream_id) { $0.frameReceived(frame, $1) }
   }
 
-  private static let onData: nghttp2_on_data_chunk_recv_callback = { handle, _, id, bytes, count, user in
-    call(user, handle, id) { $0.contentReceived($1, id, UnsafeBufferPointer(start: bytes, count: count)) }
+  private static let onData: nghttp2_on_data_chunk_recv_callback = { _, _, id, bytes, count, user in
+    call(user, id) { $0.contentReceived($1, id, UnsafeBufferPointer(start: bytes, count: count)) }
   }
 
-  private static let onStreamClose: nghttp2_on_stream_close_callback = { handle, id, code, user in
-    call(user, handle, id) { session, stream in
+  private static let onStreamClose: nghttp2_on_stream_close_callback = { _, id, code, user in
+    call(user, id) { session, stream in
       if let stream { session.markClosed(stream, HTTP2ErrorCode(rawValue: code)) }
       return 0
     }
   }
 
-  private static let onFrameSent: nghttp2_on_frame_send_callback = { handle, frame, user in
+  private static let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, user in
     guard let frame else { return 0 }
-    call(user, handle, frame.pointee.hd.stream_id) { $0.frameSent(frame, $1) }
+    call(user, frame.pointee.hd.stream_id) { $0.frameSent(frame, $1) }
     return 0
   }
 
-  private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = { handle, frame, error, user in
+  private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, error, user in
     guard let frame else { return 0 }
-    call(user, handle, frame.pointee.hd.stream_id) { $0.frameNotSent(frame, $1, error) }
+    call(user, frame.pointee.hd.stream_id) { $0.frameNotSent(frame, $1, error) }
     return 0
   }
 

@@ -17,10 +17,16 @@ extension Exchange {
     }
     state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent, isTunnel: head.isWebSocket)
     if case .http2? = client, let error = readCall() { return refuse(error) }
-    if let client, case .plaintext(.redirects(let port)) = client.connection.context.security { return redirect(client, port) }
-    if let client, client.connection.context.servesKeys { return serveKeys(client, snapshot) }
-    if let client, client.connection.context.servesLogout { return beginLogout(client) }
+    if let client, !client.connection.context.servesRoutes { return serveOwn(client, snapshot) }
     enter(snapshot, mayWait: true)
+  }
+
+  /// On a listener that has a purpose of its own.
+  private func serveOwn(_ client: ClientStream, _ snapshot: WorkerSnapshot) {
+    let context = client.connection.context
+    if case .plaintext(.redirects(let port)) = context.security { return redirect(client, port) }
+    if context.servesKeys { return serveKeys(client, snapshot) }
+    beginLogout(client)
   }
 
   /// From the route on: also when keys that a request has waited for are settled, which may be in another snapshot.

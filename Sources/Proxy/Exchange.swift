@@ -140,7 +140,7 @@ package final class Exchange: UpstreamClient {
     headBytes.borrow(from: worker.buffers)
     headBytes.append(bytes)
     startedAt = Clock.monotonicNanoseconds()
-    startedReal = Clock.realNanoseconds()
+    startedReal = worker.loop.realNanoseconds(at: startedAt)
     worker.identify(self)
     if !complete {
       // A head that could not be read says nothing: not even what was recognised in it is trusted in a log.
@@ -153,7 +153,7 @@ package final class Exchange: UpstreamClient {
     stream.takeHead(&head, &headBytes)
     if stream.headRefusal != nil { head.reset() }
     startedAt = Clock.monotonicNanoseconds()
-    startedReal = Clock.realNanoseconds()
+    startedReal = worker.loop.realNanoseconds(at: startedAt)
     worker.identify(self)
   }
 

@@ -40,6 +40,8 @@ package final class ListenerContext: Sendable {
   package let servesKeys: Bool
   /// Takes logout tokens at `/backchannel-logout`, and does nothing else.
   package let servesLogout: Bool
+  /// Requests go where routes say: none of the above, and no listener that only redirects.
+  package let servesRoutes: Bool
 
   package init(
     name: String, security: Security, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int, streams: Int, connectionLimit: Int,
@@ -48,6 +50,11 @@ package final class ListenerContext: Sendable {
     servesLogout: Bool = false
   ) {
     self.servesLogout = servesLogout
+    if case .plaintext(.redirects) = security {
+      servesRoutes = false
+    } else {
+      servesRoutes = !servesKeys && !servesLogout
+    }
     self.name = name
     self.security = security
     self.expectsProxyHeader = expectsProxyHeader

@@ -29,6 +29,8 @@ public final class EventLoop {
   package private(set) var eventCount = 0
   /// Nanoseconds of the monotonic clock, read once a turn.
   package private(set) var nowNanoseconds: UInt64
+  /// What the time since 1970 is ahead of the monotonic clock, in ns, looked up once in a millisecond: the former may be set.
+  private var realAhead: UInt64 = 0
 
   package init() throws(Errno) {
     poller = try Poller()
@@ -36,6 +38,7 @@ public final class EventLoop {
     clock = .allocate(capacity: 1)
     clock.pointee = nowNanoseconds / 1_000_000
     wheel = TimerWheel(now: clock.pointee)
+    realAhead = Clock.realNanoseconds() &- nowNanoseconds
     expired.reserveCapacity(256)
     due.reserveCapacity(256)
     ending.reserveCapacity(256)
@@ -96,8 +99,14 @@ public final class EventLoop {
 
   private func readClock() {
     nowNanoseconds = Clock.monotonicNanoseconds()
-    clock.pointee = nowNanoseconds / 1_000_000
+    let milliseconds = nowNanoseconds / 1_000_000
+    guard milliseconds != clock.pointee else { return }
+    clock.pointee = milliseconds
+    realAhead = Clock.realNanoseconds() &- nowNanoseconds
   }
+
+  /// Nanoseconds since 1970 at `monotonic`, a time of the present turn.
+  package func realNanoseconds(at monotonic: UInt64) -> UInt64 { monotonic &+ realAhead }
 
   private func fireDeadlines() {
     wheel.advance(now: now, into: &expired)
