@@ -86,7 +86,8 @@ extension HTTP2Stream {
     let start = headBytes.count
     headBytes.append(name, value)
     return HeaderField(
-      name: ByteRange(offset: start, count: name.count), value: ByteRange(offset: start &+ name.count, count: value.count), id: id)
+      name: ByteRange(offset: start, count: name.count), value: ByteRange(offset: start &+ name.count, count: value.count), id: id
+    )
   }
 
   private func addRegular(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits) {

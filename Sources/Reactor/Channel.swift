@@ -40,8 +40,9 @@ open class Channel {
 
   private final var awaitsTurnEnd = false
 
-  /// Asks for `turnEnding`. Free when asked before.
+  /// Asks for `turnEnding`. Next to nothing when asked before; once for each message that is to be written.
   package final func awaitTurnEnd() {
+    loop.messages &+= 1
     guard !awaitsTurnEnd, isOpen else { return }
     awaitsTurnEnd = true
     loop.awaitsEnd(self)

@@ -17,6 +17,13 @@ public final class EventLoop {
   /// Rounds of `turnEnding` in one turn: what is asked for beyond them waits for the next, so that two channels that keep each
   /// other busy do not keep the others waiting.
   private static let endingRounds = 4
+  private var moderation = Moderation()
+  /// How often channels asked for the end of this turn: something like the messages that they will write then.
+  var messages = 0
+  /// Nanoseconds to rest before the next turn.
+  private var rest: UInt64 = 0
+  /// How often the loop has rested.
+  package private(set) var restCount = 0
   private var isStopping = false
   /// Called at the end of each turn, after events and deadlines: flush logs, install snapshots.
   package var endOfTurn: (() -> Void)?
@@ -62,6 +69,7 @@ public final class EventLoop {
 
   /// One turn: wait, events, deadlines, the end-of-turn work, burial.
   package func turn(atMost limit: Int32 = -1) {
+    if rest > 0 { takeRest() }
     let count = poller.wait(milliseconds: timeout(limit))
     eventCount = count
     readClock()
@@ -74,10 +82,23 @@ public final class EventLoop {
       index &+= 1
     }
     fireDeadlines()
+    let (writers, gathered) = (ending.count, messages)
     tellEnding()
+    messages = 0
+    if writers > 1 {
+      rest = moderation.turnEnded(
+        began: nowNanoseconds, ended: Clock.monotonicNanoseconds(), messages: gathered, writers: writers)
+    }
     endOfTurn?()
     // Here and nowhere else do closed channels die: no event of this turn can reach them any more.
     if !graveyard.isEmpty { graveyard.removeAll(keepingCapacity: true) }
+  }
+
+  private func takeRest() {
+    var time = timespec(tv_sec: 0, tv_nsec: Int(rest))
+    nanosleep(&time, nil)
+    rest = 0
+    restCount &+= 1
   }
 
   private func tellEnding() {

@@ -85,7 +85,9 @@ package struct SocketAddress: Sendable {
       case AF_INET6:
         var address = bytes.loadUnaligned(as: sockaddr_in6.self)
         let high = withUnsafeBytes(of: &address.sin6_addr) { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
-        let low = withUnsafeBytes(of: &address.sin6_addr) { UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) }
+        let low = withUnsafeBytes(of: &address.sin6_addr) {
+          UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        }
         result = PeerAddress(high: high, low: low, port: UInt16(bigEndian: address.sin6_port))
       default: break
       }

@@ -80,7 +80,12 @@ struct ValueExpansionTests {
       // A copy of its own, so that reading past its end is found out.
       let piece = Array(rest.prefix(size))
       rest = rest.dropFirst(size)
-      let result = piece.withUnsafeBufferPointer { expansion.pass($0, buffers) { out += $0; return $0.count } }
+      let result = piece.withUnsafeBufferPointer {
+        expansion.pass($0, buffers) {
+          out += $0
+          return $0.count
+        }
+      }
       #expect(result >= 0)
     }
     #expect(buffers.kept <= 1, "one block is enough")
@@ -180,7 +185,8 @@ struct ValueExpansionTests {
       cut.append(Frame(type: 9, flags: 4, stream: UInt32(2 * number + 1), payload: second))
     }
     let short = Wire.get + [("authorization", "Bearer " + String(repeating: "a", count: 60))]
-    let large = Wire.get + [("authorization", String(repeating: "a", count: 6_500)), ("x", String(repeating: "~", count: 10_000))]
+    let large =
+      Wire.get + [("authorization", String(repeating: "a", count: 6_500)), ("x", String(repeating: "~", count: 10_000))]
     let kept = Wire.get + [("x-user", Self.token)]
     let all = [padded, cut, Self.requests(3, kept, isSensitive: false), Self.requests(3, short), Self.requests(3, large)]
     for frames in all {
@@ -231,7 +237,12 @@ struct ValueExpansionTests {
     let buffers = BufferPool(keep: 2)
     var expansion = ValueExpansion(preface: 0)
     var calls = 0
-    let result = bytes.withUnsafeBufferPointer { expansion.pass($0, buffers) { _ in calls += 1; return -7 } }
+    let result = bytes.withUnsafeBufferPointer {
+      expansion.pass($0, buffers) { _ in
+        calls += 1
+        return -7
+      }
+    }
     #expect(result == -7)
     #expect(calls == 1)
   }
@@ -254,7 +265,9 @@ struct ValueExpansionTests {
       let priority: [UInt8] = flags & 0x20 != 0 ? [0, 0, 0, 0, 3] : []
       guard section.count < 16_000 else { continue }
       bytes += Self.headers(number, priority + section, flags: flags).bytes
-      if random.below(4) == 0 { bytes += Wire.data(UInt32(2 * number + 1), [UInt8](repeating: 7, count: random.below(900))).bytes }
+      if random.below(4) == 0 {
+        bytes += Wire.data(UInt32(2 * number + 1), [UInt8](repeating: 7, count: random.below(900))).bytes
+      }
       // Without CONTINUATION the section is cut off there, for both.
     }
     var expansion = ValueExpansion(preface: 0)
