@@ -79,7 +79,7 @@ let package = Package(
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes", "CLinux"]),
     .testTarget(name: "RedisTests", dependencies: ["Redis", "Reactor", "CHiredis", "CLinux"]),
     .testTarget(name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CLinux"]),
-    .testTarget(name: "TransportTests", dependencies: ["Transport", "Reactor", "Bytes"]),
+    .testTarget(name: "TransportTests", dependencies: ["Transport", "TLS", "Development", "Reactor", "Bytes", "CLinux"]),
     .testTarget(
       name: "UpstreamTests", dependencies: ["Upstream", "Development", "Transport", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .testTarget(

@@ -108,7 +108,10 @@ open class SecureChannel: Channel {
         guard isOpen else { return }
         if isReadingPaused {
           // What the TLS layer said behind them it says again, when that is wanted.
-          owesRead = result != .wantsRead
+          switch result {
+          case .bytes, .wantsRead: break
+          case .wantsWrite, .closed, .failed: owesRead = true
+          }
           return
         }
       }

@@ -1,0 +1,121 @@
+import Bytes
+import CLinux
+import Development
+import Foundation
+import Reactor
+import TLS
+import Testing
+import Transport
+
+/// Writes down what a channel tells.
+private final class Listening: SecureChannel {
+  var events: [String] = []
+  var pauses = false
+
+  override func handshakeCompleted() { events.append("open") }
+
+  override func received() {
+    events.append("\(input.count) bytes")
+    input.removeAll()
+    if pauses { pauseReading() }
+  }
+
+  override func ended(clean: Bool) {
+    events.append(clean ? "end" : "cut")
+    close()
+  }
+
+  override func failed(_ failure: TransportFailure) {
+    events.append("failed")
+    close()
+  }
+}
+
+/// A client of `channel` in the same thread.
+private final class Client {
+  var tls: TLSConnection
+  let socket: Int32
+
+  init(_ tls: consuming TLSConnection, _ socket: Int32) {
+    self.tls = tls
+    self.socket = socket
+  }
+
+  deinit { close(socket) }
+
+  func write(_ count: Int) {
+    let bytes = [UInt8](repeating: 7, count: count)
+    #expect(bytes.withUnsafeBytes { tls.write(from: $0.baseAddress!, count: count) } == .bytes(count))
+  }
+}
+
+@Suite("Channels over TLS")
+struct SecureChannelTests {
+  private let loop: EventLoop
+  private let channel: Listening
+  private let client: Client
+
+  init() throws {
+    let directory = NSTemporaryDirectory() + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let pki = DevelopmentPKI(directory: directory)
+    _ = try pki.make()
+    let server = try ServerTLSContext(
+      certificates: [CertificateChain(certificate: pki.path("edge.crt"), key: pki.path("edge.key"))], ticketKeys: TicketKeyRing())
+    let authorities = try CertificateAuthorities(path: pki.path("public-ca.crt"))
+    loop = try EventLoop()
+    var ends: [Int32] = [-1, -1]
+    #expect(socketpair(AF_UNIX, gh_SOCK_STREAM, 0, &ends) == 0)
+    channel = Listening(
+      loop: loop, descriptor: ends[1], wire: Wire(TLSConnection(accepting: server, fd: ends[1]), descriptor: ends[1]),
+      phase: .handshaking, buffers: BufferPool())
+    client = Client(
+      TLSConnection(connecting: try ClientTLSContext(authorities: authorities, host: "localhost"), fd: ends[0]), ends[0])
+    try channel.register(.read)
+    for _ in 0..<20 where channel.events.isEmpty {
+      _ = client.tls.handshake()
+      loop.turn(atMost: 0)
+    }
+    #expect(channel.events == ["open"])
+    channel.events = []
+  }
+
+  @Test("records that are at hand are handed over together")
+  func together() {
+    defer { channel.close() }
+    for _ in 0..<20 { client.write(100) }
+    loop.turn(atMost: 0)
+    #expect(channel.events == ["2000 bytes"])
+  }
+
+  @Test("as far as there is room for them")
+  func room() {
+    defer { channel.close() }
+    for _ in 0..<3 { client.write(16_000) }
+    for _ in 0..<4 { loop.turn(atMost: 0) }
+    #expect(channel.events.count > 1)
+    #expect(channel.events.reduce(0) { $0 + Int($1.prefix { $0 != " " })! } == 48_000)
+  }
+
+  @Test("what comes before the end is handed over before it is told")
+  func end() {
+    client.write(10)
+    client.write(10)
+    client.tls.shutdown()
+    loop.turn(atMost: 0)
+    #expect(channel.events == ["20 bytes", "end"])
+  }
+
+  @Test("an end behind bytes that were enough for now is told when reading goes on, though the socket stays open")
+  func paused() {
+    channel.pauses = true
+    client.write(10)
+    client.tls.shutdown()
+    loop.turn(atMost: 0)
+    loop.turn(atMost: 0)
+    #expect(channel.events == ["10 bytes"])
+    channel.pauses = false
+    channel.resumeReading()
+    #expect(channel.events == ["10 bytes", "end"])
+  }
+}
