@@ -35,8 +35,8 @@ import HTTP
   var target: UnsafeMutablePointer<ByteQueue>?
   var targetLimit = 0
   /// HEADERS given to nghttp2 and not yet sent, and the memory that they point into.
-  private var pendingHeads = 0
-  private var heads = BlockArena()
+  var pendingHeads = 0
+  var heads = BlockArena()
   /// The stream whose field section is being received, if we know it: a section's frames come one behind the other (RFC 9113
   /// section 4.3). No stream is freed while nghttp2 runs, and this is looked at only there.
   var receiving: Unmanaged<HTTP2Stream>?
@@ -192,33 +192,6 @@ import HTTP
   /// once the last stream has ended.
   package var isFinished: Bool {
     nghttp2_session_want_write(handle) == 0 && (failure != nil || nghttp2_session_want_read(handle) == 0)
-  }
-
-  // MARK: Heads
-
-  /// Gives nghttp2 what `write` says.
-  ///
-  /// - Parameter submit: its result is negative when nghttp2 did not take it.
-  func submitHead(
-    _ write: (inout FieldSink) -> Void, _ submit: (UnsafeMutableBufferPointer<nghttp2_nv>) -> Int32
-  ) -> Int32 {
-    pool.sink.removeAll()
-    write(&pool.sink)
-    let result = submit(pool.sink.nameValues(in: &heads, pool.buffers))
-    if result >= 0 { pendingHeads &+= 1 } else if pendingHeads == 0 { heads.giveBack(to: pool.buffers) }
-    return result
-  }
-
-  /// The same for trailers, whose fields stand with their stream.
-  func submitTrailers(_ stream: HTTP2Stream) {
-    let fields = stream.trailers.nameValues()
-    if nghttp2_submit_trailer(handle, stream.id, fields.baseAddress, fields.count) == 0 { pendingHeads &+= 1 }
-  }
-
-  /// nghttp2 has done with a HEADERS frame, sent or not.
-  func headIsGone() {
-    pendingHeads &-= 1
-    if pendingHeads == 0 { heads.giveBack(to: pool.buffers) }
   }
 
   // MARK: Streams

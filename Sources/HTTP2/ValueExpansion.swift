@@ -4,7 +4,7 @@ import Bytes
 /// else as it is.
 ///
 /// The same frames and the same field sections either way, told in other bytes: whatever is wrong with them stays so, for nghttp2
-/// to find. A third of what an HTTP/2 request cost was reading the same access token again, four bits at a time.
+/// to find. A sixth of what an HTTP/2 request cost was reading the same access token again, four bits at a time.
 package struct ValueExpansion: ~Copyable {
   /// No frame grows beyond what fits into a block, which SETTINGS_MAX_FRAME_SIZE is (RFC 9113 section 6.5.2).
   private static let longestFrame = BufferPool.blockSize - FrameCursor.headerLength

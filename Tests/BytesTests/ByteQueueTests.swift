@@ -172,6 +172,33 @@ struct ByteQueueTests {
       }
     }
   }
+
+  @Test func `Text is lowered whatever its length, and nothing but letters`() {
+    let all = (0...255).map { UInt8($0) }
+    for count in 0...40 {
+      for start in stride(from: 0, to: 256 - count, by: 7) {
+        let text = Array(all[start..<start + count])
+        var queue = ByteQueue()
+        queue.append("X")
+        text.withUnsafeBufferPointer { queue.append(lowering: $0) }
+        #expect(Array(queue.readable) == [0x58] + text.map { (0x41...0x5a).contains($0) ? $0 + 0x20 : $0 })
+      }
+    }
+  }
+
+  @Test func `Two pieces stand one behind the other, and room is what is left`() {
+    var queue = ByteQueue()
+    #expect(queue.room == 0)
+    let pieces: [([UInt8], [UInt8])] = [([1, 2], [3]), ([], [4]), ([5], []), ([], [])]
+    for (first, second) in pieces {
+      first.withUnsafeBufferPointer { first in second.withUnsafeBufferPointer { queue.append(first, $0) } }
+    }
+    #expect(Array(queue.readable) == [1, 2, 3, 4, 5])
+    #expect(queue.room == queue.allocated - 5)
+    let long = [UInt8](repeating: 9, count: 5_000)
+    long.withUnsafeBufferPointer { queue.append($0, $0) }
+    #expect(Array(queue.readable) == [1, 2, 3, 4, 5] + long + long)
+  }
 }
 
 /// What `queue` holds, as text.
