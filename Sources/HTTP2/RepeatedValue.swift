@@ -32,13 +32,31 @@ package struct RepeatedValue: ~Copyable {
   /// - Returns: the string that says the same without Huffman coding, if it is known. Valid until the next mutation.
   package mutating func plain(_ coded: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
     guard let start = coded.baseAddress, !coded.isEmpty else { return nil }
-    guard let memory, codedCount == coded.count, memcmp(memory, start, codedCount) == 0 else {
+    guard let memory, codedCount == coded.count, RepeatedValue.isSame(memory, start, codedCount) else {
       remember(coded)
       return nil
     }
     if plainCount == 0 { read(coded) }
     guard let memory = self.memory, plainCount > 0 else { return nil }
     return UnsafeBufferPointer(start: memory + codedCount, count: plainCount)
+  }
+
+  /// In a time that does not depend on what they hold: on a connection that several users share, it is another's token that is
+  /// compared with.
+  private static func isSame(_ left: UnsafePointer<UInt8>, _ right: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    let (left, right) = (UnsafeRawPointer(left), UnsafeRawPointer(right))
+    var difference: UInt64 = 0
+    var index = 0
+    while count &- index >= 8 {
+      difference |=
+        left.loadUnaligned(fromByteOffset: index, as: UInt64.self) ^ right.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      index &+= 8
+    }
+    while index < count {
+      difference |= UInt64(left.load(fromByteOffset: index, as: UInt8.self) ^ right.load(fromByteOffset: index, as: UInt8.self))
+      index &+= 1
+    }
+    return difference == 0
   }
 
   private mutating func remember(_ coded: UnsafeBufferPointer<UInt8>) {

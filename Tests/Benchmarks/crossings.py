@@ -67,7 +67,8 @@ class WarmHTTP2:
             (":scheme", "https"),
             (":authority", AUTHORITY),
             (":path", PATH),
-            ("authorization", f"Bearer {token}"),
+            # As nghttp2, curl and Firefox send it: Huffman-coded with each request, kept in no table.
+            hpack.NeverIndexedHeaderTuple("authorization", f"Bearer {token}"),
         ]
         self.streams, self.next, self.buffer = streams, 1, bytearray()
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
