@@ -19,6 +19,7 @@ open class HTTP2Carrier: HTTP2Owner {
   public init(channel: SecureChannel) {
     self.channel = channel
     clock = channel.clock
+    channel.gathersRecords = true
     super.init()
   }
 

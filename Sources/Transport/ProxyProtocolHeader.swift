@@ -48,7 +48,9 @@ package struct ProxyProtocolHeader {
       return held.count >= Self.longestText ? .refused : .more(held.count)
     }
     guard end > 0, held[end - 1] == 0x0d else { return .refused }
-    let words = held[..<(end - 1)].split(separator: 0x20, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+    let words = held[..<(end - 1)].split(separator: 0x20, omittingEmptySubsequences: false).map {
+      String(decoding: $0, as: UTF8.self)
+    }
     if words.count >= 2, words[1] == "UNKNOWN" { return .done(end + 1, nil) }
     guard words.count == 6, let family = [("TCP4", AF_INET), ("TCP6", AF_INET6)].first(where: { $0.0 == words[1] })?.1,
       let port = Self.port(words[4]), Self.port(words[5]) != nil,

@@ -30,6 +30,9 @@ open class SecureChannel: Channel {
   package final var output = ByteQueue()
   package final let buffers: BufferPool
   package final private(set) var isReadingPaused = false
+  /// Records that are at hand are read together. For HTTP/2, whose peers like to send one for each message; content comes in records
+  /// that fill a block, and reading another into what room is left would only cut them.
+  package final var gathersRecords = false
   private final var wantsToWrite = false
   /// `drained` is owed: the output has been above the high-water mark.
   private final var owesDrained = false
@@ -133,10 +136,9 @@ open class SecureChannel: Channel {
     } while hasMore
   }
 
-  /// Reads into `input` while there is room and the TLS layer has something at hand: peers like to send a record for each message, and
-  /// each is worth less than what handing it over costs.
+  /// Reads a record into `input`, or as many as are at hand and have room.
   ///
-  /// - Parameter hasMore: whether it still has, when there is no more room.
+  /// - Parameter hasMore: whether the TLS layer has more at hand.
   private final func readRecords(_ hasMore: inout Bool) -> TLSResult {
     input.borrow(from: buffers)
     while true {
@@ -145,7 +147,7 @@ open class SecureChannel: Channel {
       guard case .bytes(let count) = result else { return result }
       input.produced(count)
       hasMore = wire.hasPending
-      guard hasMore, input.room >= Self.leastRoom else { return result }
+      guard hasMore, gathersRecords, input.room >= Self.leastRoom else { return result }
     }
   }
 
