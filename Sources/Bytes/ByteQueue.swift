@@ -100,8 +100,7 @@ import CLinux
         of: EightBytes.lower(source.loadUnaligned(fromByteOffset: last, as: UInt64.self)), toByteOffset: last, as: UInt64.self)
     } else {
       for index in 0..<text.count {
-        let byte = text[index]
-        room.storeBytes(of: byte &- 0x41 < 26 ? byte | 0x20 : byte, toByteOffset: index, as: UInt8.self)
+        room.storeBytes(of: ASCII.lower(text[index]), toByteOffset: index, as: UInt8.self)
       }
     }
     tail &+= text.count

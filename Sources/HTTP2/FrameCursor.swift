@@ -1,7 +1,6 @@
 /// Where frames begin and end in what a peer sends (RFC 9113 section 4.1), however it is cut.
 package struct FrameCursor {
   static let headerLength = 9
-  private static let endHeaders: UInt8 = 0x4
 
   /// Bytes up to the next frame's header: of the preface, or of a frame that was cut.
   private var rest: Int
@@ -33,7 +32,7 @@ package struct FrameCursor {
           index = bytes.count
         } else {
           index = end
-          if bytes[start &+ 3] == FrameType.headers, bytes[start &+ 4] & Self.endHeaders != 0 { return start..<end }
+          if bytes[start &+ 3] == FrameType.headers, bytes[start &+ 4] & FrameType.endHeaders != 0 { return start..<end }
         }
       } else {
         cutHeader(bytes[index])

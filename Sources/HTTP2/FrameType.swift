@@ -11,6 +11,12 @@ enum FrameType {
 
   /// DATA and HEADERS.
   static let endStream: UInt8 = 0x1
+  /// HEADERS.
+  static let endHeaders: UInt8 = 0x4
+  /// DATA and HEADERS.
+  static let padded: UInt8 = 0x8
+  /// HEADERS.
+  static let hasPriority: UInt8 = 0x20
   /// SETTINGS and PING.
   static let acknowledgement: UInt8 = 0x1
 }

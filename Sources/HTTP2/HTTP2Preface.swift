@@ -3,7 +3,7 @@ package enum HTTP2Preface {
   private static let text: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
   /// Bytes of it.
-  static let length = 24
+  static var length: Int { text.utf8CodeUnitCount }
 
   /// Whether a connection that begins with `bytes` speaks HTTP/2; nil when more of them are needed to tell.
   package static func recognise(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool? {

@@ -4,8 +4,6 @@ import HTTP
 
 /// What nghttp2 asks and reports while it writes.
 extension HTTP2Session {
-  private static let frameHeader = 9
-
   /// How much of what waits goes into the next DATA frame.
   func nextData(_ stream: HTTP2Stream, atMost length: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int {
     guard stream.state == .open else { return SessionCallbacks.deferred }
@@ -33,8 +31,8 @@ extension HTTP2Session {
     guard stream.state == .open else { return SessionCallbacks.resetStream }
     // The budget is used: the frame stays with nghttp2 until the next `pull`.
     guard target.pointee.count < targetLimit else { return SessionCallbacks.wouldBlock }
-    _ = target.pointee.reserve(HTTP2Session.frameHeader &+ count)
-    target.pointee.append(header, HTTP2Session.frameHeader)
+    _ = target.pointee.reserve(FrameCursor.headerLength &+ count)
+    target.pointee.append(header, FrameCursor.headerLength)
     if count > 0 {
       target.pointee.append(stream.output.start, count)
       stream.output.consume(count)

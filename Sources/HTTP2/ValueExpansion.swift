@@ -8,8 +8,6 @@ import Bytes
 package struct ValueExpansion: ~Copyable {
   /// No frame grows beyond what fits into a block, which SETTINGS_MAX_FRAME_SIZE is (RFC 9113 section 6.5.2).
   private static let longestFrame = BufferPool.blockSize - FrameCursor.headerLength
-  private static let paddedFlag: UInt8 = 0x8
-  private static let priorityFlag: UInt8 = 0x20
   private static let priorityLength = 5
 
   private var cursor: FrameCursor
@@ -67,8 +65,8 @@ package struct ValueExpansion: ~Copyable {
   /// Where the long value of a HEADERS frame stands, if it has one; padded frames are left alone.
   private static func longValue(_ bytes: UnsafeBufferPointer<UInt8>, _ frame: Range<Int>) -> Range<Int>? {
     let flags = bytes[frame.lowerBound &+ 4]
-    guard flags & paddedFlag == 0 else { return nil }
-    let start = frame.lowerBound &+ FrameCursor.headerLength &+ (flags & priorityFlag != 0 ? priorityLength : 0)
+    guard flags & FrameType.padded == 0 else { return nil }
+    let start = frame.lowerBound &+ FrameCursor.headerLength &+ (flags & FrameType.hasPriority != 0 ? priorityLength : 0)
     guard start < frame.upperBound, let found = LongValue.find(in: bytes.extracting(start..<frame.upperBound))
     else { return nil }
     return start &+ found.lowerBound..<start &+ found.upperBound

@@ -214,7 +214,7 @@ public final class UpstreamStream {
   // MARK: Ends
 
   private func arm(_ milliseconds: Int) {
-    deadline = milliseconds == 0 ? 0 : connection.clock.pointee &+ UInt64(milliseconds)
+    deadline = milliseconds == 0 ? 0 : owner.now &+ UInt64(milliseconds)
     if deadline > 0 { owner.wake(at: deadline) }
   }
 

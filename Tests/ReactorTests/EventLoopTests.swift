@@ -7,6 +7,14 @@ struct EventLoopTests {
 
   init() throws { loop = try EventLoop() }
 
+  @Test func `The time of day is the system's, and goes with the loop's clock within a turn`() {
+    loop.turn(atMost: 5)
+    let now = Clock.monotonicNanoseconds()
+    let (told, real) = (loop.realNanoseconds(at: now), Clock.realNanoseconds())
+    #expect(max(told, real) - min(told, real) < 1_000_000_000)
+    #expect(loop.realNanoseconds(at: now + 7) == told + 7)
+  }
+
   @Test func `A channel hears of bytes for as long as there are some`() throws {
     let wire = Wire(loop)
     defer { wire.close() }
