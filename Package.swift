@@ -83,7 +83,7 @@ let package = Package(
     .testTarget(
       name: "UpstreamTests", dependencies: ["Upstream", "Development", "Transport", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .testTarget(
-      name: "ProxyTests", dependencies: ["Proxy", "Upstream", "Routing", "Tokens", "HTTP1", "HTTP", "Bytes"]),
+      name: "ProxyTests", dependencies: ["Proxy", "Upstream", "Routing", "Tokens", "HTTP1", "HTTP", "Reactor", "Bytes"]),
     .testTarget(
       name: "GatehouseBackendTests",
       dependencies: ["GatehouseBackend", "JSON", .product(name: "Crypto", package: "swift-crypto")]),

@@ -9,12 +9,13 @@ extension DownstreamConnection {
     setDeadline(min(Self.restAfter, context.idleTimeout))
   }
 
-  /// It is idle, and keeps its buffers until others need the place.
+  /// It is idle, and keeps its buffers until others need the place. Nothing for one that is closing, whose last stream's end comes
+  /// here as well.
   func stayWarm() {
-    guard warmPlace < 0 else { return }
-    let (place, oldest) = worker.warm.enter(self)
+    guard warmPlace < 0, let slot else { return }
+    let (place, oldest) = worker.warm.enter(slot)
     warmPlace = place
-    oldest?.giveUpPlace()
+    if let oldest, let connection = loop.channel(oldest) as? DownstreamConnection { connection.giveUpPlace() }
   }
 
   /// Others have been idle for less long. Whoever is busy comes again when it is idle.
@@ -37,6 +38,10 @@ extension DownstreamConnection {
     isAtRest = true
     releaseQueues()
     wire.releaseBuffers()
+    leaveWarm()
+  }
+
+  func leaveWarm() {
     guard warmPlace >= 0 else { return }
     worker.warm.leave(warmPlace)
     warmPlace = -1

@@ -325,12 +325,13 @@ public final class DownstreamConnection: SecureChannel {
   public override func deadlineReached() { timeIsUp() }
 
   public override func closing() {
-    if warmPlace >= 0 { worker.warm.leave(warmPlace) }
-    worker.connectionClosed(peer, isHTTP2: http2 != nil)
+    // Its streams and its exchange hear of the end before its places are given back: what they do then may look as if it went on.
     http2?.connectionGone()
     let exchange = self.exchange
     self.exchange = nil
     if state == .readingHead { exchange?.discard() } else { exchange?.clientGone() }
+    leaveWarm()
+    worker.connectionClosed(peer, isHTTP2: http2 != nil)
   }
 }
 

@@ -1,21 +1,25 @@
+import Reactor
+
 /// The idle client connections whose buffers are kept for their next request: a ring, from which the oldest is put to rest.
 ///
 /// Without a bound, each of a thousand connections that come at once has a set of buffers of its own until the first is put to
 /// rest after seconds. That peak costs more than itself: what lives on lies strewn among the buffers, and the pages are never whole
 /// again. 5,000 connections with a request each left 31.5 KiB apiece, of which 14.3 were in use; see "idle" in docs/performance.md.
+///
+/// It knows them by their slots: one that has closed since is nobody, whatever it or its closing still does.
 struct WarmConnections {
   /// Connections of a worker that are ready for a request without any allocation.
   static let capacity = 256
 
-  private var ring: [Unmanaged<DownstreamConnection>?] = Array(repeating: nil, count: capacity)
+  private var ring: [SlotID?] = Array(repeating: nil, count: capacity)
   private var next = 0
 
   /// Puts in a connection that has become idle, and answers where it stands now and which one had to go for it.
-  mutating func enter(_ connection: DownstreamConnection) -> (place: Int, oldest: DownstreamConnection?) {
+  mutating func enter(_ connection: SlotID) -> (place: Int, oldest: SlotID?) {
     let place = next
     next = next &+ 1 == Self.capacity ? 0 : next &+ 1
-    let oldest = ring[place]?.takeUnretainedValue()
-    ring[place] = .passUnretained(connection)
+    let oldest = ring[place]
+    ring[place] = connection
     return (place, oldest)
   }
 

@@ -152,6 +152,9 @@ public final class EventLoop {
     graveyard.removeAll()
   }
 
+  /// The channel of a slot, unless it has closed. Who has to find one again keeps its slot, not the channel.
+  package func channel(_ id: SlotID) -> Channel? { table.find(id)?.takeUnretainedValue() }
+
   // MARK: For channels
 
   func insert(_ channel: Channel) -> SlotID { table.insert(channel) }

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from harness.http2client import HTTP2Client
+from harness.http2client import HTTP2Client, RawHTTP2
 from harness.rawclient import RawClient
 from harness.waiting import eventually
 
@@ -60,3 +60,25 @@ def test_a_connection_put_to_rest_early_has_its_whole_idle_time(make_gateway, ba
     assert time.monotonic() - began > 6.5
     for client in [first, *others]:
         client.close()
+
+
+@pytest.mark.parametrize("path", ["/public/held", "/nowhere"])
+def test_a_connection_that_ends_with_its_streams_open_is_gone_from_the_warm_ones(make_gateway, backend, path):
+    """Its streams end while it closes, and it is idle then by every sign but that it is closed. Whoever comes into its place would
+    meet what is no more."""
+    gateway = make_gateway(backend.port, limits={"connections": 4000})
+    pid = gateway.pid
+    for _ in range(3):
+        busy = [RawHTTP2(gateway.port, gateway.ca) for _ in range(20)]
+        others = [gateway.client() for _ in range(WARM)]
+        for client in busy:
+            client.request(1, path, method="POST", end=False)
+            client.ping()
+        for client in busy:
+            client.close(clean=False)
+        eventually(lambda: gateway.metric("gatehouse_connections", side="edge", protocol="h2") == 0, 20, what="their end")
+        others += [gateway.client() for _ in range(WARM + 20)]
+        for client in others:
+            client.close()
+    assert gateway.ask("GET", "/public/1").status == 200
+    assert gateway.process.poll() is None and gateway.pid == pid
