@@ -32,6 +32,8 @@ public final class EventLoop {
   package var now: UInt64 { clock.pointee }
   /// Where `now` stands, so that channels can look without going through the loop.
   let clock: UnsafeMutablePointer<UInt64>
+  /// Turns begun.
+  package private(set) var turnCount: UInt64 = 0
   /// How many descriptors the present turn has something to do for.
   package private(set) var eventCount = 0
   /// Nanoseconds of the monotonic clock, read once a turn.
@@ -72,6 +74,7 @@ public final class EventLoop {
     if rest > 0 { takeRest() }
     let count = poller.wait(milliseconds: timeout(limit))
     eventCount = count
+    turnCount &+= 1
     readClock()
     var index = 0
     while index < count {

@@ -48,6 +48,13 @@ package enum Syscall {
     }
   }
 
+  /// Whether a read of the socket would come to something: bytes, the end, or a failure. Takes nothing.
+  package static func hasInput(_ descriptor: Int32) -> Bool {
+    var byte: UInt8 = 0
+    if case .wouldBlock = run({ recv(descriptor, &byte, 1, Int32(MSG_PEEK)) }) { return false }
+    return true
+  }
+
   package static func read(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer, _ count: Int) -> SyscallResult {
     run { CLinux.read(descriptor, buffer, count) }
   }

@@ -136,6 +136,18 @@ open class SecureChannel: Channel {
     } while hasMore
   }
 
+  /// Reads what the TLS layer or the socket has at this moment, without waiting for the loop to tell of it: for a connection on which
+  /// nothing is expected.
+  ///
+  /// - Returns: whether there is nothing, as far as anybody can know. What came is told as ever.
+  package final func isSilent() -> Bool {
+    guard isOpen, phase == .open else { return false }
+    guard wire.hasPending || Syscall.hasInput(descriptor.raw) else { return true }
+    fill()
+    // Part of a record is something as well.
+    return isOpen && input.isEmpty && !wire.hasPending
+  }
+
   /// Reads a record into `input`, or as many as are at hand and have room.
   ///
   /// - Parameter hasMore: whether the TLS layer has more at hand.

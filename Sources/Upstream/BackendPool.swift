@@ -7,6 +7,8 @@ package final class ConnectionCounts {
   /// HTTP/1.1, and those still being made.
   package fileprivate(set) var open = 0
   package fileprivate(set) var shared = 0
+  /// The turn of the loop in which an idle connection was taken last.
+  fileprivate var tookIn: UInt64 = 0
   package init() {}
 }
 
@@ -67,15 +69,17 @@ package final class BackendPool {
     if client.opensTunnel { return acquireTunnel(for: client, at: endpoint) }
     if let connection = free(at: endpoint) { return share(connection, with: client) }
     if sharesConnections[endpoint], opening[endpoint] > 0, waiting.count < backend.pendingLimit { return waiting.append(client) }
-    if let connection = idle[endpoint].popLast() { return hand(connection, to: client) }
+    if let connection = takeIdle(at: endpoint) { return hand(connection, to: client) }
     if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
     // At the bound, any idle connection is better than waiting.
-    if let other = idle.indices.first(where: { !idle[$0].isEmpty }), let connection = idle[other].popLast() {
-      return hand(connection, to: client)
+    for other in idle.indices {
+      if let connection = takeIdle(at: other) { return hand(connection, to: client) }
     }
     for other in shared.indices {
       if let connection = free(at: other) { return share(connection, with: client) }
     }
+    // Looking for one has closed some.
+    if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
     guard waiting.count < backend.pendingLimit else {
       return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
     }
@@ -95,7 +99,7 @@ package final class BackendPool {
   /// A WebSocket goes over a shared connection whose backend takes extended CONNECT, or has an HTTP/1.1 connection to itself.
   private func acquireTunnel(for client: UpstreamClient, at endpoint: Int) {
     if let connection = shared[endpoint].last(where: { mayCarryTunnel($0) }) { return share(connection, with: client) }
-    if let connection = idle[endpoint].popLast() { return hand(connection, to: client) }
+    if let connection = takeIdle(at: endpoint) { return hand(connection, to: client) }
     if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
     guard waiting.count < backend.pendingLimit else {
       return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
@@ -151,8 +155,27 @@ package final class BackendPool {
     return best
   }
 
+  /// The newest idle connection whose backend has said nothing unasked.
+  ///
+  /// epoll is level-triggered: what a backend said while its connection was idle was told at the beginning of the turn, and has closed
+  /// it, if its event was not behind the one that is being handled. So in a turn that has one event the first request needs no look of
+  /// its own, which is all there is to say for a gateway that is not busy. A turn with much to do lasts for milliseconds, and a
+  /// connection may have come back within it: there a look costs one system call.
+  private func takeIdle(at endpoint: Int) -> UpstreamConnection? {
+    guard !idle[endpoint].isEmpty else { return nil }
+    let turn = loop.turnCount
+    let wasTold = loop.eventCount <= 1 && counts.tookIn != turn
+    counts.tookIn = turn
+    while let connection = idle[endpoint].popLast() {
+      // Whatever closes it from here on finds it among the busy ones.
+      active[endpoint] &+= 1
+      if wasTold && connection.parkedIn != turn || connection.isQuiet() { return connection }
+    }
+    return nil
+  }
+
+  /// Gives `client` a connection that is counted as busy.
   private func hand(_ connection: UpstreamConnection, to client: UpstreamClient) {
-    active[connection.endpointIndex] &+= 1
     connection.activate(client)
     client.upstreamReady(.http1(connection), reused: connection.carried > 0)
   }
@@ -237,12 +260,15 @@ package final class BackendPool {
     connect(client, first: (endpoint &+ 1) % backend.endpoints.count, tries: tries)
   }
 
+  /// Whether a connection that becomes free has its next request at once.
+  var isAwaited: Bool { !waiting.isEmpty }
+
   /// A connection is free: for the first in line, or for the pool.
   func park(_ connection: UpstreamConnection) {
-    active[connection.endpointIndex] &-= 1
     if !waiting.isEmpty {
       hand(connection, to: waiting.removeFirst())
     } else {
+      active[connection.endpointIndex] &-= 1
       idle[connection.endpointIndex].append(connection)
     }
   }

@@ -121,9 +121,10 @@ extension UpstreamConnection {
     let reusable = keepsOpen && requestComplete && input.isEmpty && output.isEmpty && !pool.isRetired
     if reusable {
       state = .idle
-      // Bytes beyond the response would be nobody's: looking for them closes the connection.
+      // Bytes beyond the response are nobody's: reading them closes the connection. What is in memory already no event would tell of;
+      // what is in the socket the loop tells of in its next turn, and whoever takes the connection before that looks.
       if isReadingPaused { resumeReading() }
-      if isOpen { park() }
+      if isOpen, !wire.hasPending || isQuiet() { park() }
     } else {
       shutDown()
     }

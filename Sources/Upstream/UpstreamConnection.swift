@@ -63,8 +63,10 @@ public final class UpstreamConnection: SecureChannel {
   var requestComplete = false
   private var responseStarted = false
   var keepsOpen = true
-  /// When a pooled connection was put there, for the pool's order and the idle bound.
+  /// In the pool for long enough to hold no buffers.
   private var isAtRest = false
+  /// The turn of the loop in which it was put into the pool.
+  private(set) var parkedIn: UInt64 = 0
 
   /// Fields a backend's head may have, and its bytes.
   private static let limits = HeadLimits(headerBytes: 64 << 10, headerCount: 128, uriBytes: 0)
@@ -175,12 +177,23 @@ public final class UpstreamConnection: SecureChannel {
     body = .none
   }
 
-  /// Puts an idle connection to its rest in the pool.
+  /// Puts a connection without a request into the pool, which may have the next one at hand: that does not follow before one look at
+  /// what the backend has said meanwhile.
   func park() {
+    if pool.isAwaited, !isQuiet() { return }
     carried &+= 1
+    parkedIn = loop.turnCount
     releaseQueues()
     setDeadline(min(Self.restAfter, backend.idleTimeout))
     pool.park(self)
+  }
+
+  /// Whether the backend has said nothing since its last answer ended; if it has, the connection is closed. HTTP/1.1 knows an answer
+  /// by nothing but its place: one that is there before its request would be given to whoever asks next.
+  func isQuiet() -> Bool {
+    if isSilent() { return true }
+    shutDown()
+    return false
   }
 
   // MARK: SecureChannel
@@ -192,6 +205,9 @@ public final class UpstreamConnection: SecureChannel {
     guard backend.protocols != .http2 else {
       return fail(UpstreamFailure(.protocol, requestUnsent: true))
     }
+    // What comes along with the handshake's end is no answer: told of it, `received` refuses it.
+    _ = isSilent()
+    guard isOpen else { return }
     state = .awaitingHead
     setDeadline(backend.responseTimeout)
     client.upstreamReady(.http1(self), reused: false)
@@ -237,11 +253,13 @@ public final class UpstreamConnection: SecureChannel {
       case .shared:
         http2?.received()
         return
-      case .opening, .idle:
+      case .opening:
+        return fail(UpstreamFailure(.protocol, requestUnsent: true))
+      case .idle:
         // Bytes nobody asked for: this connection cannot be trusted to carry another request.
         return shutDown()
       case .awaitingHead:
-        guard client != nil, requestWritten else { return shutDown() }
+        guard client != nil, requestWritten else { return fail(UpstreamFailure(.protocol, requestUnsent: true)) }
         guard readHead() else { return finishTurn() }
       case .readingBody:
         guard readBody() else { return finishTurn() }

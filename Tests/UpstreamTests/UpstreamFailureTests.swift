@@ -122,14 +122,24 @@ struct UpstreamFailureTests {
     let pool = try bench.pool()
     _ = bench.finished(pool)
     // The backend closes while the next request is already on its way.
-    backend.connections[0].end()
     let client = bench.client(pool)
+    backend.connections[0].end()
     #expect(client.wasReused)
     bench.turn { client.isOver }
     #expect(client.failure?.kind == .reset)
     #expect(client.failure?.connectionReused == true)
     #expect(client.failure?.responseStarted == false)
     #expect(pool.openConnections == 0)
+  }
+
+  @Test func `A pooled connection that the backend has closed in this very turn is not given out`() throws {
+    defer { bench.end() }
+    let pool = try bench.pool()
+    _ = bench.finished(pool)
+    backend.connections[0].end()
+    let client = bench.finished(pool)
+    #expect(!client.wasReused)
+    #expect(client.body == "ok")
   }
 
   @Test func `A pooled connection that the backend has closed is not given out once that is known`() throws {

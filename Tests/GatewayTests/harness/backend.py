@@ -100,6 +100,8 @@ class Backend:
         self.scripts = []
         self.connections = []
         self.accepted = 0
+        # What it says before it was asked anything, in one segment with the end of the handshake.
+        self.greeting = None
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         if send_buffer:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
@@ -155,7 +157,12 @@ class Backend:
             if self.context:
                 sock.settimeout(10)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self.greeting:
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
                 connection.socket = self.context.wrap_socket(sock, server_side=True)
+                if self.greeting:
+                    connection.send(self.greeting)
+                    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
                 connection.certificate = connection.socket.getpeercert(binary_form=True)
                 connection.socket.settimeout(None)
             self.connections.append(connection)
