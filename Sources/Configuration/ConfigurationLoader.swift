@@ -37,7 +37,7 @@ package enum ConfigurationLoader {
       LoadedConfiguration(
         configuration: configuration, routes: table,
         files: sources.map { LoadedFile(path: $0.name, sha256: Digest.sha256($0.bytes)) },
-        sha256: Digest.sha256(sources.flatMap(\.bytes))))
+        sha256: Digest.sha256(sources.flatMap(\.bytes)), warnings: collector.warnings()))
   }
 
   /// Routes whose other values are wrong are not among those that are compared.
@@ -54,6 +54,13 @@ package enum ConfigurationLoader {
       let (first, second) = (configuration.routes[tie.first], configuration.routes[tie.second])
       collector.report(
         second.location, "the route `\(second.name.value)` ties with `\(first.name.value)` at \(first.location): \(tie.reason)")
+    }
+    for gap in builder.fallThroughs(isPublic: { configuration.routes[$0].providers.isEmpty }) {
+      let (guarded, open) = (configuration.routes[gap.guarded], configuration.routes[gap.open])
+      collector.warn(
+        open.location,
+        "the public route `\(open.name.value)` takes every method of `\(gap.pattern)` that `\(guarded.name.value)` at "
+          + "\(guarded.location) does not name: write its `methods`, or a route with authentication for the others")
     }
     return collector.isEmpty ? builder.build() : nil
   }

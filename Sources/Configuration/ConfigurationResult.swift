@@ -16,6 +16,8 @@ package struct LoadedConfiguration: Sendable {
   package let files: [LoadedFile]
   /// SHA-256 of the files' content one after the other, in lower-case hexadecimal: what `cat FILES | sha256sum` prints.
   package let sha256: String
+  /// What is no error, but worth a look, in the order of files, lines and columns.
+  package let warnings: [Diagnostic]
 }
 
 /// A file that was read.

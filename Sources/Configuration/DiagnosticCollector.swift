@@ -4,6 +4,7 @@ final class DiagnosticCollector {
   static let maximum = 1000
 
   private var diagnostics: Set<Diagnostic> = []
+  private var doubts: Set<Diagnostic> = []
   /// Position of each file in the order of reading.
   private var order: [String: Int] = [:]
   private var remainingNodes = 10_000
@@ -20,6 +21,11 @@ final class DiagnosticCollector {
     if diagnostics.count < Self.maximum { diagnostics.insert(Diagnostic(location, message)) }
   }
 
+  /// Tells of what is no error, and yet probably not what was meant.
+  func warn(_ location: SourceLocation, _ message: String) {
+    if doubts.count < Self.maximum { doubts.insert(Diagnostic(location, message)) }
+  }
+
   /// Aliases let a small file stand for an endless one: what is looked at, each time it is, counts.
   ///
   /// - Returns: false when too much has been looked at, which is reported at `location`.
@@ -29,7 +35,12 @@ final class DiagnosticCollector {
     return remainingNodes > 0
   }
 
-  func sorted() -> [Diagnostic] {
+  func sorted() -> [Diagnostic] { sorted(diagnostics) }
+
+  /// What was warned of, in the same order.
+  func warnings() -> [Diagnostic] { sorted(doubts) }
+
+  private func sorted(_ diagnostics: Set<Diagnostic>) -> [Diagnostic] {
     diagnostics.sorted { left, right in
       let (one, two) = (left.location, right.location)
       let (first, second) = (order[one.file] ?? .max, order[two.file] ?? .max)

@@ -40,4 +40,6 @@ package struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
   }
 
   package var description: String { "\(location): \(message)" }
+  /// The line that tells of it when it is no error.
+  package var warning: String { "\(location): warning: \(message)" }
 }

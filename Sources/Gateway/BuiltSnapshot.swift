@@ -20,7 +20,7 @@ package struct BuiltSnapshot: Sendable {
   /// The second that `proxy.internalTokens` are of.
   package let builtAt: Int64
   /// What is worth saying, but no error.
-  package let warnings: [String]
+  package let warnings: [Diagnostic]
   /// The deny-lists to be followed.
   let revocation: RevocationPlan
 }

@@ -47,7 +47,7 @@ extension SnapshotBuilder {
     switch address.value {
     case .tcp(let host, let port):
       let addresses = SocketAddress.resolve(host: host, port: port)
-      if addresses.isEmpty { warnings.append("\(address.location): \(host) does not resolve; trying again in the background") }
+      if addresses.isEmpty { warn(address.location, "\(host) does not resolve; trying again in the background") }
       made = Endpoint(name: name, host: host, port: port, metricID: metricID, addresses: addresses)
     case .unix(let path):
       let socket = try? SocketAddress(unixPath: path)

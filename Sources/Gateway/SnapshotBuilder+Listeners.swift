@@ -10,7 +10,7 @@ extension SnapshotBuilder {
       let chain = try CertificateChain(certificate: settings.certificate.value, key: settings.key.value)
       certificates.append((settings.certificate.value, chain.notAfter))
       if chain.isExpired(at: Int64(Date().timeIntervalSince1970)) {
-        warnings.append("\(settings.certificate.location): the certificate \(settings.certificate.value) has expired")
+        warn(settings.certificate.location, "the certificate \(settings.certificate.value) has expired")
       }
       return chain
     } catch {
@@ -55,8 +55,9 @@ extension SnapshotBuilder {
     case .tls(let tls): return edgeTLS(tls, settings.name).map { .tls($0) }
     case .plaintext(.redirect(let port)): return .plaintext(.redirects(port: port))
     case .plaintext(.serve):
-      warnings.append(
-        "\(settings.name.location): listener \(settings.name.value) serves without TLS: whoever can listen on its network can read "
+      warn(
+        settings.name.location,
+        "listener \(settings.name.value) serves without TLS: whoever can listen on its network can read "
           + "access tokens and use them")
       return .plaintext(.serves)
     }

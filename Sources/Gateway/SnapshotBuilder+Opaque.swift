@@ -59,7 +59,7 @@ extension SnapshotBuilder {
     let issuer = Array(settings.issuer.value.utf8)
     let now = Int64(Date().timeIntervalSince1970)
     for key in keys where key.expiresAt.map({ $0 <= now }) == true {
-      warnings.append("\(key.location): the API key \(key.id) has expired: remove it, or give its owner a new one")
+      warn(key.location, "the API key \(key.id) has expired: remove it, or give its owner a new one")
     }
     let set = APIKeySet(
       keys.map {

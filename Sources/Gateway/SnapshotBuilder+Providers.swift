@@ -22,7 +22,7 @@ extension SnapshotBuilder {
       if let file = settings.jwksFile {
         guard let bytes = read(file, "the key set") else { return nil }
         let parsed = try KeySet.parse(bytes)
-        for note in parsed.skipped { warnings.append("\(file.location): \(file.value): \(note); skipped") }
+        for note in parsed.skipped { warn(file.location, "\(file.value): \(note); skipped") }
         keySet = parsed
       }
       if let secret, remote == nil {

@@ -26,7 +26,7 @@ package final class SnapshotBuilder {
   var diagnostics: [Diagnostic] = []
   /// What was published and signed until now: a new configuration is held against it.
   var history = KeyHistory()
-  var warnings: [String] = []
+  var warnings: [Diagnostic] = []
   var certificates: [(name: String, notAfter: Int64)] = []
   /// Endpoints of the snapshots before, by address: they keep the addresses they were resolved to.
   var endpoints: [String: Endpoint] = [:]
@@ -69,7 +69,7 @@ package final class SnapshotBuilder {
 
   private func build(_ loaded: LoadedConfiguration, generation: UInt64) -> Result {
     diagnostics = []
-    warnings = []
+    warnings = loaded.warnings
     certificates = []
     remoteKeys?.beginClaims()
     introspections?.beginClaims()
@@ -106,6 +106,10 @@ package final class SnapshotBuilder {
 
   func refuse(_ location: SourceLocation, _ message: String) {
     diagnostics.append(Diagnostic(location, message))
+  }
+
+  func warn(_ location: SourceLocation, _ message: String) {
+    warnings.append(Diagnostic(location, message))
   }
 
   func read(_ file: Located<String>, _ what: String) -> [UInt8]? {

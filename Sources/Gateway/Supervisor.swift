@@ -95,7 +95,7 @@ package final class Supervisor {
       complain(diagnostics)
       return .badConfiguration
     case .built(let built):
-      for warning in built.warnings { print("warning: \(warning)") }
+      for warning in built.warnings { print(warning.warning) }
       let configuration = built.configuration
       print(
         "ok: \(count(configuration.listeners, "listener")), \(count(configuration.identityProviders, "identity provider")), "

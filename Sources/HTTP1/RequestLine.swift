@@ -9,7 +9,9 @@ enum RequestLine {
     while index < line.upperBound, TokenByte.contains(bytes[index]) { index &+= 1 }
     guard index > line.lowerBound, index < line.upperBound, bytes[index] == 0x20 else { return .badRequest }
     head.methodRange = ByteRange(offset: line.lowerBound, count: index &- line.lowerBound)
-    head.method = HTTPMethod(token: bytes.extracting(line.lowerBound..<index))
+    let method = bytes.extracting(line.lowerBound..<index)
+    head.method = HTTPMethod(token: method)
+    if case .other = head.method, HTTPMethod.isMisspelt(method) { return .badRequest }
 
     let start = index &+ 1
     let end = HeadScan.firstUnusual(bytes, from: start, to: line.upperBound, lowest: 0x21)

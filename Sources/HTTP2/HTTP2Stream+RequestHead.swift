@@ -132,6 +132,7 @@ extension HTTP2Stream {
     let method = headBytes.readable.extracting(head.methodRange.bounds).span
     guard TokenByte.isToken(method) else { return refuse(.badRequest) }
     head.method = HTTPMethod(token: method)
+    if head.method == .other, HTTPMethod.isMisspelt(method) { return refuse(.badRequest) }
     if hasProtocol, let error = readProtocol(endStream: endStream) { return refuse(error) }
     if let error = readAuthority() ?? readTarget(limits) { return refuse(error) }
     if !hasContentLength, !head.isWebSocket { head.framing = endStream ? .none : .stream }

@@ -37,6 +37,7 @@ extension Exchange {
       bytes: bytes)
     {
     case .notFound: return refuse(.noRoute)
+    case .ambiguous: return refuse(.badRequest)
     case .methodNotAllowed: return refuse(.methodNotAllowed)
     case .route(let index): route = snapshot.proxy.routes[index]
     }

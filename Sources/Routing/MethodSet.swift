@@ -14,13 +14,13 @@ package struct MethodSet: Sendable, Equatable {
     method == .connect || method == .trace ? mask : mask | bit(method)
   }
 
-  /// - Throws: for a name that is no token (RFC 9110 section 5.6.2), is written twice, or is a standard method in lower case.
+  /// - Throws: for a name that is no token (RFC 9110 section 5.6.2), is written twice, or is a known method in another case.
   package init(_ names: [String]) throws(PatternError) {
     isNamed = !names.isEmpty
     if !isNamed { mask = Self.unnamed }
     var seen: Set<String> = []
     for name in names {
-      guard seen.insert(name).inserted else { throw PatternError("the method `\(name)` is named twice") }
+      guard seen.insert(name.uppercased()).inserted else { throw PatternError("the method `\(name)` is named twice") }
       try add(name)
     }
   }
@@ -30,7 +30,7 @@ package struct MethodSet: Sendable, Equatable {
       mask |= Self.bit(method)
       return
     }
-    if Self.standard(name.uppercased()) != nil {
+    if HTTPMethod.isMisspelt(Array(name.utf8).span) {
       throw PatternError("methods are case-sensitive: write `\(name.uppercased())`")
     }
     guard !name.isEmpty, name.utf8.allSatisfy({ ASCII.token[Int($0)] != 0 }) else {

@@ -6,4 +6,6 @@ package enum RouteDecision: Sendable, Equatable {
   case methodNotAllowed
   /// 404.
   case notFound
+  /// 400: what routes decide by has more than one reading.
+  case ambiguous
 }

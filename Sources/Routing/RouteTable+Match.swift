@@ -49,6 +49,7 @@ extension RouteTable {
     _ authority: UnsafeBufferPointer<UInt8>, _ headers: borrowing HeaderBlock, _ search: inout RouteSearch
   ) -> RouteDecision {
     guard search.path.count > 0, search.path[0] == 0x2f else { return .notFound }
+    if search.method == .other, isMisspelt(search.methodName) { return .ambiguous }
     var host = mostSpecificHost(authority)
     while host >= 0 {
       search.prefixDepth = -1
@@ -222,6 +223,19 @@ extension RouteTable {
       index &+= 1
     }
     return false
+  }
+
+  /// Whether a route names the method, but for the case of its letters: frameworks read `purge` as `PURGE`, and so would the route
+  /// be passed by.
+  private func isMisspelt(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+    var isMisspelt = false
+    for known in methodNames where known.length == name.count {
+      if equals(name, known) { return false }
+      var index = 0
+      while index < known.length, ASCII.lower(name[index]) == ASCII.lower(text[known.start &+ index]) { index &+= 1 }
+      if index == known.length { isMisspelt = true }
+    }
+    return isMisspelt
   }
 
   private func headersHold(

@@ -82,6 +82,8 @@ package final class RouteTable: Sendable {
   let entries: [Entry]
   let headers: [Header]
   let tokens: [ByteRange]
+  /// Every method that some route names and `HTTPMethod` does not know, once, in `text`.
+  let methodNames: [ByteRange]
 
   /// Made by `RouteTableBuilder.build`.
   init(_ layout: consuming RouteTableLayout) {
@@ -96,6 +98,7 @@ package final class RouteTable: Sendable {
     entries = layout.entries
     headers = layout.headers
     tokens = layout.tokens
+    methodNames = layout.methodNames
   }
 }
 

@@ -27,6 +27,8 @@ package struct RouteTableBuilder {
   }
 
   private(set) var rules: [HostPattern: [RoutePattern: [Rule]]] = [:]
+  /// Methods as they are named, by their name in upper case.
+  private var spellings: [[UInt8]: [UInt8]] = [:]
   private let seed: UInt64
 
   /// - Parameter seed: of the table's hashes.
@@ -38,6 +40,14 @@ package struct RouteTableBuilder {
   package mutating func add(_ match: RouteMatch, index: Int) throws(PatternError) {
     let pattern = try RoutePattern(match.path)
     let methods = try MethodSet(match.methods)
+    for token in methods.tokens {
+      let known = spellings[Self.upperCase(token), default: token]
+      guard known == token else {
+        let names = [token, known].map { "`\(String(decoding: $0, as: UTF8.self))`" }
+        throw PatternError("\(names[0]) is \(names[1]) of another route to whoever does not look at case: write one of them")
+      }
+      spellings[Self.upperCase(token)] = token
+    }
     var headers: [HeaderMatch] = []
     for header in match.headers {
       let name = String(decoding: header.name.utf8.map(ASCII.lower), as: UTF8.self)
@@ -50,6 +60,8 @@ package struct RouteTableBuilder {
       rules[host, default: [:]][pattern, default: []].append(Rule(route: index, methods: methods, headers: headers))
     }
   }
+
+  private static func upperCase(_ token: [UInt8]) -> [UInt8] { token.map { $0 &- 0x61 < 26 ? $0 & ~0x20 : $0 } }
 
   /// - Throws: when no request could have the field.
   package static func check(_ header: HeaderMatch, isRepeated: Bool = false) throws(PatternError) {
@@ -76,6 +88,15 @@ package struct RouteTableBuilder {
       finder.search(rules[host] ?? [:], host: host)
     }
     return finder.ties.sorted { ($0.second, $0.first) < ($1.second, $1.first) }
+  }
+
+  /// Public routes that take the methods which routes with authentication do not name. Stops after a hundred.
+  ///
+  /// - Parameter isPublic: whether the route of this index lets everybody in.
+  package func fallThroughs(isPublic: @escaping (Int) -> Bool) -> [RouteFallThrough] {
+    var finder = RouteFallThroughFinder(isPublic: isPublic)
+    for host in rules.keys.sorted(by: { $0.description < $1.description }) { finder.search(rules[host] ?? [:]) }
+    return finder.found
   }
 
   /// Compiles what was added. Ties are decided by the order of adding; a configuration with ties is refused before.

@@ -77,6 +77,12 @@ extension DiagnosticsTests {
         "r.yaml:13:69: `*` alone is no host pattern: leave `hosts` out for any host",
         "r.yaml:13:88: methods are case-sensitive: write `GET`",
       ]),
+      Broken("match: { path: /orders/** }", with: "match: { path: /a, methods: [Propfind, frob, FROB] }", [
+        "r.yaml:13:50: methods are case-sensitive: write `PROPFIND`",
+      ]),
+      Broken("match: { path: /orders/** }", with: "match: { path: /a, methods: [frob, FROB] }", [
+        "r.yaml:13:49: the method `FROB` is named twice",
+      ]),
       Broken("match: { path: /orders/** }",
         with: "match: { path: /a, methods: [GET, GET], headers: { \"a b\": c, X: 1, x: 2 } }", [
         "r.yaml:13:49: the method `GET` is named twice",

@@ -377,4 +377,19 @@ struct LoadingTests {
     #expect(NearestName.find("zzz", among: known) == nil)
     #expect(NearestName.distance(Array("ca".utf8), Array("ac".utf8)) == 1)
   }
+
+  @Test("a public route that takes what a route for methods leaves is warned of, where it stands")
+  func warning() throws {
+    let yaml = Sample.all + """
+        - { name: write, match: { path: /doc/**, methods: [POST] }, authenticate: [main], authorize: authenticated, backend: orders }
+        - { name: doc, match: { path: /doc/** }, authenticate: none, backend: orders }
+
+      """
+    guard case .loaded(let loaded) = load(("r.yaml", yaml)) else { throw Rejected() }
+    #expect(
+      loaded.warnings.map(\.warning) == [
+        "r.yaml:15:5: warning: the public route `doc` takes every method of `/doc/**` that `write` at r.yaml:14:5 does not name: "
+          + "write its `methods`, or a route with authentication for the others"
+      ])
+  }
 }

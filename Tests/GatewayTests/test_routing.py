@@ -1,8 +1,13 @@
 """Routing through the wire: the most specific route wins, whatever the order of the file."""
+import re
+
 import pytest
 
 from harness import configuration as conf
 from harness.answers import problem, seen
+from harness.gateway import command
+from harness.http2client import HTTP2Client
+from harness.waiting import free_port
 
 ROUTES = [
     conf.route("everything", "/**", public=True),
@@ -97,3 +102,79 @@ def test_two_endpoints_share_the_load(make_gateway, pki):
                 assert client.exchange("GET", "/public/shared").status == 200
         counts = [len(backend.requests) for backend in (one, two)]
         assert sum(counts) == 20 and min(counts) >= 8, counts
+
+
+class TestMethods:
+    """Methods are case-sensitive, and many frameworks do not care: a spelling that they would read as a method is none."""
+    KNOWN = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "QUERY", "PROPFIND", "PROPPATCH", "MKCOL",
+             "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "REPORT", "PURGE", "LINK", "M-SEARCH", "VERSION-CONTROL", "FROB"]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def gateway(cls, make_gateway, backend):
+        return make_gateway(backend.port, routes=[
+            conf.route("doc", "/doc/**", public=True), conf.route("doc-write", "/doc/**", methods=["POST", "PUT", "DELETE", "PATCH", "FROB"]),
+            conf.route("odd", "/odd/**", public=True, methods=["Frobnicate"])])
+
+    def ask(self, gateway, version, method, target):
+        if version == "HTTP/1.1":
+            return gateway.ask(method, target)
+        with HTTP2Client(gateway.port, gateway.ca) as client:
+            return client.exchange(method, target)
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    @pytest.mark.parametrize("method", KNOWN)
+    def test_another_case_is_refused(self, gateway, backend, version, method):
+        target = f"/doc/{version[5:]}/{method}"
+        for spelling in (method.lower(), method.capitalize(), method[:-1] + method[-1].lower(), method[0].lower() + method[1:]):
+            problem(self.ask(gateway, version, spelling, target), 400, "bad_request")
+        assert backend.requests_to(target) == []
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    def test_a_method_in_its_own_case_passes(self, gateway, version):
+        for method in ("GET", "OPTIONS", "QUERY", "PROPFIND", "BREW", "brew", "Getaway", "m-search2"):
+            assert seen(self.ask(gateway, version, method, "/doc/own")).method == method
+        for method in ("POST", "DELETE", "FROB"):
+            problem(self.ask(gateway, version, method, "/doc/own"), 401, "token_missing")
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    def test_so_it_is_with_a_method_that_a_route_invents(self, gateway, version):
+        assert seen(self.ask(gateway, version, "Frobnicate", "/odd/1")).method == "Frobnicate"
+        for spelling in ("FROBNICATE", "frobnicate", "frobNicate"):
+            problem(self.ask(gateway, version, spelling, "/odd/1"), 400, "bad_request")
+            problem(self.ask(gateway, version, spelling, "/doc/1"), 400, "bad_request")
+
+    def test_the_gateway_serves_whoever_comes_after(self, gateway):
+        with gateway.client() as client:
+            client.request("delete", "/doc/1")
+            problem(client.response(), 400, "bad_request")
+            assert client.rest() == b"", "the connection ends"
+        assert gateway.ask("GET", "/doc/1").status == 200
+
+
+class TestWhatFallsThrough:
+    def warnings(self, tmp_path, pki, idp, jwks, *routes):
+        file = tmp_path / "gateway.yaml"
+        file.write_text(conf.as_yaml(conf.standard(pki, idp, jwks, free_port(), free_port(), 9, routes=list(routes))))
+        result = command("check", "--config", file)
+        assert result.returncode == 0 and "ok:" in result.stdout, result
+        lines = [line for line in (result.stdout + result.stderr).splitlines() if ": warning: " in line]
+        text = file.read_text().splitlines()
+        return [(text[int(line.split(":")[1]) - 1].strip().removeprefix("- name: "), line) for line in lines]
+
+    def test_a_public_route_under_one_for_methods_is_warned_of(self, tmp_path, pki, idp, jwks):
+        (name, line), = self.warnings(tmp_path, pki, idp, jwks, conf.route("doc", "/doc/**", public=True),
+                                      conf.route("doc-write", "/doc/**", methods=["POST", "PUT"]))
+        assert name == "doc" and "doc-write" in line and "/doc/**" in line
+        assert re.match(rf"{re.escape(str(tmp_path))}/gateway\.yaml:\d+:\d+: warning: ", line), line
+
+    def test_so_is_one_around_it(self, tmp_path, pki, idp, jwks):
+        (name, line), = self.warnings(tmp_path, pki, idp, jwks, conf.route("all", "/**", public=True),
+                                      conf.route("item", "/shop/{id}/items", methods=["POST"]))
+        assert name == "all" and "item" in line
+
+    def test_what_is_meant_is_not(self, tmp_path, pki, idp, jwks):
+        assert self.warnings(
+            tmp_path, pki, idp, jwks, conf.route("read", "/a/**", public=True, methods=["GET", "HEAD"]),
+            conf.route("write", "/a/**", methods=["POST"]), conf.route("rest", "/b/**"), conf.route("others", "/**", public=True, methods=["GET"]),
+            conf.route("some", "/b/**", methods=["PUT"]), conf.route("open", "/b/open", public=True)) == []

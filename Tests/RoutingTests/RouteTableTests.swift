@@ -248,4 +248,24 @@ struct RouteTableTests {
       }
     }
   }
+
+  @Test("a method that a route names, in another case, is refused on every path")
+  func misspelt() throws {
+    let table = try makeTable([RouteMatch(path: "/a", methods: ["FROB", "Brew"]), RouteMatch(path: "/b")])
+    for path in ["/a", "/b", "/c"] {
+      for method in ["frob", "Frob", "FROb", "brew", "BREW"] { #expect(table.decide("\(method) h \(path)") == .ambiguous) }
+    }
+    #expect(table.decide("FROB h /a") == .route(0))
+    #expect(table.decide("Brew h /b") == .route(1))
+    #expect(table.decide("frobs h /b") == .route(1))
+  }
+
+  @Test("two routes cannot name one method in two cases")
+  func spellings() throws {
+    var builder = RouteTableBuilder()
+    try builder.add(RouteMatch(path: "/a", methods: ["Frob"]), index: 0)
+    try builder.add(RouteMatch(path: "/b", methods: ["Frob"]), index: 1)
+    #expect(throws: PatternError.self) { try builder.add(RouteMatch(path: "/c", methods: ["FROB"]), index: 2) }
+    for names in [["Frob", "FROB"], ["propfind"], ["Query"], ["post"]] { #expect(throws: PatternError.self) { try MethodSet(names) } }
+  }
 }
