@@ -1,5 +1,10 @@
-// swift-tools-version: 6.0
+// swift-tools-version: 6.2
 import PackageDescription
+
+/// Spans that functions return and types hold say whose memory they borrow (`@_lifetime`).
+let spans: SwiftSetting = .enableExperimentalFeature("Lifetimes")
+/// What could break memory safety is refused unless it says `unsafe` (SE-0458); the pure rooms say it nowhere.
+let strict: [SwiftSetting] = [.strictMemorySafety(), spans]
 
 /// The house, bottom up. An arrow never runs back up this list; `ArchitectureTests` holds it to that.
 let package = Package(
@@ -25,9 +30,9 @@ let package = Package(
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
 
     // Pure rooms: no sockets, no threads.
-    .target(name: "Bytes", dependencies: ["CLinux"]),
-    .target(name: "JSON", dependencies: ["Bytes"]),
-    .target(name: "HTTP", dependencies: ["Bytes"]),
+    .target(name: "Bytes", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["HTTP", "Bytes", "CLinux"]),
     .target(name: "HTTP2", dependencies: ["HTTP", "Bytes", "CNghttp2", "CLinux"]),
     .target(name: "WebSocket", dependencies: ["COpenSSL"]),
@@ -69,7 +74,7 @@ let package = Package(
     .testTarget(name: "ArchitectureTests", dependencies: ["Configuration"]),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"]),
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTP"]),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP", "Bytes", "CNghttp2", "CLinux"]),
     .testTarget(name: "WebSocketTests", dependencies: ["WebSocket"]),

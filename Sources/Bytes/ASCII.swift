@@ -18,34 +18,19 @@
 
   /// Whether `bytes` is `lowercase`, ignoring the case of A–Z. `lowercase` must hold no upper-case letter.
   @inlinable package static func equalIgnoringCase(_ bytes: UnsafeBufferPointer<UInt8>, _ lowercase: StaticString) -> Bool {
-    guard bytes.count == lowercase.utf8CodeUnitCount else { return false }
-    let expected = lowercase.utf8Start
-    var index = 0
-    while index < bytes.count {
-      if lower(bytes[index]) != expected[index] { return false }
-      index &+= 1
-    }
-    return true
+    // The caller's word is that they are there.
+    unsafe bytes.span.equalsIgnoringCase(lowercase)
   }
 
   /// `bytes` without spaces and tabs at either end.
   package static func trimmed(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
-    var start = 0
-    var end = bytes.count
-    while start < end, bytes[start] == 0x20 || bytes[start] == 0x09 { start &+= 1 }
-    while end > start, bytes[end &- 1] == 0x20 || bytes[end &- 1] == 0x09 { end &-= 1 }
-    return UnsafeBufferPointer(rebasing: bytes[start..<end])
+    // What is cut off is looked at first: it stays inside.
+    unsafe UnsafeBufferPointer(rebasing: bytes[bytes.span.trimmedRange])
   }
 
   /// Whether `bytes` is exactly `text`.
   @inlinable package static func equal(_ bytes: UnsafeBufferPointer<UInt8>, _ text: StaticString) -> Bool {
-    guard bytes.count == text.utf8CodeUnitCount else { return false }
-    let expected = text.utf8Start
-    var index = 0
-    while index < bytes.count {
-      if bytes[index] != expected[index] { return false }
-      index &+= 1
-    }
-    return true
+    // The caller's word is that they are there.
+    unsafe bytes.span.equals(text)
   }
 }

@@ -2,46 +2,51 @@
 ///
 /// An idle connection holds no block, so ten thousand of them cost what their TLS objects cost and no more; a busy one
 /// borrows two or three. Blocks given back are kept up to a bound and freed beyond it.
-package final class BufferPool {
+@safe package final class BufferPool {
   /// One TLS record's plaintext at most (RFC 8446 section 5.1).
   package static let blockSize = 16_384
 
-  private var free: [UnsafeMutablePointer<UInt8>] = []
+  // Blocks of `blockSize` bytes, each in here once and known to nobody else.
+  private var free: [UnsafeMutablePointer<UInt8>] = unsafe []
   private let keep: Int
 
   /// - Parameter keep: blocks kept for the next borrower; 256 are 4 MiB.
   package init(keep: Int = 256) {
     self.keep = keep
-    free.reserveCapacity(keep)
+    unsafe free.reserveCapacity(keep)
   }
 
-  deinit { for block in free { block.deallocate() } }
+  deinit { for unsafeblock in unsafe free { unsafe block.deallocate() } }
 
   /// Blocks that wait for the next borrower.
-  package var kept: Int { free.count }
+  package var kept: Int { unsafe free.count }
 
-  func take() -> UnsafeMutablePointer<UInt8> {
-    free.popLast() ?? .allocate(capacity: Self.blockSize)
+  /// A block of `blockSize` bytes, which is the caller's until it gives it back.
+  @unsafe func take() -> UnsafeMutablePointer<UInt8> {
+    unsafe free.popLast() ?? .allocate(capacity: Self.blockSize)
   }
 
-  func give(_ block: UnsafeMutablePointer<UInt8>) {
-    if free.count < keep { free.append(block) } else { block.deallocate() }
+  /// - Parameter block: what `take` returned, and nobody uses any more.
+  @unsafe func give(_ block: UnsafeMutablePointer<UInt8>) {
+    if unsafe free.count < keep { unsafe free.append(block) } else { unsafe block.deallocate() }
   }
 }
 
 extension ByteQueue {
   /// Sees to it that the queue has memory: its own, or a block from `pool`.
   package mutating func borrow(from pool: BufferPool) {
-    guard base == nil else { return }
-    base = pool.take()
+    guard unsafe base == nil else { return }
+    // From here on it is the queue's, which gives it back or frees it.
+    unsafe base = pool.take()
     capacity = BufferPool.blockSize
   }
 
   /// Gives the queue's memory back, if it is empty: a block to `pool`, anything larger to the system.
   package mutating func giveBack(to pool: BufferPool) {
-    guard isEmpty, let block = base else { return }
-    if capacity == BufferPool.blockSize { pool.give(block) } else { block.deallocate() }
-    base = nil
+    guard isEmpty, let block = unsafe base else { return }
+    // The queue is empty and forgets it: nobody else has it.
+    if capacity == BufferPool.blockSize { unsafe pool.give(block) } else { unsafe block.deallocate() }
+    unsafe base = nil
     capacity = 0
     head = 0
     tail = 0

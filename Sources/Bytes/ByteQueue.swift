@@ -4,20 +4,24 @@ import CLinux
 ///
 /// The memory comes from `malloc` when the first byte is put in and goes back with `release()`; an idle connection
 /// holds none. Offsets are checked: a queue never hands out a pointer past what it holds.
-@usableFromInline package struct ByteQueue: ~Copyable {
+///
+/// What holds throughout, and what the unsafe expressions below rely on: `base` is nil and `capacity` 0, or `base` is this queue's
+/// own memory of `capacity` bytes; `0 <= head <= tail <= capacity`; the bytes in `head..<tail` have been written.
+@usableFromInline @safe package struct ByteQueue: ~Copyable {
   @usableFromInline var base: UnsafeMutablePointer<UInt8>?
   @usableFromInline var capacity: Int
   @usableFromInline var head: Int
   @usableFromInline var tail: Int
 
   @inlinable package init() {
-    base = nil
+    unsafe base = nil
     capacity = 0
     head = 0
     tail = 0
   }
 
-  deinit { base?.deallocate() }
+  // Its own memory, and nobody can look at the queue any more.
+  deinit { unsafe base?.deallocate() }
 
   /// Bytes that can be read, from `readable`'s first.
   @inlinable package var count: Int { tail &- head }
@@ -27,22 +31,35 @@ import CLinux
   /// Bytes of memory held, used or not.
   @inlinable package var allocated: Int { capacity }
 
+  /// What is in the queue. As long as somebody has it, the queue cannot be changed.
+  @inlinable package var span: Span<UInt8> {
+    @_lifetime(borrow self)
+    @inline(__always)
+    get {
+      // `readable` is valid until the queue is changed, which it cannot be while it is borrowed.
+      unsafe _overrideLifetime(Span(_unsafeElements: readable), borrowing: self)
+    }
+  }
+
   /// What is in the queue. Valid until the next mutation.
-  @inlinable package var readable: UnsafeBufferPointer<UInt8> {
-    guard let base else { return UnsafeBufferPointer(start: nil, count: 0) }
-    return UnsafeBufferPointer(start: base + head, count: count)
+  @inlinable @unsafe package var readable: UnsafeBufferPointer<UInt8> {
+    guard let base = unsafe base else { return unsafe UnsafeBufferPointer(start: nil, count: 0) }
+    // `head..<tail` is in the memory, and written.
+    return unsafe UnsafeBufferPointer(start: base + head, count: count)
   }
 
   /// The first byte of what is in the queue. Valid until the next mutation; the queue must not be empty.
-  @inlinable package var start: UnsafeMutablePointer<UInt8> { base.unsafelyUnwrapped + head }
+  @inlinable @unsafe package var start: UnsafeMutablePointer<UInt8> { unsafe base.unsafelyUnwrapped + head }
 
   /// Room behind the last byte, at least `minimum` bytes of it. Valid until the next mutation.
-  @inlinable package mutating func reserve(_ minimum: Int) -> UnsafeMutableBufferPointer<UInt8> {
+  @inlinable @unsafe package mutating func reserve(_ minimum: Int) -> UnsafeMutableBufferPointer<UInt8> {
     if capacity &- tail < minimum { makeRoom(minimum) }
-    return UnsafeMutableBufferPointer(start: base.unsafelyUnwrapped + tail, count: capacity &- tail)
+    // `tail..<capacity` is in the memory. Without any, asked for none: an empty buffer.
+    guard let base = unsafe base else { return unsafe UnsafeMutableBufferPointer(start: nil, count: 0) }
+    return unsafe UnsafeMutableBufferPointer(start: base + tail, count: capacity &- tail)
   }
 
-  /// Says that `count` bytes were written into what `reserve` returned.
+  /// Says that `count` bytes were written into what `reserve` returned. That they were is the caller's word.
   @inlinable package mutating func produced(_ count: Int) {
     precondition(count >= 0 && count <= capacity &- tail)
     tail &+= count
@@ -58,67 +75,102 @@ import CLinux
     }
   }
 
+  @inlinable package mutating func append(_ bytes: Span<UInt8>) {
+    // Read while it is borrowed. It is no part of this queue: that could not be changed then.
+    unsafe bytes.withUnsafeBufferPointer { unsafe append($0) }
+  }
+
+  /// Appends both, one behind the other.
+  package mutating func append(_ first: Span<UInt8>, _ second: Span<UInt8>) {
+    // As for one.
+    unsafe first.withUnsafeBufferPointer { first in
+      unsafe second.withUnsafeBufferPointer { second in unsafe append(first, second) }
+    }
+  }
+
   @inlinable package mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard bytes.count > 0, let source = bytes.baseAddress else { return }
-    let room = reserve(bytes.count)
-    memcpy(room.baseAddress.unsafelyUnwrapped, source, bytes.count)
+    // `reserve` gives as many bytes as it is asked for, so it gives memory; none of it is the caller's.
+    let room = unsafe reserve(bytes.count)
+    unsafe memcpy(room.baseAddress.unsafelyUnwrapped, source, bytes.count)
     tail &+= bytes.count
   }
 
   /// Appends both, one behind the other.
   package mutating func append(_ first: UnsafeBufferPointer<UInt8>, _ second: UnsafeBufferPointer<UInt8>) {
-    let room = reserve(first.count &+ second.count)
+    // Room for both, of which none is the caller's.
+    let room = unsafe reserve(first.count &+ second.count)
     guard let place = room.baseAddress else { return }
-    if let source = first.baseAddress { memcpy(place, source, first.count) }
-    if let source = second.baseAddress { memcpy(place + first.count, source, second.count) }
+    if let source = first.baseAddress { unsafe memcpy(place, source, first.count) }
+    if let source = second.baseAddress { unsafe memcpy(place + first.count, source, second.count) }
     tail &+= first.count &+ second.count
   }
 
   @inlinable package mutating func append(_ source: UnsafePointer<UInt8>, _ count: Int) {
-    append(UnsafeBufferPointer(start: source, count: count))
+    // That `count` bytes are there is the caller's word.
+    unsafe append(UnsafeBufferPointer(start: source, count: count))
   }
 
-  @inlinable package mutating func append(_ text: StaticString) {
-    append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  @inlinable package mutating func append(_ text: StaticString) { append(text.bytes) }
+
+  /// Appends `text` with A–Z in lower case.
+  package mutating func append(lowering text: Span<UInt8>) {
+    // Read while it is borrowed.
+    unsafe text.withUnsafeBufferPointer { unsafe append(lowering: $0) }
   }
 
   /// Appends `text` with A–Z in lower case.
   package mutating func append(lowering text: UnsafeBufferPointer<UInt8>) {
-    guard let source = UnsafeRawPointer(text.baseAddress), text.count > 0 else { return }
-    let room = UnsafeMutableRawPointer(reserve(text.count).baseAddress.unsafelyUnwrapped)
-    if text.count >= 8 {
+    guard text.count > 0 else { return }
+    // `reserve` gives as many bytes as it is asked for; the loads and stores below are at the same places of both.
+    let source = UnsafeRawBufferPointer(text)
+    let room = unsafe UnsafeMutableRawPointer(reserve(source.count).baseAddress.unsafelyUnwrapped)
+    if source.count >= 8 {
       // The last eight may have been lowered in part already, which changes nothing.
-      let last = text.count &- 8
+      let last = source.count &- 8
       var index = 0
       while index < last {
-        room.storeBytes(
-          of: EightBytes.lower(source.loadUnaligned(fromByteOffset: index, as: UInt64.self)), toByteOffset: index, as: UInt64.self
-        )
+        // Eight bytes from `index` on are there, since they are from `last` on.
+        let word = unsafe EightBytes.lower(source.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+        unsafe room.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
         index &+= 8
       }
-      room.storeBytes(
-        of: EightBytes.lower(source.loadUnaligned(fromByteOffset: last, as: UInt64.self)), toByteOffset: last, as: UInt64.self)
+      let word = unsafe EightBytes.lower(source.loadUnaligned(fromByteOffset: last, as: UInt64.self))
+      unsafe room.storeBytes(of: word, toByteOffset: last, as: UInt64.self)
     } else {
-      for index in 0..<text.count {
-        room.storeBytes(of: ASCII.lower(text[index]), toByteOffset: index, as: UInt8.self)
+      for index in 0..<source.count {
+        unsafe room.storeBytes(of: ASCII.lower(source[index]), toByteOffset: index, as: UInt8.self)
       }
     }
-    tail &+= text.count
+    tail &+= source.count
   }
 
   @inlinable package mutating func append(_ byte: UInt8) {
     if capacity == tail { makeRoom(1) }
-    base.unsafelyUnwrapped[tail] = byte
+    // There is memory behind `tail` now.
+    unsafe base.unsafelyUnwrapped[tail] = byte
     tail &+= 1
   }
 
-  @inlinable package mutating func append(_ bytes: [UInt8]) {
-    bytes.withUnsafeBufferPointer { append($0) }
+  @inlinable package mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
+
+  /// Appends `count` bytes, which `write` is to fill in.
+  @inlinable @inline(__always)
+  package mutating func append(count: Int, _ write: (inout MutableSpan<UInt8>) -> Void) {
+    precondition(count >= 0)
+    // As many bytes as were asked for, nobody else's while the queue is borrowed to be changed. What `write` leaves out is
+    // zero, not what was there before.
+    let room = unsafe UnsafeMutableBufferPointer(rebasing: reserve(count)[..<count])
+    unsafe room.initialize(repeating: 0)
+    var span = unsafe room.mutableSpan
+    write(&span)
+    tail &+= count
   }
 
   /// Appends `value` in decimal, without leading zeros.
   package mutating func append(decimal value: UInt64) {
-    let room = reserve(20)
+    // 20 digits are the most that 64 bits have.
+    let room = unsafe reserve(20)
     var digits = 1
     var rest = value
     while rest >= 10 {
@@ -129,7 +181,7 @@ import CLinux
     var index = digits
     while index > 0 {
       index &-= 1
-      room[index] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+      unsafe room[index] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
       rest /= 10
     }
     tail &+= digits
@@ -138,11 +190,12 @@ import CLinux
   /// Appends `value` in lower-case hexadecimal, without leading zeros.
   package mutating func append(hexadecimal value: UInt64) {
     let digits = max(1, (64 &- value.leadingZeroBitCount &+ 3) / 4)
-    let room = reserve(16)
+    // `digits` is 16 at most.
+    let room = unsafe reserve(16)
     var index = 0
     while index < digits {
       let nibble = UInt8(truncatingIfNeeded: (value >> UInt64(4 &* (digits &- 1 &- index))) & 15)
-      room[index] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
+      unsafe room[index] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
       index &+= 1
     }
     tail &+= digits
@@ -156,8 +209,9 @@ import CLinux
 
   /// Empties the queue and gives its memory back.
   package mutating func release() {
-    base?.deallocate()
-    base = nil
+    // Its own memory, and nobody looks at it: the queue is borrowed to be changed.
+    unsafe base?.deallocate()
+    unsafe base = nil
     capacity = 0
     head = 0
     tail = 0
@@ -166,19 +220,22 @@ import CLinux
   /// Slow path of `reserve`: moves what is there to the front, or grows to the next power of two (4 KiB at least).
   @usableFromInline mutating func makeRoom(_ minimum: Int) {
     let used = count
-    if let base, capacity &- used >= minimum, head >= used {
-      memcpy(base, base + head, used)
-    } else if let base, capacity &- used >= minimum, head > 0 {
-      memmove(base, base + head, used)
+    if let base = unsafe base, capacity &- used >= minimum, head >= used {
+      // `head..<tail` is in the memory, and so is `0..<used`: they do not meet.
+      unsafe memcpy(base, base + head, used)
+    } else if let base = unsafe base, capacity &- used >= minimum, head > 0 {
+      // The same, and here they may.
+      unsafe memmove(base, base + head, used)
     } else {
       var size = max(4096, capacity)
       while size - used < minimum { size *= 2 }
+      // Larger than `used`; the old memory is freed once, when nothing refers to it any more.
       let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: size)
-      if let base {
-        memcpy(larger, base + head, used)
-        base.deallocate()
+      if let base = unsafe base {
+        unsafe memcpy(larger, base + head, used)
+        unsafe base.deallocate()
       }
-      base = larger
+      unsafe base = larger
       capacity = size
     }
     head = 0

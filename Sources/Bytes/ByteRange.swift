@@ -2,7 +2,7 @@
 ///
 /// Heads are parsed into ranges instead of copies. A range says nothing about which buffer it belongs to; the
 /// type that stores it does. Buffers it points into are at most 4 GiB, far above every limit on a head.
-@usableFromInline package struct ByteRange: Equatable, Sendable {
+@usableFromInline package struct ByteRange: BitwiseCopyable, Equatable, Sendable {
   @usableFromInline package var offset: UInt32
   @usableFromInline package var count: UInt32
 

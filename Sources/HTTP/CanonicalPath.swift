@@ -1,3 +1,5 @@
+import Bytes
+
 /// The one form of a path that is matched, authorised and forwarded.
 ///
 /// - Percent-escapes of unreserved bytes (RFC 3986 section 2.3) are decoded; every other escape stays as it was sent.
@@ -25,12 +27,12 @@ package enum CanonicalPath {
   ///   - mergeSlashes: read a run of slashes as one instead of refusing it.
   ///   - output: room for as many bytes as `path` has.
   package static func canonicalise(
-    _ path: Span<UInt8>, mergeSlashes: Bool, into output: UnsafeMutableBufferPointer<UInt8>
+    _ path: Span<UInt8>, mergeSlashes: Bool, into output: inout MutableSpan<UInt8>
   ) -> Result {
     guard !path.isEmpty, path[0] == UInt8(ascii: "/") else { return .refused }
     if isPlain(path) { return .unchanged }
     guard output.count >= path.count else { return .refused }
-    return rewrite(path, mergeSlashes: mergeSlashes, into: output)
+    return rewrite(path, mergeSlashes: mergeSlashes, into: &output)
   }
 
   /// The usual case: no escape, no segment that begins with a dot, no empty segment, nothing to refuse.
@@ -50,7 +52,7 @@ package enum CanonicalPath {
   }
 
   private static func rewrite(
-    _ path: Span<UInt8>, mergeSlashes: Bool, into output: UnsafeMutableBufferPointer<UInt8>
+    _ path: Span<UInt8>, mergeSlashes: Bool, into output: inout MutableSpan<UInt8>
   ) -> Result {
     // `output[..<written]` is canonical and ends with a slash whenever a segment begins.
     output[0] = UInt8(ascii: "/")
@@ -82,7 +84,7 @@ package enum CanonicalPath {
       let endsWithSlash = read < path.count
       read += 1
 
-      switch kind(UnsafeBufferPointer(rebasing: output[segment..<written])) {
+      switch kind(output.span.extracting(segment..<written)) {
       case .ordinary:
         if endsWithSlash {
           output[written] = UInt8(ascii: "/")
@@ -112,9 +114,9 @@ package enum CanonicalPath {
 
   /// What a segment is once its unreserved escapes are decoded. `..;x` climbs for servers that cut parameters off before they
   /// look for dots, and `..%3bx` for those that decode first.
-  private static func kind(_ segment: UnsafeBufferPointer<UInt8>) -> SegmentKind {
-    guard let first = segment.first else { return .empty }
-    guard first == UInt8(ascii: ".") else { return .ordinary }
+  private static func kind(_ segment: Span<UInt8>) -> SegmentKind {
+    guard !segment.isEmpty else { return .empty }
+    guard segment[0] == UInt8(ascii: ".") else { return .ordinary }
     let dots = segment.count > 1 && segment[1] == UInt8(ascii: ".") ? 2 : 1
     if segment.count == dots { return dots == 1 ? .current : .parent }
     if segment[dots] == UInt8(ascii: ";") { return .ambiguous }

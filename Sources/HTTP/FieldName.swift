@@ -2,7 +2,7 @@
 ///
 /// Recognised once, while the head is parsed. `_` counts as `-`, so that `X_Forwarded_For`, which many backends read as
 /// `X-Forwarded-For`, meets the same rule.
-@usableFromInline package enum FieldName: UInt8, CaseIterable, Sendable {
+@usableFromInline package enum FieldName: UInt8, BitwiseCopyable, CaseIterable, Sendable {
   case other
   case host, contentLength, transferEncoding, connection, keepAlive, proxyConnection, te, trailer, upgrade, expect
   case authorization, proxyAuthorization, cookie, origin, secFetchSite, dpop

@@ -1,14 +1,15 @@
+import Bytes
+
 /// `application/x-www-form-urlencoded` content.
 package enum FormContent {
   /// The one value of the field `name`, decoded. Nil when there is none, more than one, an empty one, or a percent-escape that is
   /// none.
   package static func value(of name: StaticString, in form: [UInt8]) -> [UInt8]? {
-    let name = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
     var found: [UInt8]?
     for pair in form.split(separator: UInt8(ascii: "&")) {
       let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
       // A name that is spelled with escapes is the same name, so that two readers find the same value.
-      guard let field = decoded(parts[0]), field.elementsEqual(name) else { continue }
+      guard let field = decoded(parts[0]), field.span.equals(name.bytes) else { continue }
       guard found == nil, parts.count == 2, let value = decoded(parts[1]), !value.isEmpty else { return nil }
       found = value
     }

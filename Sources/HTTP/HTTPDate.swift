@@ -1,3 +1,5 @@
+import Bytes
+
 /// IMF-fixdate, the form of date that HTTP sends (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 package enum HTTPDate {
   /// Bytes of a date.
@@ -5,11 +7,9 @@ package enum HTTPDate {
   /// 9999-12-31T23:59:59Z; the form has room for four digits of year.
   private static let last: Int64 = 253_402_300_799
 
-  /// Writes the date into the first 29 bytes of `output`, which must have room for them.
-  ///
   /// - Parameter seconds: since 1970-01-01T00:00:00Z; before that counts as that, past the year 9999 as its last second.
-  package static func format(_ seconds: Int64, into output: UnsafeMutableBufferPointer<UInt8>) {
-    precondition(output.count >= length)
+  package static func format(_ seconds: Int64) -> InlineArray<29, UInt8> {
+    var output = InlineArray<29, UInt8>(repeating: 0)
     let clamped = min(max(seconds, 0), last)
     let days = Int(clamped / 86_400)
     let second = Int(clamped % 86_400)
@@ -17,8 +17,9 @@ package enum HTTPDate {
     var position = 0
 
     func put(_ text: StaticString, _ index: Int, _ width: Int) {
+      let text = text.bytes
       for offset in 0..<width {
-        output[position] = text.utf8Start[index * width + offset]
+        output[position] = text[index * width + offset]
         position += 1
       }
     }
@@ -40,6 +41,7 @@ package enum HTTPDate {
     put(second / 60 % 60, digits: 2, then: UInt8(ascii: ":"))
     put(second % 60, digits: 2, then: 0x20)
     put("GMT", 0, 3)
+    return output
   }
 
   /// Year, month and day of the proleptic Gregorian calendar, `days` after 1970-01-01. The year is counted from 1 March,

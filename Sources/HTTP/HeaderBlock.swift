@@ -1,7 +1,7 @@
 import Bytes
 
 /// One field line: where its name and value stand in the head's bytes, and which field it is.
-@usableFromInline package struct HeaderField: Sendable {
+@usableFromInline package struct HeaderField: BitwiseCopyable, Sendable {
   @usableFromInline package var name: ByteRange
   /// The value without leading and trailing white space.
   @usableFromInline package var value: ByteRange
@@ -18,41 +18,30 @@ import Bytes
 ///
 /// Allocated once and used again for request after request: `append` writes into memory that is there.
 @usableFromInline package struct HeaderBlock: ~Copyable {
-  @usableFromInline package let capacity: Int
-  @usableFromInline package internal(set) var count: Int
-  @usableFromInline let storage: UnsafeMutablePointer<HeaderField>
+  @usableFromInline var fields: FixedList<HeaderField>
 
   /// - Parameter capacity: the most fields a head may have; `append` refuses the next.
   package init(capacity: Int) {
-    self.capacity = capacity
-    count = 0
-    storage = .allocate(capacity: capacity)
+    fields = FixedList(capacity: capacity)
   }
 
-  deinit { storage.deallocate() }
+  @inlinable package var capacity: Int { fields.capacity }
+  @inlinable package var count: Int { fields.count }
 
   /// False when the block is full: the head is then refused as `headers_too_large`.
-  @inlinable package mutating func append(_ field: HeaderField) -> Bool {
-    guard count < capacity else { return false }
-    (storage + count).initialize(to: field)
-    count &+= 1
-    return true
-  }
+  @inlinable package mutating func append(_ field: HeaderField) -> Bool { fields.append(field) }
 
-  @inlinable package subscript(index: Int) -> HeaderField {
-    precondition(index >= 0 && index < count)
-    return storage[index]
-  }
+  @inlinable package subscript(index: Int) -> HeaderField { fields[index] }
 
   /// The index of the first field that is `id`, from `start` on.
   @inlinable package func first(_ id: FieldName, from start: Int = 0) -> Int? {
     var index = start
-    while index < count {
-      if storage[index].id.rawValue == id.rawValue { return index }
+    while index < fields.count {
+      if fields[index].id.rawValue == id.rawValue { return index }
       index &+= 1
     }
     return nil
   }
 
-  @inlinable package mutating func removeAll() { count = 0 }
+  @inlinable package mutating func removeAll() { fields.removeAll() }
 }

@@ -134,7 +134,7 @@ package struct ChunkedDecoder {
   /// The line at `start`, if it ends within `longest` bytes, CRLF included.
   private mutating func line(_ input: Span<UInt8>, from start: Int, atMost longest: Int) -> Line {
     let end = min(input.count, start &+ longest)
-    guard let lineFeed = HeadScan.lineFeed(input, from: start &+ min(scanned, end &- start), to: end) else {
+    guard let lineFeed = ByteScan.lineFeed(input, from: start &+ min(scanned, end &- start), to: end) else {
       scanned = end &- start
       return scanned == longest ? .tooLong : .incomplete
     }

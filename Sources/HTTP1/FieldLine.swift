@@ -26,9 +26,9 @@ enum FieldLine {
     index &+= 1
     while index < end, bytes[index] == 0x20 || bytes[index] == 0x09 { index &+= 1 }
     let valueStart = index
-    var valueEnd = HeadScan.firstUnusual(bytes, from: index, to: end)
+    var valueEnd = ByteScan.firstUnusual(bytes, from: index, to: end)
     while valueEnd < end, bytes[valueEnd] == 0x09 || bytes[valueEnd] >= 0x80 {
-      valueEnd = HeadScan.firstUnusual(bytes, from: valueEnd &+ 1, to: end)
+      valueEnd = ByteScan.firstUnusual(bytes, from: valueEnd &+ 1, to: end)
     }
     guard valueEnd < end else { return .incomplete }
     guard bytes[valueEnd] == 0x0d else { return .malformed }

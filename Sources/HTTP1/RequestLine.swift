@@ -14,7 +14,7 @@ enum RequestLine {
     if case .other = head.method, HTTPMethod.isMisspelt(method) { return .badRequest }
 
     let start = index &+ 1
-    let end = HeadScan.firstUnusual(bytes, from: start, to: line.upperBound, lowest: 0x21)
+    let end = ByteScan.firstUnusual(bytes, from: start, to: line.upperBound, lowest: 0x21)
     guard end < line.upperBound, bytes[end] == 0x20 else { return .badRequest }
     head.target = ByteRange(offset: start, count: end &- start)
 

@@ -58,12 +58,12 @@ enum RequestTarget {
 
   private static func pathAndQuery(_ bytes: Span<UInt8>, from start: Int, into head: inout RequestHead) -> HeadError? {
     let end = head.target.end
-    let pathEnd = HeadScan.first(UInt8(ascii: "?"), or: UInt8(ascii: "#"), of: bytes, from: start, to: end)
+    let pathEnd = ByteScan.first(UInt8(ascii: "?"), or: UInt8(ascii: "#"), of: bytes, from: start, to: end)
     head.path = ByteRange(offset: start, count: pathEnd &- start)
     guard pathEnd < end else { return nil }
     // In a query a `?` is nothing special (RFC 3986 section 3.4).
     guard bytes[pathEnd] == UInt8(ascii: "?"),
-      HeadScan.first(UInt8(ascii: "#"), or: UInt8(ascii: "#"), of: bytes, from: pathEnd &+ 1, to: end) == end
+      ByteScan.first(UInt8(ascii: "#"), or: UInt8(ascii: "#"), of: bytes, from: pathEnd &+ 1, to: end) == end
     else { return .badPath }
     head.hasQuery = true
     head.query = ByteRange(offset: pathEnd &+ 1, count: end &- pathEnd &- 1)

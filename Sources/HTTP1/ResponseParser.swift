@@ -45,7 +45,7 @@ package struct ResponseParser {
     case .failed(let error):
       return .failed(error)
     case .statusLine:
-      guard let lineFeed = HeadScan.lineFeed(bytes, from: scanned, to: end) else { return stall(at: end) }
+      guard let lineFeed = ByteScan.lineFeed(bytes, from: scanned, to: end) else { return stall(at: end) }
       guard lineFeed > 0, bytes[lineFeed &- 1] == 0x0d else { return fail(.badRequest) }
       head.reset()
       if let error = ResponseParser.readStatusLine(0..<(lineFeed &- 1), of: bytes, into: &head) { return fail(error) }
@@ -53,7 +53,7 @@ package struct ResponseParser {
       scanned = lineStart
       phase = .fields
     case .fields:
-      if scanned > lineStart, HeadScan.lineFeed(bytes, from: scanned, to: end) == nil { return stall(at: end) }
+      if scanned > lineStart, ByteScan.lineFeed(bytes, from: scanned, to: end) == nil { return stall(at: end) }
     }
     return parseFields(bytes, to: end, into: &head, requestMethod: requestMethod)
   }
@@ -101,7 +101,7 @@ package struct ResponseParser {
       case .incomplete:
         return stall(at: end)
       case .malformed:
-        return HeadScan.lineFeed(bytes, from: lineStart, to: end) == nil ? stall(at: end) : fail(.badRequest)
+        return ByteScan.lineFeed(bytes, from: lineStart, to: end) == nil ? stall(at: end) : fail(.badRequest)
       }
     }
   }

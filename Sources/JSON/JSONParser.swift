@@ -1,3 +1,5 @@
+import Bytes
+
 /// Reads a JSON text (RFC 8259) strictly, so that no two readers can disagree on what it says.
 ///
 /// Beyond the grammar it refuses: a byte-order mark; members of one object with the same name, compared after unescaping;
@@ -19,10 +21,6 @@ package struct JSONParser {
     parser.skipWhitespace(input)
     guard parser.position == input.count else { throw JSONError(.trailingBytes, at: parser.position) }
     return value
-  }
-
-  package static func parse(_ input: UnsafeBufferPointer<UInt8>, limits: JSONLimits) throws(JSONError) -> JSONValue {
-    try parse(input.span, limits: limits)
   }
 
   package static func parse(_ input: [UInt8], limits: JSONLimits) throws(JSONError) -> JSONValue {
@@ -177,7 +175,8 @@ package struct JSONParser {
   }
 
   private mutating func literal(_ text: StaticString, _ input: Span<UInt8>) throws(JSONError) {
-    for index in 0..<text.utf8CodeUnitCount { try expect(text.utf8Start[index], input) }
+    let text = text.bytes
+    for index in text.indices { try expect(text[index], input) }
   }
 
   private mutating func skipWhitespace(_ input: Span<UInt8>) {

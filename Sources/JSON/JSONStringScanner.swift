@@ -1,3 +1,5 @@
+import Bytes
+
 /// Reads one string, from behind its opening quote to behind its closing one, and undoes its escapes.
 struct JSONStringScanner {
   /// Behind the closing quote once `scan` has returned.
@@ -37,11 +39,7 @@ struct JSONStringScanner {
   }
 
   private static func copy(_ input: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
-    let part = input.extracting(range)
-    return [UInt8](unsafeUninitializedCapacity: part.count) { buffer, count in
-      for index in 0..<part.count { buffer.initializeElement(at: index, to: part[index]) }
-      count = part.count
-    }
+    [UInt8](input.extracting(range))
   }
 
   /// Steps over one unescaped character.
@@ -110,8 +108,10 @@ struct JSONStringScanner {
     default:
       break
     }
-    guard let unicode = Unicode.Scalar(scalar) else { throw JSONError(.loneSurrogate, at: start) }
-    bytes.append(contentsOf: UTF8.encode(unicode).unsafelyUnwrapped)
+    guard let unicode = Unicode.Scalar(scalar), let encoded = UTF8.encode(unicode) else {
+      throw JSONError(.loneSurrogate, at: start)
+    }
+    bytes.append(contentsOf: encoded)
   }
 
   private mutating func hexadecimal(_ input: Span<UInt8>) throws(JSONError) -> UInt32 {

@@ -1,4 +1,4 @@
-import Glibc
+import Bytes
 
 /// A JSON text that was read in exactly one way.
 ///
@@ -34,13 +34,7 @@ package struct JSONMember: Sendable, Equatable {
   }
 
   /// Byte for byte.
-  package func isNamed(_ other: UnsafeBufferPointer<UInt8>) -> Bool {
-    name.withUnsafeBufferPointer { mine in
-      guard mine.count == other.count else { return false }
-      guard let mine = mine.baseAddress, let theirs = other.baseAddress else { return true }
-      return memcmp(mine, theirs, other.count) == 0
-    }
-  }
+  package func isNamed(_ other: Span<UInt8>) -> Bool { name.span.equals(other) }
 }
 
 extension JSONValue: ExpressibleByStringLiteral {
@@ -81,32 +75,30 @@ extension JSONValue {
   }
 
   /// The member called exactly `name`; nil when there is none or this is no object.
-  package func member(_ name: UnsafeBufferPointer<UInt8>) -> JSONValue? {
+  package func member(_ name: Span<UInt8>) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     for member in members where member.isNamed(name) { return member.value }
     return nil
   }
 
-  package func member(_ name: String) -> JSONValue? { Array(name.utf8).withUnsafeBufferPointer { member($0) } }
+  package func member(_ name: String) -> JSONValue? { member(Array(name.utf8).span) }
 
-  package func member(_ name: StaticString) -> JSONValue? {
-    member(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-  }
+  package func member(_ name: StaticString) -> JSONValue? { member(name.bytes) }
 
   /// What a claim path such as `realm_access.roles` names.
   ///
   /// Names may hold dots themselves (`https://example.com/roles`), so at each object the longest part of the path, cut at a
   /// dot or at the end, that is a member is taken, and the rest is looked up inside it. There is no second try: a path names
   /// one place or none.
-  package func value(at path: [UInt8]) -> JSONValue? { path.withUnsafeBufferPointer { value(at: $0) } }
+  package func value(at path: [UInt8]) -> JSONValue? { value(at: path.span) }
 
-  private func value(at path: UnsafeBufferPointer<UInt8>) -> JSONValue? {
+  private func value(at path: Span<UInt8>) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     var end = path.count
     while true {
-      let name = UnsafeBufferPointer(rebasing: path[..<end])
+      let name = path.extracting(..<end)
       for member in members where member.isNamed(name) {
-        return end == path.count ? member.value : member.value.value(at: UnsafeBufferPointer(rebasing: path[(end + 1)...]))
+        return end == path.count ? member.value : member.value.value(at: path.extracting((end + 1)...))
       }
       guard let dot = name.lastIndex(of: 0x2e) else { return nil }
       end = dot

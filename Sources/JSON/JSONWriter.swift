@@ -7,8 +7,8 @@ package enum JSONWriter {
 
   /// A string with its quotes. `string` must be UTF-8.
   package static func append(string: [UInt8], to bytes: inout [UInt8]) { write(string: string, to: &bytes) }
-  package static func append(string: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) { write(string: string, to: &bytes) }
-  package static func append(string: UnsafeBufferPointer<UInt8>, to queue: inout ByteQueue) { write(string: string, to: &queue) }
+  package static func append(string: Span<UInt8>, to bytes: inout [UInt8]) { write(string: string, to: &bytes) }
+  package static func append(string: Span<UInt8>, to queue: inout ByteQueue) { write(string: string, to: &queue) }
 
   package static func append(integer: Int64, to bytes: inout [UInt8]) { write(integer: integer, to: &bytes) }
 
@@ -46,9 +46,14 @@ package enum JSONWriter {
     }
   }
 
-  private static func write<Output: JSONOutput & ~Copyable>(string: some Sequence<UInt8>, to output: inout Output) {
+  private static func write<Output: JSONOutput & ~Copyable>(string: [UInt8], to output: inout Output) {
+    write(string: string.span, to: &output)
+  }
+
+  private static func write<Output: JSONOutput & ~Copyable>(string: Span<UInt8>, to output: inout Output) {
     output.append(UInt8(ascii: "\""))
-    for byte in string {
+    for index in string.indices {
+      let byte = string[index]
       switch byte {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"):
         output.append(UInt8(ascii: "\\"))

@@ -102,7 +102,8 @@ extension Exchange {
     let sent = slice(head.path)
     // `OPTIONS *` is about the server and `CONNECT host:port` about a tunnel: no path, and no route has one for them.
     guard sent.count > 0, sent[0] == 0x2f else { return head.method == .options || head.method == .connect }
-    switch CanonicalPath.canonicalise(sent.span, mergeSlashes: snapshot.proxy.mergesSlashes, into: worker.pathScratch) {
+    var scratch = worker.pathScratch.mutableSpan
+    switch CanonicalPath.canonicalise(sent.span, mergeSlashes: snapshot.proxy.mergesSlashes, into: &scratch) {
     case .unchanged: return true
     case .refused: return false
     case .rewritten(let count):

@@ -72,7 +72,7 @@ extension Exchange {
   private func refuseLogout(_ reason: StaticString) {
     error = .logoutRefused
     var body = Array("{\"error\":\"invalid_request\",\"error_description\":".utf8)
-    JSONWriter.append(string: UnsafeBufferPointer(start: reason.utf8Start, count: reason.utf8CodeUnitCount), to: &body)
+    JSONWriter.append(string: reason.bytes, to: &body)
     body += Array("}\n".utf8)
     answerLogout(status: 400, body, type: "application/json")
   }

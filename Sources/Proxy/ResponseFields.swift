@@ -91,10 +91,7 @@ package enum ResponseFields {
   }
 
   static func date<Output: FieldOutput & ~Copyable>(_ now: Int64, to out: inout Output) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: HTTPDate.length) { text in
-      HTTPDate.format(now, into: text)
-      out.field("Date", UnsafeBufferPointer(text))
-    }
+    HTTPDate.format(now).span.withUnsafeBufferPointer { out.field("Date", $0) }
   }
 
   /// The `Connection` field, if one is needed.

@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// What stands at a claim path such as `realm_access.roles`.
@@ -13,17 +14,17 @@ package enum ClaimLookup {
   case misfit
 
   package init(_ claims: JSONValue, at path: [UInt8]) {
-    self = path.withUnsafeBufferPointer { Self.find(claims, $0) }
+    self = Self.find(claims, path.span)
   }
 
-  private static func find(_ value: JSONValue, _ path: UnsafeBufferPointer<UInt8>) -> ClaimLookup {
+  private static func find(_ value: JSONValue, _ path: Span<UInt8>) -> ClaimLookup {
     guard case .object(let members) = value else { return .misfit }
     var end = path.count
     while true {
-      let name = UnsafeBufferPointer(rebasing: path[..<end])
-      if let member = members.first(where: { $0.isNamed(name) }) {
+      let name = path.extracting(..<end)
+      for member in members where member.isNamed(name) {
         if member.value == .null { return .absent }
-        return end == path.count ? .found(member.value) : find(member.value, UnsafeBufferPointer(rebasing: path[(end + 1)...]))
+        return end == path.count ? .found(member.value) : find(member.value, path.extracting((end + 1)...))
       }
       guard let dot = name.lastIndex(of: 0x2e) else { return .absent }
       end = dot

@@ -65,10 +65,9 @@ package struct RoutePattern: Sendable, Hashable, CustomStringConvertible {
       path.append(0x2f)
       if case .literal(let bytes) = segment { path += bytes } else { path.append(0x78) }
     }
-    let count = path.count
-    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) {
-      CanonicalPath.canonicalise(path.span, mergeSlashes: false, into: $0) == .unchanged
-    }
+    var scratch = [UInt8](repeating: 0, count: path.count)
+    var output = scratch.mutableSpan
+    return CanonicalPath.canonicalise(path.span, mergeSlashes: false, into: &output) == .unchanged
   }
 
   /// The pattern again, every parameter as `{}`.

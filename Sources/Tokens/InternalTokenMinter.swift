@@ -124,15 +124,15 @@ package final class InternalTokenMinter: Sendable {
   /// `txn`, `scope`, `rctx` and `tctx` (draft-ietf-oauth-transaction-tokens, "JWT Body Claims").
   private func append(_ transaction: TransactionContext, of principal: Principal, to payload: inout [UInt8]) {
     Self.append(#","txn":"#, to: &payload)
-    JSONWriter.append(string: transaction.id, to: &payload)
+    JSONWriter.append(string: transaction.id.span, to: &payload)
     Self.append(#","scope":"#, to: &payload)
     appendScope(transaction, principal, to: &payload)
     Self.append(#","rctx":{"req_ip":"#, to: &payload)
-    JSONWriter.append(string: transaction.clientAddress, to: &payload)
+    JSONWriter.append(string: transaction.clientAddress.span, to: &payload)
     Self.append(#","authn":""#, to: &payload)
     Self.append(principal.authenticationMethod, to: &payload)
     Self.append(#""},"tctx":{"method":"#, to: &payload)
-    JSONWriter.append(string: transaction.method, to: &payload)
+    JSONWriter.append(string: transaction.method.span, to: &payload)
     payload.append(contentsOf: transaction.route)
     payload.append(UInt8(ascii: "}"))
   }

@@ -51,7 +51,7 @@ package struct Revocation: Sendable, Equatable {
     guard text.count <= Self.maximumCount else { throw RevocationError("has more than \(Self.maximumCount) bytes") }
     let json: JSONValue
     do throws(JSONError) {
-      json = try JSONParser.parse(text, limits: .token)
+      json = try JSONParser.parse(text.span, limits: .token)
     } catch {
       throw RevocationError("is no JSON object: \(error.reason.rawValue)", at: error.offset)
     }

@@ -6,7 +6,7 @@ import PackageDescription
 
 let fuzzer: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"])]
 /// The rooms under test, with coverage for the fuzzer; optimised, with their checks left in.
-let room: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer,address"])]
+let room: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer,address"]), .enableExperimentalFeature("Lifetimes")]
 
 /// libFuzzer without its `main`, which the linker would meet twice; `run` looks for it in the toolchain.
 let fuzzerRuntime = Context.environment["FUZZER_RUNTIME"] ?? ""

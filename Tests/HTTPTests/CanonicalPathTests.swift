@@ -7,9 +7,8 @@ struct CanonicalPathTests {
   /// What `path` becomes; nil when it is refused.
   static func canonical(_ path: [UInt8], merge: Bool = false) -> [UInt8]? {
     var output = [UInt8](repeating: 0, count: path.count)
-    let result = output.withUnsafeMutableBufferPointer {
-      CanonicalPath.canonicalise(path.span, mergeSlashes: merge, into: $0)
-    }
+    var span = output.mutableSpan
+    let result = CanonicalPath.canonicalise(path.span, mergeSlashes: merge, into: &span)
     switch result {
     case .unchanged: return path
     case .rewritten(let count): return Array(output[..<count])
@@ -87,8 +86,9 @@ struct CanonicalPathTests {
   @Test("an output too small is a refusal, not a trap")
   func smallOutput() {
     let path = Array("/a/../b".utf8)
-    let output = UnsafeMutableBufferPointer<UInt8>(start: nil, count: 0)
-    let result = CanonicalPath.canonicalise(path.span, mergeSlashes: false, into: output)
+    var output: [UInt8] = []
+    var span = output.mutableSpan
+    let result = CanonicalPath.canonicalise(path.span, mergeSlashes: false, into: &span)
     #expect(result == .refused)
   }
 }

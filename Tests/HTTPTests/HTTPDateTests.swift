@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 @testable import HTTP
@@ -14,8 +15,6 @@ struct HTTPDateTests {
       (Int64.max, "Fri, 31 Dec 9999 23:59:59 GMT"), (Int64.min, "Thu, 01 Jan 1970 00:00:00 GMT"),
     ] as [(Int64, String)])
   func formats(seconds: Int64, expected: String) {
-    var bytes = [UInt8](repeating: 0, count: HTTPDate.length)
-    bytes.withUnsafeMutableBufferPointer { HTTPDate.format(seconds, into: $0) }
-    #expect(String(decoding: bytes, as: UTF8.self) == expected)
+    #expect(String(decoding: HTTPDate.format(seconds).span) == expected)
   }
 }

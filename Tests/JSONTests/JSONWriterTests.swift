@@ -18,6 +18,6 @@ struct JSONWriterTests {
     var queue = ByteQueue()
     JSONWriter.append(value, to: &queue)
     #expect(Array(queue.readable) == JSONWriter.bytes(value))
-    #expect(try JSONParser.parse(queue.readable, limits: limits) == value)
+    #expect(try JSONParser.parse(queue.span, limits: limits) == value)
   }
 }

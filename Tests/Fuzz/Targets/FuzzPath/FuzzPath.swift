@@ -3,9 +3,8 @@ import HTTP
 
 private func canonical(_ path: [UInt8], merge: Bool) -> [UInt8]? {
   var output = [UInt8](repeating: 0, count: path.count)
-  let result = output.withUnsafeMutableBufferPointer {
-    CanonicalPath.canonicalise(path.span, mergeSlashes: merge, into: $0)
-  }
+  var span = output.mutableSpan
+  let result = CanonicalPath.canonicalise(path.span, mergeSlashes: merge, into: &span)
   switch result {
   case .refused: return nil
   case .unchanged: return path

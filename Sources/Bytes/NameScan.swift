@@ -1,5 +1,3 @@
-import Bytes
-
 /// Finds where a run of letters, digits and `-` ends: almost every field name, label of a host and segment of a path is one.
 @usableFromInline package enum NameScan {
   /// The index of the first byte of `bytes[start..<end]` that is no letter, digit or `-`; `end` when there is none.
@@ -9,14 +7,17 @@ import Bytes
   @inlinable @inline(__always)
   package static func firstOther(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
     precondition(start >= 0 && end <= bytes.count)
-    let raw = bytes.bytes
+    // Bytes have no gaps between them.
+    let raw = unsafe bytes.bytes
     var index = start
     while index &+ 8 <= end {
-      let others = EightBytes.besidesName(raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
+      // Eight bytes from `index` on are there: the loop's condition.
+      let others = EightBytes.besidesName(unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
       if others != 0 { return index &+ EightBytes.first(others) }
       index &+= 8
     }
-    while index < end, isName(bytes[unchecked: index]) { index &+= 1 }
+    // Below `end`, so below the span's count.
+    while index < end, unsafe isName(bytes[unchecked: index]) { index &+= 1 }
     return index
   }
 
