@@ -12,7 +12,7 @@ import CLinux
 
   package init() {}
 
-  deinit { for unsafeblock in unsafe blocks { unsafe block.deallocate() } }
+  deinit { unsafe blocks.forEach { unsafe $0.deallocate() } }
 
   /// Blocks held.
   package var blockCount: Int { unsafe blocks.count }

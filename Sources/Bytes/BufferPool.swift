@@ -16,7 +16,7 @@
     unsafe free.reserveCapacity(keep)
   }
 
-  deinit { for unsafeblock in unsafe free { unsafe block.deallocate() } }
+  deinit { unsafe free.forEach { unsafe $0.deallocate() } }
 
   /// Blocks that wait for the next borrower.
   package var kept: Int { unsafe free.count }
