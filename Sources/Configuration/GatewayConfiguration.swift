@@ -158,9 +158,6 @@ package struct RemoteKeysSettings: Sendable {
     self.provider = provider
     self.place = place
   }
-
-  /// What is fetched, and when: another text is another set.
-  package var text: String { "\(place) \(refresh) \(cooldown) \(maximumAge)" }
 }
 
 /// `proof_of_possession`: what a token's sender has to show besides the token.

@@ -30,7 +30,4 @@ package struct IntrospectionSettings: Sendable {
     self.url = url
     self.clientID = clientID
   }
-
-  /// What is asked, and how: another text is another endpoint.
-  package var text: String { "\(url.text) \(cache) \(inactiveCache) \(timeout) \(concurrency) \(rate.count)/\(rate.period)" }
 }

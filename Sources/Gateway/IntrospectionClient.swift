@@ -27,23 +27,29 @@ final class IntrospectionClient {
     let metricID: Int
   }
 
-  let remote: RemoteIntrospection
-  private let source: Source
+  private(set) var remote: RemoteIntrospection
+  private var source: Source
   private let server: RemoteServer
   private let registry: MetricsRegistry
   private let say: (String) -> Void
-  /// An answer, for these workers.
-  private let settled: (_ digest: [UInt8], IntrospectionAnswer, _ workers: Set<Int>) -> Void
+  /// An answer, for these workers, which asked in the name of the first.
+  private let settled: (RemoteIntrospection, _ digest: [UInt8], IntrospectionAnswer, _ workers: Set<Int>) -> Void
   private var gate: IntrospectionGate
   /// What was asked for and is not answered yet.
-  private var open: [[UInt8]: (token: [UInt8], workers: Set<Int>)] = [:]
+  private var open: [[UInt8]: Question] = [:]
+  private struct Question {
+    let token: [UInt8]
+    /// Of two snapshots at most, while the second is on its way.
+    var askers: [(remote: RemoteIntrospection, workers: Set<Int>)] = []
+  }
   private var saidAt: UInt64 = 0
   /// Milliseconds between two complaints in the log.
   private static let quiet: UInt64 = 1_000
 
   init(
     _ remote: RemoteIntrospection, _ source: Source, loop: EventLoop, buffers: BufferPool, registry: MetricsRegistry,
-    say: @escaping (String) -> Void, settled: @escaping (_ digest: [UInt8], IntrospectionAnswer, _ workers: Set<Int>) -> Void
+    say: @escaping (String) -> Void,
+    settled: @escaping (RemoteIntrospection, _ digest: [UInt8], IntrospectionAnswer, _ workers: Set<Int>) -> Void
   ) {
     self.remote = remote
     self.source = source
@@ -51,34 +57,52 @@ final class IntrospectionClient {
     self.say = say
     self.settled = settled
     gate = IntrospectionGate(source.bounds)
-    server = RemoteServer(source.url, tls: source.tls, loop: loop, buffers: buffers, connections: source.bounds.concurrency)
+    // The gate says how many at once.
+    server = RemoteServer(source.url, tls: source.tls, loop: loop, buffers: buffers, connections: IntrospectionGate.maximumConcurrency)
+  }
+
+  /// A reload has changed at most the provider's name, and how often and for how long is asked.
+  func adopt(_ remote: RemoteIntrospection, _ source: Source) {
+    self.remote = remote
+    self.source = source
+    gate.adopt(source.bounds)
   }
 
   /// The provider is gone from the configuration: whoever waits is told that nobody knows.
   func close() {
     let left = open
     open = [:]
-    for (digest, question) in left { settled(digest, .unavailable, question.workers) }
+    for (digest, question) in left { settle(question, digest, .unavailable) }
     server.retire()
   }
 
   /// A worker wants to know about `token`, which is `digest`'s SHA-256; `settled` follows, perhaps before this returns.
-  func ask(_ worker: Int, _ digest: [UInt8], _ token: [UInt8]) {
+  func ask(_ worker: Int, _ remote: RemoteIntrospection, _ digest: [UInt8], _ token: [UInt8]) {
     switch gate.question(digest, now: Clock.milliseconds) {
-    case .answer(let answer): settled(digest, answer, [worker])
+    case .answer(let answer): settled(remote, digest, answer, [worker])
     case .refuse:
       registry.countIntrospection(provider: source.metricID, .refused)
       complain("there are more unknown tokens than may be asked about: they are refused with 503")
-      settled(digest, .unavailable, [worker])
-    case .wait: note(worker, digest, token)
+      settled(remote, digest, .unavailable, [worker])
+    case .wait: note(worker, remote, digest, token)
     case .ask:
-      note(worker, digest, token)
+      note(worker, remote, digest, token)
       fetch(digest, token)
     }
   }
 
-  private func note(_ worker: Int, _ digest: [UInt8], _ token: [UInt8]) {
-    open[digest, default: (token, [])].workers.insert(worker)
+  private func note(_ worker: Int, _ remote: RemoteIntrospection, _ digest: [UInt8], _ token: [UInt8]) {
+    var question = open[digest] ?? Question(token: token)
+    if let index = question.askers.firstIndex(where: { $0.remote === remote }) {
+      question.askers[index].workers.insert(worker)
+    } else {
+      question.askers.append((remote, [worker]))
+    }
+    open[digest] = question
+  }
+
+  private func settle(_ question: Question, _ digest: [UInt8], _ answer: IntrospectionAnswer) {
+    for asker in question.askers { settled(asker.remote, digest, answer, asker.workers) }
   }
 
   private func fetch(_ digest: [UInt8], _ token: [UInt8]) {
@@ -108,7 +132,7 @@ final class IntrospectionClient {
     case .unavailable: registry.countIntrospection(provider: source.metricID, .failure)
     }
     let next = gate.answered(digest, answer, now: Clock.milliseconds)
-    if let question = open.removeValue(forKey: digest) { settled(digest, answer, question.workers) }
+    if let question = open.removeValue(forKey: digest) { settle(question, digest, answer) }
     if let next, let question = open[next] { fetch(next, question.token) }
   }
 
@@ -116,7 +140,7 @@ final class IntrospectionClient {
     let now = Clock.milliseconds
     guard saidAt == 0 || now >= saidAt + Self.quiet else { return }
     saidAt = now
-    say("\(source.url.host):\(source.url.port) cannot tell about tokens: \(reason)")
+    say("identity provider \(remote.name): \(source.url.host):\(source.url.port) cannot tell about tokens: \(reason)")
   }
 
   // MARK: The request

@@ -17,15 +17,31 @@ final class RemoteKeySet {
     }
     let place: Place
     let authorities: CertificateAuthorities?
+    /// Equal for two sources exactly if keys of the one are keys of the other: the same place, the same trust, the same secret.
+    let identity: [String]
     let bounds: KeySetRefresher.Bounds
     /// Added to whatever is fetched, for a provider that also signs with a shared secret.
     let secret: (bytes: [UInt8], algorithms: [JOSEAlgorithm])?
     /// The provider's id in the metrics.
     let metricID: Int
+
+    /// What is fetched, and what is shared in secret.
+    func complete(_ published: KeySet) throws(KeySetError) -> KeySet {
+      guard let secret else { return published }
+      return try KeySet(published: published, secret: secret.bytes, algorithms: secret.algorithms)
+    }
+  }
+
+  /// Keys that the issuer has published elsewhere: in force until this place has answered.
+  struct Heritage {
+    let published: KeySet
+    /// When they were last known to be the issuer's, in ms of the monotonic clock.
+    let goodAt: UInt64
   }
 
   let keys: RemoteKeys
-  private let source: Source
+  private(set) var owner: RemoteKeySets.Owner
+  private(set) var source: Source
   private let loop: EventLoop
   private let buffers: BufferPool
   private let registry: MetricsRegistry
@@ -36,7 +52,9 @@ final class RemoteKeySet {
   private let settled: () -> Void
 
   private var refresher: KeySetRefresher
-  package private(set) var current: KeySet?
+  private(set) var current: KeySet?
+  /// `current` without the secret, and since when it is known.
+  private(set) var heritage: Heritage?
   private var timer: ControlTimer?
   private var server: RemoteServer?
   private var discoverer: RemoteServer?
@@ -47,10 +65,11 @@ final class RemoteKeySet {
   private static let maximumDiscovery = 64 << 10
 
   init(
-    _ keys: RemoteKeys, _ source: Source, loop: EventLoop, buffers: BufferPool, registry: MetricsRegistry,
-    say: @escaping (String) -> Void, publish: @escaping (KeySet?) -> Void, settled: @escaping () -> Void
+    _ keys: RemoteKeys, _ owner: RemoteKeySets.Owner, _ source: Source, heritage: Heritage?, loop: EventLoop, buffers: BufferPool,
+    registry: MetricsRegistry, say: @escaping (String) -> Void, publish: @escaping (KeySet?) -> Void, settled: @escaping () -> Void
   ) {
     self.keys = keys
+    self.owner = owner
     self.source = source
     self.loop = loop
     self.buffers = buffers
@@ -58,10 +77,28 @@ final class RemoteKeySet {
     self.say = say
     self.publish = publish
     self.settled = settled
-    refresher = KeySetRefresher(source.bounds)
+    if let heritage, let set = try? source.complete(heritage.published) {
+      refresher = KeySetRefresher(source.bounds, inheriting: heritage.goodAt, now: Clock.milliseconds)
+      current = set
+      self.heritage = heritage
+      // The place before may have been fetched from since the configuration was built.
+      publish(set)
+    } else {
+      refresher = KeySetRefresher(source.bounds)
+    }
     timer = try? ControlTimer(loop: loop) { [unowned self] in tick() }
     timer?.setDeadline(1)
   }
+
+  /// A reload has changed at most the provider's name and the times between fetches.
+  func adopt(_ owner: RemoteKeySets.Owner, _ source: Source) {
+    self.owner = owner
+    self.source = source
+    refresher.adopt(source.bounds, now: Clock.milliseconds)
+    rearm()
+  }
+
+  private func tell(_ text: String) { say("identity provider \(owner.provider): \(text)") }
 
   /// The provider is gone from the configuration.
   func close() {
@@ -87,8 +124,9 @@ final class RemoteKeySet {
     case .nothing: break
     case .fetch: fetch()
     case .drop:
-      say("the key set is \(source.bounds.maximumAge / 1000) s old and cannot be fetched anew: its keys are no longer accepted")
+      tell("the key set is \(source.bounds.maximumAge / 1000) s old and cannot be fetched anew: its keys are no longer accepted")
       current = nil
+      heritage = nil
       etag = nil
       publish(nil)
     }
@@ -167,15 +205,16 @@ final class RemoteKeySet {
     switch response.status {
     case 200:
       do throws(KeySetError) {
-        var set = try KeySet.parse(response.content)
-        if let secret = source.secret { set = try KeySet(published: set, secret: secret.bytes, algorithms: secret.algorithms) }
+        let published = try KeySet.parse(response.content)
+        let set = try source.complete(published)
         etag = response.etag
         let isChanged = response.content != lastContent || current == nil
         lastContent = response.content
         if isChanged {
-          for note in set.skipped { say("\(url.text): \(note); skipped") }
+          for note in set.skipped { tell("\(url.text): \(note); skipped") }
           current = set
-          say("\(set.keys.count) keys from \(url.text)")
+          heritage = Heritage(published: published, goodAt: Clock.milliseconds)
+          tell("\(set.keys.count) keys from \(url.text)")
           publish(set)
         }
         succeeded(response, isChanged: isChanged)
@@ -196,6 +235,7 @@ final class RemoteKeySet {
 
   private func succeeded(_ response: Fetch.Response, isChanged: Bool) {
     registry.countKeySetRefresh(provider: source.metricID, .success)
+    heritage = heritage.map { Heritage(published: $0.published, goodAt: Clock.milliseconds) }
     refresher.succeeded(
       now: Clock.milliseconds, freshness: CacheControl.freshness(response.cacheControl).map { $0 * 1000 }, isChanged: isChanged,
       random: UInt64.random(in: 0..<UInt64.max))
@@ -205,7 +245,7 @@ final class RemoteKeySet {
 
   private func failed(_ reason: String) {
     registry.countKeySetRefresh(provider: source.metricID, .failure)
-    say("the key set cannot be fetched: \(reason)" + (current == nil ? "" : "; the last good one stays in force"))
+    tell("the key set cannot be fetched: \(reason)" + (current == nil ? "" : "; the last good one stays in force"))
     refresher.failed(now: Clock.milliseconds, random: UInt64.random(in: 0..<UInt64.max))
     rearm()
     settled()

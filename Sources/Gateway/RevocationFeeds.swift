@@ -40,6 +40,8 @@ package final class RevocationFeeds {
   private var publishedAt: UInt64 = 0
   private var isPublishDue = false
 
+  /// Feeds that are gone whose counters are kept.
+  private static let maximumNames = 1024
   /// Milliseconds between two looks at files and clocks.
   private static let period = 200
   /// Milliseconds between two lists: what comes faster goes together, so that a thousand entries are not a thousand lists.
@@ -48,7 +50,15 @@ package final class RevocationFeeds {
 
   package init() {}
 
-  func feed(named name: String) -> RevocationFeed? { followed.first { $0.feed.name == name }?.feed }
+  /// What `row` goes on with: the feed of its name, or one of the same list whose name is gone.
+  func predecessor(of row: RevocationFeedSettings, among rows: [RevocationFeedSettings]) -> RevocationFeed? {
+    let own = followed.first { $0.feed.name == row.name.value }
+    return (own ?? followed.first { Self.isRenamed($0.feed, row, rows.map(\.name.value)) })?.feed
+  }
+
+  private static func isRenamed(_ feed: RevocationFeed, _ row: RevocationFeedSettings, _ names: [String]) -> Bool {
+    !names.contains(feed.name) && RevocationFeed.identity(feed.settings) == RevocationFeed.identity(row)
+  }
 
   /// For a configuration that is being built: `path` as it is now, read only if it has changed since it was last asked for.
   func image(of path: String) throws(RevocationImage.Failure) -> RevocationImage {
@@ -87,18 +97,20 @@ package final class RevocationFeeds {
     var before = followed
     followed = []
     for row in plan.feeds {
-      let index = before.firstIndex {
+      let own = before.firstIndex {
         RevocationFeed.identity($0.feed.settings) == RevocationFeed.identity(row.settings)
           && $0.feed.name == row.settings.name.value
       }
-      if let index {
+      if let index = own ?? before.firstIndex(where: { Self.isRenamed($0.feed, row.settings, plan.feeds.map(\.settings.name.value)) }) {
         let kept = before.remove(at: index)
         kept.feed.adopt(row)
         followed.append(kept)
       } else {
-        followed.append(follow(row, loop))
+        let name = row.settings.name.value
+        followed.append(follow(row, loop, before.first { $0.feed.name == name }?.feed.updates ?? updates[name]))
       }
     }
+    if updates.count > Self.maximumNames { updates = [:] }
     for old in before {
       updates[old.feed.name] = old.feed.updates
       old.feed.stop()
@@ -142,10 +154,9 @@ package final class RevocationFeeds {
     }
   }
 
-  private func follow(_ row: RevocationPlan.Feed, _ loop: EventLoop) -> Followed {
+  private func follow(_ row: RevocationPlan.Feed, _ loop: EventLoop, _ known: RevocationUpdates?) -> Followed {
     lastNumber += 1
     let number = lastNumber
-    let known = feed(named: row.settings.name.value)?.updates ?? updates[row.settings.name.value]
     let feed = RevocationFeed(
       row, updates: known ?? RevocationUpdates(), loop: loop, log: log, changed: { [unowned self] in changed() },
       work: { [unowned self] body in

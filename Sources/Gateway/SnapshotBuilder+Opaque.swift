@@ -30,7 +30,7 @@ extension SnapshotBuilder {
     let remote = RemoteIntrospection(
       name: name,
       identity: [
-        name, asked.text, asked.clientID, asked.secret ?? "", roots.map { hexadecimal($0.fingerprint) } ?? "system",
+        name, asked.url.text, asked.clientID, asked.secret ?? "", roots.map { hexadecimal($0.fingerprint) } ?? "system",
         certificate.map { hexadecimal($0.thumbprint) } ?? "",
       ], lifetime: Int64(asked.cache / 1000), inactiveLifetime: Int64(asked.inactiveCache / 1000),
       patience: UInt64(asked.timeout) + 500)

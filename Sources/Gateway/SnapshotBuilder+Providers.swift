@@ -12,13 +12,12 @@ extension SnapshotBuilder {
     let secret = settings.secret.map { (bytes: $0.value, algorithms: algorithms) }
     var keySet: KeySet?
     var remote: RemoteKeys?
-    if let settings = settings.remoteKeys {
-      guard let source = remoteSource(settings, metricName: settings.provider, secret) else { return nil }
-      let trust = source.authorities?.fingerprint.map { String($0, radix: 16) }.joined() ?? "system"
-      let identity = [settings.provider, settings.text, trust, secret.map { "\($0.bytes)" } ?? "", "\(algorithms)"]
-      (remote, keySet) = remoteKeys?.claim(settings.provider, identity, source) ?? (nil, nil)
-    }
     do throws(KeySetError) {
+      if let fetched = settings.remoteKeys {
+        guard let source = remoteSource(fetched, metricName: fetched.provider, secret) else { return nil }
+        let owner = RemoteKeySets.Owner(provider: fetched.provider, issuer: settings.issuer.value)
+        (remote, keySet) = try remoteKeys?.claim(owner, source) ?? (nil, nil)
+      }
       if let file = settings.jwksFile {
         guard let bytes = read(file, "the key set") else { return nil }
         let parsed = try KeySet.parse(bytes)
@@ -63,8 +62,10 @@ extension SnapshotBuilder {
       case .url(let url): .url(url)
       case .discovery(let issuer, let url): .discovery(issuer: issuer, url)
       }
+    let trust = authorities?.fingerprint.map { String($0, radix: 16) }.joined(separator: ".") ?? "system"
     return RemoteKeySet.Source(
       place: place, authorities: authorities,
+      identity: ["\(settings.place)", trust] + (secret.map { ["\($0.bytes)", "\($0.algorithms)"] } ?? []),
       bounds: KeySetRefresher.Bounds(
         refresh: UInt64(settings.refresh), cooldown: UInt64(settings.cooldown), maximumAge: UInt64(settings.maximumAge)),
       secret: secret, metricID: names.id(of: metricName, in: .provider))

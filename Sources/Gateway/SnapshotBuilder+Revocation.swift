@@ -18,7 +18,7 @@ extension SnapshotBuilder {
     plan.logoutStore = settings.logoutStore
     for row in settings.feeds {
       var feed = RevocationPlan.Feed(settings: row)
-      let known = revocation?.feed(named: row.name.value)
+      let known = revocation?.predecessor(of: row, among: settings.feeds)
       if let known { feed.state = known.state }
       let isSame = known.map { RevocationFeed.identity($0.settings) == RevocationFeed.identity(row) } ?? false
       switch row.place {

@@ -71,8 +71,9 @@ package final class SnapshotBuilder {
     diagnostics = []
     warnings = loaded.warnings
     certificates = []
-    remoteKeys?.beginClaims()
-    introspections?.beginClaims()
+    remoteKeys?.beginClaims(
+      loaded.configuration.identityProviders.map { RemoteKeySets.Owner(provider: $0.name.value, issuer: $0.issuer.value) })
+    introspections?.beginClaims(loaded.configuration.identityProviders.map(\.name.value))
     let configuration = loaded.configuration
     if !knowsWorkers { workers = Self.workerCount(configuration.process) }
     knowsWorkers = true

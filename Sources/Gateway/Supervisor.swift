@@ -171,6 +171,10 @@ package final class Supervisor {
     }
     names.watch(current.namedEndpoints)
     names.start()
+    remoteKeys.start(
+      loop: loop, say: { [unowned self] in logger.notice("\($0)") },
+      publish: { [unowned self] remote, keySet in workers.forEach { $0.post(.keys(remote, keySet)) } },
+      settled: { [unowned self] remote in workers.forEach { $0.post(.keysSettled(remote)) } })
     introspections.start(
       loop: loop, say: { [unowned self] in logger.warning("\($0)") },
       settled: { [unowned self] remote, digest, answer, numbers in
@@ -255,9 +259,6 @@ package final class Supervisor {
     names.watch(built.namedEndpoints)
     adopt(built.signing, built.proxy.internalTokens, builtAt: built.builtAt)
     introspections.apply(built)
-    remoteKeys.apply(
-      built, loop: loop, say: { [unowned self] in logger.notice("\($0)") },
-      publish: { [unowned self] remote, keySet in workers.forEach { $0.post(.keys(remote, keySet)) } },
-      settled: { [unowned self] remote in workers.forEach { $0.post(.keysSettled(remote)) } })
+    remoteKeys.apply(built)
   }
 }

@@ -81,8 +81,10 @@ extension Exchange {
 
   /// The key set is as new as it gets, or has kept the request waiting for too long.
   func keysSettled() {
+    let remote = awaitedKeys
     awaitedKeys = nil
-    reenter(mayWait: false)
+    // A reload in between may have put keys from another place, which nobody has asked for this one, in the place of these.
+    reenter(mayWait: remote.map { remote in !worker.verifier.providers.contains { $0.remote === remote } } ?? false)
   }
 
   /// Decides anew about a request that has waited.
@@ -91,7 +93,7 @@ extension Exchange {
     armClient()
     // A reload in between has other providers, by other numbers: what is decided is decided by one snapshot.
     snapshot = worker.snapshot
-    if logout != nil { return decideLogout(mayWait: false) }
+    if logout != nil { return decideLogout(mayWait: mayWait) }
     rewrittenPath.removeAll()
     pathIsRewritten = false
     enter(worker.snapshot, mayWait: mayWait)

@@ -65,7 +65,8 @@ package final class IdentityProvider: Sendable {
       .integer(self.leeway), .array(self.tokenTypes.map { .string($0) }),
       .array(requiredClaims.map { .array([.string($0.path), .array($0.values.map { .string($0) })]) }),
       .integer(Int64(maximumTokenBytes)), JSONValue(text: proof.text),
-      .array((introspection?.identity ?? []).map { JSONValue(text: $0) }), .boolean(apiKeys != nil),
+      .array((introspection?.identity ?? []).map { JSONValue(text: $0) }), .integer(introspection?.lifetime ?? 0),
+      .boolean(apiKeys != nil),
     ]
     fingerprint = Digest.sha256(JSONWriter.bytes(.array(rules)))
   }

@@ -2,12 +2,12 @@
 /// Times are milliseconds of a monotonic clock.
 package struct IntrospectionAnswers {
   /// For how long an answer is kept.
-  package let lifetime: UInt64
+  package var lifetime: UInt64
   private let maximumCount: Int
   private let maximumBytes: Int
-  private var answers: [[UInt8]: (answer: IntrospectionAnswer, until: UInt64)] = [:]
+  private var answers: [[UInt8]: (answer: IntrospectionAnswer, askedAt: UInt64)] = [:]
   /// In the order of their ends. Entries before `first` are gone.
-  private var order: [(digest: [UInt8], until: UInt64)] = []
+  private var order: [(digest: [UInt8], askedAt: UInt64)] = []
   private var first = 0
   /// Memory in use, about.
   package private(set) var bytes = 0
@@ -22,22 +22,21 @@ package struct IntrospectionAnswers {
   }
 
   package func answer(_ digest: [UInt8], now: UInt64) -> IntrospectionAnswer? {
-    guard let known = answers[digest], now < known.until else { return nil }
+    guard let known = answers[digest], now < known.askedAt + lifetime else { return nil }
     return known.answer
   }
 
   /// - Parameter askedAt: from here the answer's time counts.
   package mutating func keep(_ answer: IntrospectionAnswer, for digest: [UInt8], askedAt: UInt64, now: UInt64) {
-    let until = askedAt + lifetime
-    while first < order.count, order[first].until <= now { dropFirst() }
-    guard until > now, answer.footprint + Self.overhead <= maximumBytes / 4 else { return }
+    while first < order.count, order[first].askedAt + lifetime <= now { dropFirst() }
+    guard askedAt + lifetime > now, answer.footprint + Self.overhead <= maximumBytes / 4 else { return }
     remove(digest)
     while answers.count >= maximumCount || bytes + answer.footprint + Self.overhead > maximumBytes, first < order.count {
       dropFirst()
     }
-    answers[digest] = (answer, until)
+    answers[digest] = (answer, askedAt)
     bytes += answer.footprint + Self.overhead
-    order.append((digest, until))
+    order.append((digest, askedAt))
   }
 
   private mutating func remove(_ digest: [UInt8]) {
@@ -46,10 +45,10 @@ package struct IntrospectionAnswers {
   }
 
   private mutating func dropFirst() {
-    let (digest, until) = order[first]
+    let (digest, askedAt) = order[first]
     first += 1
     // The digest may have been asked about again since: that answer has a later end.
-    if answers[digest]?.until == until { remove(digest) }
+    if answers[digest]?.askedAt == askedAt { remove(digest) }
     if first > 1024, first > order.count / 2 {
       order.removeFirst(first)
       first = 0

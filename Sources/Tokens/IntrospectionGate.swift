@@ -39,7 +39,9 @@ package struct IntrospectionGate {
     case refuse
   }
 
-  private let bounds: Bounds
+  package static let maximumConcurrency = 64
+
+  private var bounds: Bounds
   private var active: IntrospectionAnswers
   private var inactive: IntrospectionAnswers
   /// Questions on their way, with the time at which they were asked.
@@ -54,6 +56,14 @@ package struct IntrospectionGate {
     active = IntrospectionAnswers(lifetime: bounds.lifetime)
     inactive = IntrospectionAnswers(lifetime: bounds.inactiveLifetime)
     credit = UInt64(bounds.rate) * bounds.period
+  }
+
+  /// Other bounds for the same server: what is known stays, for as long as these say.
+  package mutating func adopt(_ bounds: Bounds) {
+    credit = min(UInt64(bounds.rate), credit / self.bounds.period) * bounds.period
+    active.lifetime = bounds.lifetime
+    inactive.lifetime = bounds.inactiveLifetime
+    self.bounds = bounds
   }
 
   /// Somebody wants to know about a token.

@@ -26,6 +26,13 @@ package final class KeySet: Sendable {
     self.init(keys: keys, skipped: published?.skipped ?? [])
   }
 
+  /// The keys that the provider publishes, without a secret that is shared with it; nil when there are none.
+  package var published: KeySet? {
+    let published = keys.filter { $0.algorithms.isDisjoint(with: .hmac) }
+    if published.count == keys.count { return self }
+    return published.isEmpty ? nil : KeySet(keys: published, skipped: skipped)
+  }
+
   /// Reads a JWKS of at most 1 MiB and 100 keys.
   ///
   /// A key that cannot be used is skipped. The whole set is refused when it is no JWKS, when it publishes private or symmetric

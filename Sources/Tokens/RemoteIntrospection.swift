@@ -3,7 +3,8 @@
 package final class RemoteIntrospection: Sendable {
   /// The provider's name.
   package let name: String
-  /// Equal for two configurations exactly if they ask the same server in the same way: answers then outlive a reload.
+  /// The name first. Equal for two configurations exactly if they ask the same server as the same client: answers then outlive a
+  /// reload.
   package let identity: [String]
   /// Seconds that a good answer may be used for; 0 asks for each request that comes alone.
   package let lifetime: Int64
@@ -18,5 +19,10 @@ package final class RemoteIntrospection: Sendable {
     self.lifetime = max(0, lifetime)
     self.inactiveLifetime = max(0, inactiveLifetime)
     self.patience = patience
+  }
+
+  /// Whether this is `other`, with the same times.
+  package func isLike(_ other: RemoteIntrospection) -> Bool {
+    identity == other.identity && lifetime == other.lifetime && inactiveLifetime == other.inactiveLifetime && patience == other.patience
   }
 }

@@ -2,17 +2,10 @@ import Synchronization
 
 /// What workers know of a key set that is fetched: whether asking for it again can help. Shared by all threads.
 package final class RemoteKeys: Sendable {
-  /// The provider's name.
-  package let name: String
-  /// Equal for two configurations exactly if they fetch the same: the set then outlives a reload.
-  package let identity: [String]
   private let allowedAt = Atomic<UInt64>(0)
   private let isFetching = Atomic<Bool>(false)
 
-  package init(name: String, identity: [String]) {
-    self.name = name
-    self.identity = identity
-  }
+  package init() {}
 
   /// Whether a request whose token names an unknown key should ask, and wait: a fetch is under way, or one may begin.
   ///

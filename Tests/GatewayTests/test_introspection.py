@@ -357,6 +357,32 @@ class TestReloads:
         else:
             problem(ask(gateway, token), 401, "token_audience")
 
+    @pytest.mark.parametrize("change", ["bounds", "name"])
+    def test_other_bounds_and_another_name_keep_what_is_known(self, start, server, change):
+        gateway, token, bad = start(cache="5m", inactive_cache="60s"), opaque(), opaque()
+        server.tokens[token] = alice()
+        assert ask(gateway, token).status == 200
+        problem(ask(gateway, bad), 401, "token_inactive")
+        server.stop()
+        row = gateway.configuration["identity_providers"][1]
+        if change == "bounds":
+            row["introspection"].update(timeout="1s", concurrency=3, rate="7/s", cache="4m", inactive_cache="50s")
+        else:
+            row["name"] = "renamed"
+            gateway.configuration["routes"][0]["authenticate"] = ["renamed"]
+        gateway.reload(gateway.configuration)
+        assert ask(gateway, token).status == 200
+        problem(ask(gateway, bad), 401, "token_inactive")
+
+    def test_a_shorter_cache_holds_for_what_is_known(self, start, server):
+        gateway, token = start(cache="5m"), opaque()
+        server.tokens[token] = alice()
+        assert ask(gateway, token).status == 200
+        del server.tokens[token]
+        gateway.configuration["identity_providers"][1]["introspection"]["cache"] = "0s"
+        gateway.reload(gateway.configuration)
+        problem(ask(gateway, token), 401, "token_inactive")
+
     def test_a_request_that_waits_outlives_a_reload(self, start, server):
         gateway, token = start(), opaque()
         server.tokens[token] = alice()

@@ -1,4 +1,5 @@
 """Key sets that are fetched: first keys, rotation, providers that fail, tokens that name keys nobody has."""
+import json
 import threading
 import time
 
@@ -292,3 +293,102 @@ def test_the_system_s_roots_serve_for_this_where_no_ca_is_named(make_gateway, ba
     gateway = make_gateway(backend.port, configured(pki, provider, jwks), environment={"SSL_CERT_FILE": str(pki.public.certificate)})
     eventually(lambda: gateway.admin("/readyz").status_code == 200, what="keys by the system's roots")
     assert ask(gateway, provider.bearer()).status == 200
+
+
+class TestReloadsThatChangeThePlace:
+    """Keys belong to their issuer: what changes about where and how often they are fetched takes none away."""
+
+    def jwks(self, gateway):
+        return gateway.configuration["identity_providers"][0]["jwks"]
+
+    def change(self, gateway, jwks=None, **provider):
+        row = gateway.configuration["identity_providers"][0] | provider
+        if jwks is not None:
+            row["jwks"] = jwks
+        routes = [route if route["authenticate"] == "none" else route | {"authenticate": [row["name"]]}
+                  for route in gateway.configuration["routes"]]
+        gateway.reload(gateway.configuration | {"identity_providers": [row], "routes": routes})
+
+    @pytest.mark.parametrize("change", [{"refresh": "1s"}, {"cooldown": "3s"}, {"maximum_age": "10m"}])
+    def test_other_times_keep_the_keys_while_the_provider_is_down(self, start, provider, change):
+        gateway = start()
+        provider.server.stop()
+        for jwks in (self.jwks(gateway) | change, self.jwks(gateway)):
+            self.change(gateway, jwks)
+            assert ask(gateway, provider.bearer()).status == 200
+            assert gateway.admin("/readyz").status_code == 200
+
+    def test_other_times_hold_at_once(self, start, provider):
+        gateway = start()
+        fetched = len(provider.server.fetches())
+        self.change(gateway, self.jwks(gateway) | {"refresh": "1s"})
+        eventually(lambda: len(provider.server.fetches()) >= fetched + 2, 6, what="fetches a second apart")
+
+    def test_another_url_is_down_and_then_answers(self, start, provider):
+        gateway = start()
+        server = provider.server
+        server.paths["/other"] = lambda handler: server.send(handler, 500, b"not yet")
+        self.change(gateway, self.jwks(gateway) | {"url": f"{server.url}/other"})
+        assert ask(gateway, provider.bearer()).status == 200
+        assert gateway.admin("/readyz").status_code == 200
+        eventually(lambda: server.fetches("/other"))
+        old = provider.bearer()
+        rotate(provider, "elsewhere", keeps=False)
+        moved = json.dumps(server.document).encode()
+        server.paths["/other"] = lambda handler: server.send(handler, 200, moved)
+        # The new place has answered: what it does not have is no key any more.
+        eventually(lambda: ask(gateway, provider.bearer()).status == 200, 10, what="the keys of the new place")
+        problem(ask(gateway, old), 401, "token_key_unknown")
+
+    def test_another_ca_another_name_a_discovery_and_a_file_keep_the_keys(self, start, provider, pki, tmp_path):
+        provider.issuer = provider.server.url
+        gateway = start(configured(pki, provider, remote(pki, provider.server)))
+        provider.server.stop()
+        plain = self.jwks(gateway)
+        file = provider.write_jwks(tmp_path / "keys.json", without=["RS256"])
+        for what, jwks, more in (
+            ("a CA that the server is not of", plain | {"ca": str(pki.mesh.certificate)}, {}),
+            ("the provider's name", plain | {"ca": str(pki.mesh.certificate)}, {"name": "renamed"}),
+            ("name and place", plain | {"url": f"{provider.server.url}/elsewhere"}, {"name": "main"}),
+            ("discovery", {"discovery": True, "ca": plain["ca"]}, {}),
+            ("a file", {"file": str(file)}, {}),
+            ("a URL in place of a file", plain, {}),
+        ):
+            self.change(gateway, jwks, **more)
+            assert ask(gateway, provider.bearer()).status == 200, what
+            assert gateway.admin("/readyz").status_code == 200, what
+
+    def test_another_issuer_inherits_nothing(self, start, provider):
+        gateway = start()
+        provider.server.stop()
+        provider.issuer = "https://other.example.com/"
+        self.change(gateway, self.jwks(gateway), issuer=provider.issuer)
+        problem(ask(gateway, provider.bearer()), 503, "keys_unavailable")
+        assert gateway.admin("/readyz").status_code == 503
+
+    def test_a_secret_that_was_replaced_is_out_at_once(self, start, provider, pki):
+        old, new = "old-secret-of-the-two-0123456789", "new-secret-of-the-two-0123456789"
+        changes = configured(pki, provider, remote(pki, provider.server), algorithms=["ES256", "HS256"], secret=old)
+        gateway = start(changes)
+        signed = lambda secret: provider.bearer("HS256", key=secret.encode())
+        assert ask(gateway, signed(old)).status == 200
+        provider.server.stop()
+        self.change(gateway, self.jwks(gateway), secret=new)
+        assert ask(gateway, signed(old)).status == 401
+        assert ask(gateway, signed(new)).status == 200
+        assert ask(gateway, provider.bearer()).status == 200
+
+
+def test_a_key_that_was_asked_for_before_it_was_published_is_fetched_for_again(start, provider):
+    gateway = start()
+    eventually(lambda: time.monotonic() > provider.server.fetches()[-1] + 1.1)
+    document = provider.server.document
+    rotate(provider, "early")
+    published, provider.server.document = provider.server.document, document
+    fetched = len(provider.server.fetches())
+    problem(ask(gateway, provider.bearer()), 401, "token_key_unknown")
+    assert len(provider.server.fetches()) == fetched + 1
+    provider.server.document = published
+    # Two cooldowns, of one second here.
+    eventually(lambda: ask(gateway, provider.bearer()).status == 200, 5, what="the key that came late")
+    assert len(provider.server.fetches()) == fetched + 2

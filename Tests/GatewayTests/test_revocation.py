@@ -374,6 +374,23 @@ def test_a_start_without_its_list_is_no_start(make_gateway, backend, tmp_path):
     assert checked.returncode == 2 and "the deny-list" in checked.stderr and "cannot be read" in checked.stderr
 
 
+@pytest.mark.parametrize("fail", ["open", "closed"])
+def test_a_feed_that_is_renamed_while_redis_is_down_goes_on_with_what_it_knows(gate, redis, idp, fail):
+    feed = RedisFeed(redis)
+    gateway = gate(feed.row(stale_after="1h") | {"fail": fail})
+    denied = name()
+    feed.deny(sub=denied)
+    eventually(lambda: gateway.ask("GET", "/orders/1", headers=idp.bearer(sub=denied)).status == 401, 10)
+    redis.kill()
+    try:
+        row = gateway.configuration["revocation"]["feeds"][0] | {"name": "renamed"}
+        gateway.reload(gateway.configuration | {"revocation": {"feeds": [row]}})
+        problem(gateway.ask("GET", "/orders/1", headers=idp.bearer(sub=denied)), 401, "token_revoked")
+        assert gateway.ask("GET", "/orders/1", headers=idp.bearer(sub=name())).status == 200
+    finally:
+        redis.start()
+
+
 def test_reloads_leave_no_gap(gate, redis, tmp_path, idp, crowd):
     """Reloads without end, which change nothing, the routes, or a feed; and entries all the while."""
     files, published = FileFeed(tmp_path), RedisFeed(redis)

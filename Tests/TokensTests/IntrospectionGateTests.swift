@@ -53,6 +53,19 @@ struct IntrospectionGateTests {
     #expect(gate.question(digest(0), now: 1_000_001) == .answer(bad) || gate.question(digest(0), now: 1_000_001) == .refuse)
   }
 
+  @Test func `Other bounds keep the answers, for as long as these say`() {
+    var gate = IntrospectionGate(.init(lifetime: 30_000, inactiveLifetime: 10_000, rate: 10))
+    #expect(gate.question(digest(1), now: 0) == .ask)
+    _ = gate.answered(digest(1), good, now: 0)
+    #expect(gate.question(digest(2), now: 0) == .ask)
+    _ = gate.answered(digest(2), bad, now: 0)
+    gate.adopt(.init(lifetime: 60_000, inactiveLifetime: 5_000, rate: 2, period: 60_000))
+    #expect(gate.question(digest(1), now: 59_999) == .answer(good))
+    #expect(gate.question(digest(2), now: 4_999) == .answer(bad))
+    // A shorter time holds for what is known, and a lower rate for what was saved up.
+    #expect((2...5).map { gate.question(digest($0), now: 5_000) } == [.ask, .ask, .refuse, .refuse])
+  }
+
   @Test func `A flood of bad tokens drives no good one out, and memory is bounded`() {
     var gate = IntrospectionGate(.init(inactiveLifetime: 60_000, rate: 1_000_000))
     #expect(gate.question(digest(0), now: 0) == .ask)

@@ -86,7 +86,59 @@ struct KeySetRefresherTests {
     #expect(refresher.unknownKey(3, now: 30_200) == .refuse)
   }
 
-  @Test func `A key that a fetch did not bring is not fetched for again for ten cooldowns`() {
+  @Test func `A key that fetches do not bring is fetched for again after two cooldowns, then four, eight, ten`() {
+    var refresher = ready(at: 0)
+    var now: UInt64 = 30_000
+    for pause: UInt64 in [2, 4, 8, 10, 10] {
+      #expect(refresher.unknownKey(1, now: now) == .fetch)
+      refresher.succeeded(now: now, freshness: nil, isChanged: false, random: 0)
+      #expect(refresher.unknownKey(1, now: now + pause * 30_000 - 1) == .refuse)
+      now += pause * 30_000
+    }
+    // A changed set may have it, and what was missed before is forgotten.
+    #expect(refresher.unknownKey(2, now: now) == .fetch)
+    refresher.succeeded(now: now, freshness: nil, isChanged: true, random: 0)
+    #expect(refresher.unknownKey(1, now: now + 30_000) == .fetch)
+  }
+
+  @Test func `Inherited keys are in force until the new place has answered, and no longer than they may be old`() {
+    var refresher = KeySetRefresher(bounds, inheriting: 1_000_000, now: 2_000_000)
+    #expect(refresher.hasKeys)
+    #expect(refresher.tick(now: 2_000_000) == .fetch)
+    refresher.failed(now: 2_000_100, random: 0)
+    #expect(refresher.hasKeys)
+    var now: UInt64 = 2_000_100
+    var action = KeySetRefresher.Action.nothing
+    while action != .drop {
+      now = refresher.wakeAt
+      action = refresher.tick(now: now)
+      if action == .fetch { refresher.failed(now: now, random: 0) }
+    }
+    #expect(now == 1_000_000 + 3_600_000)
+  }
+
+  @Test func `Other bounds hold at once and take no keys away that can be fetched anew`() {
+    var refresher = ready(at: 0)
+    refresher.adopt(.init(refresh: 60_000, cooldown: 1_000, maximumAge: 60_000), now: 100_000)
+    #expect(refresher.hasKeys)
+    // Too old by these, so it is fetched at once, and given up only if that fails.
+    #expect(refresher.tick(now: 101_000) == .fetch)
+    refresher.succeeded(now: 101_000, freshness: nil, isChanged: false, random: 0)
+    #expect(refresher.wakeAt == 101_000 + 48_000)
+
+    var failing = ready(at: 0)
+    failing.adopt(.init(refresh: 60_000, cooldown: 1_000, maximumAge: 60_000), now: 100_000)
+    #expect(failing.tick(now: 101_000) == .fetch)
+    failing.failed(now: 101_000, random: 0)
+    #expect(failing.tick(now: 129_999) == .fetch)
+    #expect(failing.tick(now: 130_000) == .drop)
+
+    var longer = ready(at: 0)
+    longer.adopt(.init(refresh: 86_400_000, cooldown: 3_600_000, maximumAge: 86_400_000), now: 1_000)
+    #expect(longer.wakeAt == 480_000)
+  }
+
+  @Test func `A key that a fetch did not bring is not fetched for again for a while`() {
     var refresher = ready(at: 0)
     #expect(refresher.unknownKey(1, now: 30_000) == .fetch)
     refresher.succeeded(now: 30_100, freshness: nil, isChanged: false, random: 0)
