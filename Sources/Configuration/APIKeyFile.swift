@@ -48,7 +48,7 @@ package enum APIKeyFile {
     if let root {
       let cursor = Cursor(root, Cursor.File(source, [:], collector))
       let list = cursor.mapping(["keys"])?.required("keys", "a list, which `gatehouse apikey new` makes entries for")?
-        .list("{ id: …, sub: …, salt: …, hash: … }", mayBeEmpty: true)
+        .list("{ id: …, sub: …, salt: …, hash: … }", mayBeEmpty: true, maximum: .max)
       keys = (list ?? []).compactMap(entry)
       checkIDs(keys, collector)
     } else if collector.isEmpty {

@@ -24,11 +24,10 @@ enum BackendDecoder {
   }
 
   private static func endpoints(_ cursor: Cursor) -> [Located<SocketAddressSettings>] {
-    var seen: [SocketAddressSettings] = []
+    var seen: Set<SocketAddressSettings> = []
     return (cursor.list("orders-1.internal:9443") ?? []).compactMap { element in
       guard let address = AddressDecoder.decode(element, ports: 1...65535) else { return nil }
-      if seen.contains(address.value) { element.report("the endpoint is written twice: keep one") }
-      seen.append(address.value)
+      if !seen.insert(address.value).inserted { element.report("the endpoint is written twice: keep one") }
       return address
     }
   }

@@ -14,11 +14,11 @@ enum ClaimsDecoder {
   static func decode(_ cursor: Cursor) -> [ClaimSettings] {
     var claims: [ClaimSettings] = []
     if cursor.isMapping {
-      for entry in cursor.entries("uid: sub") ?? [] {
+      for entry in cursor.entries("uid: sub", maximum: ListBounds.internalClaims) ?? [] {
         if let source = source(entry.value) { claims.append(ClaimSettings(name: entry.key, source: source)) }
       }
     } else {
-      for element in cursor.list("sub, scope", mayBeEmpty: true) ?? [] {
+      for element in cursor.list("sub, scope", mayBeEmpty: true, maximum: ListBounds.internalClaims) ?? [] {
         if let name = element.locatedText() { claims.append(ClaimSettings(name: name, source: .path(name.value))) }
       }
     }

@@ -5,6 +5,10 @@ import Yams
 struct ConfigurationAssembler {
   private static let once = ["process", "access_log", "admin", "internal_token", "merge_slashes", "revocation"]
   private static let lists = ["listeners", "identity_providers", "backends", "routes"]
+  private static let bounds = [
+    "listeners": ListBounds.listeners, "identity_providers": ListBounds.identityProviders, "backends": ListBounds.backends,
+    "routes": ListBounds.routes,
+  ]
 
   private let collector: DiagnosticCollector
   private var sections: [String: Cursor] = [:]
@@ -32,7 +36,7 @@ struct ConfigurationAssembler {
     }
     for key in Self.lists {
       guard let cursor = values[key] else { continue }
-      if let list = cursor.list("{ name: … }", mayBeEmpty: true) {
+      if let list = cursor.list("{ name: … }", mayBeEmpty: true, maximum: .max) {
         rows[key, default: []] += list
       } else {
         isSectioned = false
@@ -59,7 +63,10 @@ struct ConfigurationAssembler {
       issuers: Dictionary(configuration.identityProviders.map { ($0.name.value, $0.issuer.value) }, uniquingKeysWith: { $1 }),
       backends: names("backends"))
     configuration.routes = decode("routes", decoder.decode)
-    for key in Self.lists { checkNames(key) }
+    for key in Self.lists {
+      checkNames(key)
+      checkBound(key)
+    }
     check(configuration, start)
     return configuration
   }
@@ -77,6 +84,12 @@ struct ConfigurationAssembler {
       let text = try? EnvironmentSubstitution.apply(scalar.string, row.file.environment)
       return text.map { Located($0, at: Cursor(node, row.file).location) }
     }
+  }
+
+  /// Lists of several files are one: their rows are counted together.
+  private func checkBound(_ key: String) {
+    guard let rows = rows[key], let bound = Self.bounds[key], rows.count > bound else { return }
+    rows[bound].report("there are \(rows.count) `\(key)`: write \(bound) at most, this one is the first too many")
   }
 
   private func checkNames(_ key: String) {

@@ -68,10 +68,14 @@ struct Cursor {
   }
 
   /// A mapping whose keys are the operator's own: names of headers or claims.
-  func entries(_ example: String) -> [(key: Located<String>, value: Cursor)]? {
+  func entries(_ example: String, maximum: Int = ListBounds.each) -> [(key: Located<String>, value: Cursor)]? {
     guard file.collector.spend(at: location) else { return nil }
     guard case .mapping(let mapping) = node else {
       report("expected a mapping, such as `{ \(example) }`")
+      return nil
+    }
+    guard mapping.count <= maximum else {
+      report("the mapping has \(mapping.count) keys: write \(maximum) at most")
       return nil
     }
     var result: [(key: Located<String>, value: Cursor)] = []
@@ -87,14 +91,18 @@ struct Cursor {
     return result
   }
 
-  /// The list's values; an empty list is reported unless `mayBeEmpty`.
-  func list(_ example: String, mayBeEmpty: Bool = false) -> [Cursor]? {
+  /// The list's values; an empty list is reported unless `mayBeEmpty`, and one of more than `maximum`.
+  func list(_ example: String, mayBeEmpty: Bool = false, maximum: Int = ListBounds.each) -> [Cursor]? {
     guard case .sequence(let sequence) = node else {
       report("expected a list, such as `[\(example)]`")
       return nil
     }
     if sequence.isEmpty, !mayBeEmpty {
       report("the list is empty: write at least one, such as `[\(example)]`")
+      return nil
+    }
+    guard sequence.count <= maximum else {
+      Cursor(sequence[maximum], file).report("the list has \(sequence.count) entries: write \(maximum) at most, this one is the first too many")
       return nil
     }
     var result: [Cursor] = []

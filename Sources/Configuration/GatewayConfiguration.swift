@@ -36,7 +36,7 @@ package enum AccessLogSettings: Sendable, Equatable {
 }
 
 /// An address to listen on or connect to.
-package enum SocketAddressSettings: Sendable, Equatable {
+package enum SocketAddressSettings: Sendable, Hashable {
   /// `host` is a name or an IP literal without brackets.
   case tcp(host: String, port: UInt16)
   case unix(path: String)

@@ -48,7 +48,8 @@ enum IdentityProviderDecoder {
   /// What has a default. Read at once, so that its errors are reported whatever else is wrong.
   private static func optional(_ values: Mapping) -> (IdentityProviderSettings) -> IdentityProviderSettings {
     let leeway = values["leeway"]?.duration(0...300_000)
-    let sources = values["token_from"]?.list("{ header: Authorization, scheme: Bearer }")?.compactMap(TokenSourceDecoder.decode)
+    let sources = values["token_from"]?.list("{ header: Authorization, scheme: Bearer }", maximum: ListBounds.tokenPlaces)?
+      .compactMap(TokenSourceDecoder.decode)
     let types = values["token_types"]?.list("JWT")?.compactMap { $0.text() }
     let claims = values["required_claims"]?.entries("azp: [web]")?.compactMap { entry in
       ClaimMatchDecoder.values(entry.value).map { (claim: entry.key.value, values: $0) }

@@ -44,7 +44,7 @@ enum InternalTokenDecoder {
   }
 
   private static func signingKeys(_ cursor: Cursor) -> [SigningKeySettings] {
-    let elements = cursor.list("{ kid: …, algorithm: ES256, key: FILE, state: active }") ?? []
+    let elements = cursor.list("{ kid: …, algorithm: ES256, key: FILE, state: active }", maximum: ListBounds.signingKeys) ?? []
     let keys = elements.compactMap(signingKey)
     var places: [String: SourceLocation] = [:]
     for key in keys {

@@ -55,7 +55,7 @@ enum ListenerDecoder {
     guard let values = cursor.mapping(["certificates", "minimum_version", "client_ca", "client_auth"]) else { return nil }
     var settings = ListenerTLSSettings()
     let example = "{ certificate: edge.crt, key: edge.key }"
-    let certificates = values.required("certificates", "`[\(example)]`")?.list(example)
+    let certificates = values.required("certificates", "`[\(example)]`")?.list(example, maximum: ListBounds.certificates)
     settings.certificates = certificates?.compactMap(certificate) ?? []
     if let version = values["minimum_version"]?.word([("TLSv1.2", TLSVersionSettings.tls12), ("TLSv1.3", .tls13)]) {
       settings.minimumVersion = version

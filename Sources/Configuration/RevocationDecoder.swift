@@ -6,7 +6,7 @@ enum RevocationDecoder {
   static func decode(_ cursor: Cursor) -> RevocationSettings? {
     guard let values = cursor.mapping(["feeds", "store_logouts"]) else { return nil }
     var settings = RevocationSettings()
-    let rows = values.required("feeds", "a list such as `[\(example)]`")?.list(example, mayBeEmpty: true) ?? []
+    let rows = values.required("feeds", "a list such as `[\(example)]`")?.list(example, mayBeEmpty: true, maximum: ListBounds.feeds) ?? []
     let feeds = rows.map { (row: $0, feed: feed($0)) }
     settings.feeds = feeds.compactMap(\.feed)
     checkNames(settings.feeds, cursor)

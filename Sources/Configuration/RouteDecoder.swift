@@ -6,6 +6,21 @@ struct RouteDecoder {
   let providers: [String]
   let issuers: [String: String]
   let backends: [String]
+  /// The place of each name in the lists above; of a name that stands there twice, the first.
+  private let providerPlaces: [String: Int]
+  private let backendPlaces: [String: Int]
+
+  init(providers: [String], issuers: [String: String], backends: [String]) {
+    self.providers = providers
+    self.issuers = issuers
+    self.backends = backends
+    providerPlaces = Self.places(providers)
+    backendPlaces = Self.places(backends)
+  }
+
+  private static func places(_ names: [String]) -> [String: Int] {
+    Dictionary(names.enumerated().map { ($0.element, $0.offset) }, uniquingKeysWith: { first, _ in first })
+  }
 
   func decode(_ cursor: Cursor) -> RouteSettings? {
     let known = [
@@ -120,15 +135,16 @@ struct RouteDecoder {
     }
     guard let elements = cursor.list(providers.first ?? "main") else { return nil }
     var indexes: [Int] = []
+    var seen: Set<Int> = []
     var namesByIssuer: [String: String] = [:]
     for element in elements {
       guard let name = element.text() else { continue }
-      guard let index = providers.firstIndex(of: name) else {
+      guard let index = providerPlaces[name] else {
         let hint = NearestName.hint(for: name, among: providers, none: "there are none under `identity_providers`")
         element.report("there is no identity provider `\(name)`: \(hint)")
         continue
       }
-      if indexes.contains(index) {
+      if !seen.insert(index).inserted {
         element.report("the provider `\(name)` is named twice")
       } else if let issuer = issuers[name], let rival = namesByIssuer.updateValue(name, forKey: issuer) {
         element.report("`\(name)` has the same issuer as `\(rival)`, so a token would not say whose it is: name one of them")
@@ -164,7 +180,8 @@ struct RouteDecoder {
     case (nil, let cursor?):
       guard let elements = cursor.list("{ name: orders, weight: 95 }, { name: orders-canary, weight: 5 }") else { return nil }
       let chosen = elements.compactMap(weighted)
-      for (position, choice) in chosen.enumerated() where chosen[..<position].contains(where: { $0.backend == choice.backend }) {
+      var seen: Set<Int> = []
+      for choice in chosen where !seen.insert(choice.backend).inserted {
         cursor.report("the backend `\(backends[choice.backend])` is named twice: add the weights up")
       }
       return chosen.count == elements.count ? chosen : nil
@@ -187,7 +204,7 @@ struct RouteDecoder {
 
   private func backend(_ cursor: Cursor) -> Int? {
     guard let name = cursor.text() else { return nil }
-    if let index = backends.firstIndex(of: name) { return index }
+    if let index = backendPlaces[name] { return index }
     let hint = NearestName.hint(for: name, among: backends, none: "there are none under `backends`")
     cursor.report("there is no backend `\(name)`: \(hint)")
     return nil

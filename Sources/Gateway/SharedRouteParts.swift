@@ -34,7 +34,7 @@ struct SharedRouteParts {
       for source in Self.sources(providers[provider]) where !sources.contains(source) { sources.append(source) }
     }
     let access = RouteAccess(
-      index: accesses.count, providers: ProviderSet(settings.providers).rawValue, tokenSources: sources, removedSources: removed,
+      index: accesses.count, providers: ProviderSet(settings.providers), tokenSources: sources, removedSources: removed,
       keySources: keySources, origins: settings.providers.flatMap { providers[$0].origins }.map { Array($0.utf8) },
       rule: settings.authorization)
     accesses[key] = access

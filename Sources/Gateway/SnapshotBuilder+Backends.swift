@@ -15,15 +15,7 @@ extension SnapshotBuilder {
     case .http1: (protocols, offered) = (.http1, [.http1_1])
     case .http2: (protocols, offered) = (.http2, [.h2])
     }
-    let tls: ClientTLSContext
-    do throws(TLSConfigurationError) {
-      tls = try ClientTLSContext(
-        certificate: chain, authorities: authorities, serverName: settings.tls.serverName?.value, identities: identities,
-        protocols: offered)
-    } catch {
-      refuse(settings.name.location, error.message)
-      return nil
-    }
+    guard let tls = clientContext(settings, chain, authorities, identities, offered) else { return nil }
     let addresses = settings.endpoints.map { endpoint($0, of: settings.name.value) }
     let trust = [
       settings.name.value, settings.tls.serverName?.value ?? "", identities.joined(separator: ","),
@@ -36,6 +28,26 @@ extension SnapshotBuilder {
       tunnelTimeout: settings.timeouts.tunnel, connectionLimit: share(settings.limits.connections),
       pendingLimit: share(settings.limits.pending),
       poolKey: Array(trust.utf8) + [0] + authorities.fingerprint + chain.thumbprint)
+  }
+
+  /// Backends that are spoken to alike share a context.
+  private func clientContext(
+    _ settings: BackendSettings, _ chain: CertificateChain, _ authorities: CertificateAuthorities, _ identities: [String],
+    _ offered: [ApplicationProtocol]
+  ) -> ClientTLSContext? {
+    let tls = settings.tls
+    let key =
+      [tls.ca.value, tls.certificate.certificate.value, tls.certificate.key.value, tls.serverName?.value ?? "", "\(offered)"] + identities
+    if let known = loaded.clientContexts[key] { return known }
+    do throws(TLSConfigurationError) {
+      let made = try ClientTLSContext(
+        certificate: chain, authorities: authorities, serverName: tls.serverName?.value, identities: identities, protocols: offered)
+      loaded.clientContexts[key] = made
+      return made
+    } catch {
+      refuse(settings.name.location, error.message)
+      return nil
+    }
   }
 
   private func endpoint(_ address: Located<SocketAddressSettings>, of backend: String) -> Endpoint {

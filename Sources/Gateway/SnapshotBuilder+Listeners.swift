@@ -6,12 +6,15 @@ import TLS
 /// The edge: listeners, with their TLS.
 extension SnapshotBuilder {
   func chain(_ settings: CertificateSettings) -> CertificateChain? {
+    let files = LoadedFiles.Certificate(certificate: settings.certificate.value, key: settings.key.value)
+    if let known = loaded.chains[files] { return known }
     do throws(TLSConfigurationError) {
       let chain = try CertificateChain(certificate: settings.certificate.value, key: settings.key.value)
       certificates.append((settings.certificate.value, chain.notAfter))
       if chain.isExpired(at: Int64(Date().timeIntervalSince1970)) {
         warn(settings.certificate.location, "the certificate \(settings.certificate.value) has expired")
       }
+      loaded.chains[files] = chain
       return chain
     } catch {
       refuse(settings.certificate.location, error.message)
@@ -20,8 +23,11 @@ extension SnapshotBuilder {
   }
 
   func authorities(_ file: Located<String>) -> CertificateAuthorities? {
+    if let known = loaded.authorities[file.value] { return known }
     do throws(TLSConfigurationError) {
-      return try CertificateAuthorities(path: file.value)
+      let read = try CertificateAuthorities(path: file.value)
+      loaded.authorities[file.value] = read
+      return read
     } catch {
       refuse(file.location, error.message)
       return nil

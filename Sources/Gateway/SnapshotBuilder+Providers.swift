@@ -19,10 +19,8 @@ extension SnapshotBuilder {
         (remote, keySet) = try remoteKeys?.claim(owner, source) ?? (nil, nil)
       }
       if let file = settings.jwksFile {
-        guard let bytes = read(file, "the key set") else { return nil }
-        let parsed = try KeySet.parse(bytes)
-        for note in parsed.skipped { warn(file.location, "\(file.value): \(note); skipped") }
-        keySet = parsed
+        keySet = try self.keySet(file)
+        if keySet == nil { return nil }
       }
       if let secret, remote == nil {
         keySet = try KeySet(published: keySet, secret: secret.bytes, algorithms: secret.algorithms)
@@ -38,6 +36,16 @@ extension SnapshotBuilder {
       requiredClaims: Self.requiredClaims(settings),
       maximumTokenBytes: settings.maximumTokenBytes, proof: Self.proof(settings.proof), keySet: keySet, remote: remote,
       logout: Self.logoutRules(settings))
+  }
+
+  /// Nil when the file cannot be read, which is reported.
+  private func keySet(_ file: Located<String>) throws(KeySetError) -> KeySet? {
+    if let known = loaded.keySets[file.value] { return known }
+    guard let bytes = read(file, "the key set") else { return nil }
+    let parsed = try KeySet.parse(bytes)
+    for note in parsed.skipped { warn(file.location, "\(file.value): \(note); skipped") }
+    loaded.keySets[file.value] = parsed
+    return parsed
   }
 
   static func proof(_ settings: ProofSettings) -> ProofRules {

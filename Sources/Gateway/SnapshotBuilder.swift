@@ -28,6 +28,7 @@ package final class SnapshotBuilder {
   var history = KeyHistory()
   var warnings: [Diagnostic] = []
   var certificates: [(name: String, notAfter: Int64)] = []
+  var loaded = LoadedFiles()
   /// Endpoints of the snapshots before, by address: they keep the addresses they were resolved to.
   var endpoints: [String: Endpoint] = [:]
 
@@ -71,6 +72,8 @@ package final class SnapshotBuilder {
     diagnostics = []
     warnings = loaded.warnings
     certificates = []
+    self.loaded = LoadedFiles()
+    defer { self.loaded = LoadedFiles() }
     remoteKeys?.beginClaims(
       loaded.configuration.identityProviders.map { RemoteKeySets.Owner(provider: $0.name.value, issuer: $0.issuer.value) })
     introspections?.beginClaims(loaded.configuration.identityProviders.map(\.name.value))

@@ -53,7 +53,7 @@ extension Exchange {
   private func proceed(_ route: Route, _ snapshot: WorkerSnapshot) {
     if case .length(let count) = head.framing, count > route.bodyMaximum { return refuse(.bodyTooLarge) }
     backend = route.backend(drawing: worker.random())
-    if route.access.providers != 0 {
+    if !route.access.providers.isEmpty {
       if let refusal = addInternalToken(route, snapshot) { return refuse(refusal) }
     }
     if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: token != nil) }
@@ -117,7 +117,7 @@ extension Exchange {
 
   /// Authentication and authorization.
   private func admit(_ route: Route, _ snapshot: WorkerSnapshot, mayWait: Bool) -> Admission {
-    guard route.access.providers != 0 else { return .admitted }
+    guard !route.access.providers.isEmpty else { return .admitted }
     let range: ByteRange
     switch TokenSource.search(route.access.tokenSources, head.fields, bytes, query: head.query) {
     case .missing: return .refused(.tokenMissing)
@@ -131,7 +131,7 @@ extension Exchange {
       range = found
     }
     let now = Int64(startedReal / 1_000_000_000)
-    switch worker.verifier.verify(slice(range), acceptable: ProviderSet(rawValue: route.access.providers), now: now) {
+    switch worker.verifier.verify(slice(range), acceptable: route.access.providers, now: now) {
     case .denied(let denial):
       worker.metrics.countTokenLookup(.miss)
       return .refused(GatewayError(denial))

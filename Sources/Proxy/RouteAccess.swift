@@ -1,12 +1,13 @@
 import Routing
+import Tokens
 
 /// Who may pass a route, and where it looks for their tokens. Immutable; routes that ask the same share one, which then stays in
 /// the processor's cache, and what a token was told by one of them holds for all.
 package final class RouteAccess: Sendable {
   /// Its place among those of its snapshot.
   package let index: Int
-  /// Bit n: identity provider n of the snapshot may vouch for a client. 0 is a public route.
-  package let providers: UInt64
+  /// Identity providers of the snapshot that may vouch for a client. Empty: a public route.
+  package let providers: ProviderSet
   /// Where its providers look for a token, without repetition.
   package let tokenSources: [TokenSource]
   /// Where any provider looks for one: what stands there is not forwarded, on a public route neither.
@@ -28,7 +29,7 @@ package final class RouteAccess: Sendable {
   package let requiredScopes: [UInt8]
 
   package init(
-    index: Int, providers: UInt64, tokenSources: [TokenSource], removedSources: [TokenSource], keySources: [TokenSource] = [],
+    index: Int, providers: ProviderSet, tokenSources: [TokenSource], removedSources: [TokenSource], keySources: [TokenSource] = [],
     origins: [[UInt8]] = [], rule: AuthorizationRule = .everyone
   ) {
     self.index = index

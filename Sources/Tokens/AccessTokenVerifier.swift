@@ -36,17 +36,15 @@ package final class AccessTokenVerifier {
   private var inactive = InactiveTokens()
 
   /// - Parameters:
-  ///   - providers: at most 64.
+  ///   - providers: those beyond `ProviderSet.maximum` are in no route's set.
   ///   - cacheBytes: the cache's bound.
   package init(providers: [IdentityProvider], cacheBytes: Int) {
-    precondition(providers.count <= ProviderSet.maximum)
     self.providers = providers
     cache = VerifiedTokenCache(capacity: cacheBytes)
   }
 
   /// Takes the providers of a new snapshot. Cached tokens are looked at again one by one, when they are next seen.
   package func install(providers: [IdentityProvider]) {
-    precondition(providers.count <= ProviderSet.maximum)
     self.providers = providers
     epoch &+= 1
     signatures.forgetKeys()

@@ -166,12 +166,3 @@ package final class IdentityProvider: Sendable {
     }
   }
 }
-
-/// Some of a snapshot's identity providers, by index: at most 64.
-package struct ProviderSet: OptionSet, Sendable, Hashable {
-  package let rawValue: UInt64
-  package init(rawValue: UInt64) { self.rawValue = rawValue }
-  package init(_ indexes: [Int]) { rawValue = indexes.reduce(0) { $0 | ($1 < 64 && $1 >= 0 ? 1 << UInt64($1) : 0) } }
-  package static let maximum = 64
-  package func contains(_ index: Int) -> Bool { index < 64 && index >= 0 && rawValue & 1 << UInt64(index) != 0 }
-}

@@ -20,7 +20,7 @@ struct IntrospectionTests {
   /// What a verification comes to once the issuer has answered.
   func verdict(
     _ verifier: AccessTokenVerifier, _ token: String, _ answer: IntrospectionAnswer, now: Int64 = now,
-    acceptable: ProviderSet = [.init([0])]
+    acceptable: ProviderSet = ProviderSet([0])
   ) -> TokenVerdict? {
     guard case .unanswered(let asked, let digest) = verifier.verify(Array(token.utf8), acceptable: acceptable, now: now) else {
       return nil

@@ -69,11 +69,11 @@ struct TestIssuer {
 extension AccessTokenVerifier {
   convenience init(_ providers: IdentityProvider...) { self.init(providers: providers, cacheBytes: 1 << 20) }
 
-  func verify(_ token: [UInt8], acceptable: ProviderSet = [.init([0])], now: Int64 = TestIssuer.now) -> TokenVerdict {
+  func verify(_ token: [UInt8], acceptable: ProviderSet = ProviderSet([0]), now: Int64 = TestIssuer.now) -> TokenVerdict {
     token.withUnsafeBufferPointer { verify($0, acceptable: acceptable, now: now) }
   }
 
-  func denial(_ token: [UInt8], acceptable: ProviderSet = [.init([0])], now: Int64 = TestIssuer.now) -> TokenDenial? {
+  func denial(_ token: [UInt8], acceptable: ProviderSet = ProviderSet([0]), now: Int64 = TestIssuer.now) -> TokenDenial? {
     if case .denied(let denial) = verify(token, acceptable: acceptable, now: now) { denial } else { nil }
   }
 }
