@@ -1,4 +1,4 @@
-import Reactor
+import Bytes
 
 /// The idle client connections whose buffers are kept for their next request: a ring, from which the oldest is put to rest.
 ///

@@ -80,7 +80,7 @@ package final class WorkerContext {
       pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers, counts: upstreamCounts) },
       internalTokens: snapshot.internalTokens)
     verifier.install(snapshot.revocations)
-    loop.endOfTurn = { [unowned self] in endTurn() }
+    loop.endOfTurn = { self.endTurn() }
   }
 
   deinit { pathScratch.deallocate() }

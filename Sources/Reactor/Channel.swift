@@ -1,11 +1,13 @@
+import Bytes
+
 /// Something with a descriptor and a deadline on one event loop: a connection, a listener, a mailbox.
 ///
 /// A base class rather than a protocol: a call through a class's table costs one load, an existential box costs
 /// retain and release on every event. Subclasses override `ready` and `deadlineReached`. A channel belongs to one
 /// loop and is touched only on that loop's thread.
 open class Channel {
-  /// The loop outlives its channels.
-  package final unowned(unsafe) let loop: EventLoop
+  /// Holds this for as long as it is open; a channel that has closed is held by whoever still looks at it.
+  package final let loop: EventLoop
   package final private(set) var descriptor: FileDescriptor
   package final private(set) var interest: Readiness = []
   package final private(set) var slot: SlotID?
@@ -13,13 +15,10 @@ open class Channel {
   private final var deadline: UInt64 = 0
   /// When the wheel looks at this channel next; a deadline at or after that need not be told to the wheel.
   private final var filedFor = UInt64.max
-  /// The loop's, in ms.
-  package final let clock: UnsafePointer<UInt64>
 
   /// Takes ownership of `descriptor`. The channel hears nothing before `register`.
   public init(loop: EventLoop, descriptor: Int32) {
     self.loop = loop
-    clock = UnsafePointer(loop.clock)
     self.descriptor = FileDescriptor(owning: descriptor)
   }
 
@@ -85,7 +84,7 @@ open class Channel {
   ///
   /// A request sets eleven. Most are later than the last and only stored; the wheel asks for them when it comes by.
   package final func setDeadline(_ milliseconds: Int) {
-    deadline = milliseconds == 0 ? 0 : clock.pointee &+ UInt64(milliseconds)
+    deadline = milliseconds == 0 ? 0 : loop.now &+ UInt64(milliseconds)
     if deadline != 0, deadline < filedFor { file() }
   }
 
@@ -111,7 +110,7 @@ open class Channel {
   final func filedTimeReached() {
     filedFor = .max
     if deadline == 0 { return }
-    if deadline > clock.pointee { return file() }
+    if deadline > loop.now { return file() }
     deadline = 0
     deadlineReached()
   }

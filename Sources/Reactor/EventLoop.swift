@@ -1,3 +1,4 @@
+import Bytes
 import CLinux
 
 /// One thread's loop: waits for events, hands each to its channel, fires deadlines, buries what was closed.
@@ -6,7 +7,9 @@ import CLinux
 /// `Mailbox`.
 public final class EventLoop {
   package var poller: Poller
-  private var table = ConnectionTable()
+  /// The channels that are open. What the kernel is given to remember is a channel's slot: an event that was on its way when its
+  /// channel was closed finds nobody.
+  private var table = SlotTable<Channel>()
   private var wheel: TimerWheel
   private var expired: [UInt32] = []
   private var due: [SlotID] = []
@@ -29,9 +32,7 @@ public final class EventLoop {
   package var endOfTurn: (() -> Void)?
 
   /// Milliseconds of the monotonic clock, read once a turn.
-  package var now: UInt64 { clock.pointee }
-  /// Where `now` stands, so that channels can look without going through the loop.
-  let clock: UnsafeMutablePointer<UInt64>
+  package private(set) var now: UInt64
   /// Turns begun.
   package private(set) var turnCount: UInt64 = 0
   /// How many descriptors the present turn has something to do for.
@@ -44,9 +45,8 @@ public final class EventLoop {
   package init() throws(Errno) {
     poller = try Poller()
     nowNanoseconds = Clock.monotonicNanoseconds()
-    clock = .allocate(capacity: 1)
-    clock.pointee = nowNanoseconds / 1_000_000
-    wheel = TimerWheel(now: clock.pointee)
+    now = nowNanoseconds / 1_000_000
+    wheel = TimerWheel(now: now)
     realAhead = Clock.realNanoseconds() &- nowNanoseconds
     expired.reserveCapacity(256)
     due.reserveCapacity(256)
@@ -54,8 +54,6 @@ public final class EventLoop {
     told.reserveCapacity(256)
     graveyard.reserveCapacity(256)
   }
-
-  deinit { clock.deallocate() }
 
   /// Channels that are open on this loop.
   package var channelCount: Int { table.count }
@@ -79,9 +77,7 @@ public final class EventLoop {
     var index = 0
     while index < count {
       let event = poller.event(index)
-      if let channel = table.find(event.id) {
-        channel._withUnsafeGuaranteedRef { $0.ready(event.readiness) }
-      }
+      if let channel = table.find(event.id) { channel.ready(event.readiness) }
       index &+= 1
     }
     fireDeadlines()
@@ -124,8 +120,8 @@ public final class EventLoop {
   private func readClock() {
     nowNanoseconds = Clock.monotonicNanoseconds()
     let milliseconds = nowNanoseconds / 1_000_000
-    guard milliseconds != clock.pointee else { return }
-    clock.pointee = milliseconds
+    guard milliseconds != now else { return }
+    now = milliseconds
     realAhead = Clock.realNanoseconds() &- nowNanoseconds
   }
 
@@ -139,24 +135,24 @@ public final class EventLoop {
     // neither is to hear of the deadline that was. So tenants are noted before the first of them is called.
     for slot in expired { if let id = table.id(at: Int(slot)) { due.append(id) } }
     expired.removeAll(keepingCapacity: true)
-    for id in due {
-      if let channel = table.find(id) { channel._withUnsafeGuaranteedRef { $0.filedTimeReached() } }
-    }
+    for id in due { table.find(id)?.filedTimeReached() }
     due.removeAll(keepingCapacity: true)
   }
 
-  /// Closes every channel, for a loop that will not turn again.
+  /// Closes every channel, for a loop that will not turn again, and lets go of all that it holds.
   package func closeAll() {
     // Closing one may open another: a request that waited for the place that became free.
     while table.count > 0 {
       for channel in table.all() { channel.close() }
     }
+    endOfTurn?()
+    endOfTurn = nil
     ending.removeAll()
     graveyard.removeAll()
   }
 
   /// The channel of a slot, unless it has closed. Who has to find one again keeps its slot, not the channel.
-  package func channel(_ id: SlotID) -> Channel? { table.find(id)?.takeUnretainedValue() }
+  package func channel(_ id: SlotID) -> Channel? { table.find(id) }
 
   // MARK: For channels
 

@@ -1,3 +1,4 @@
+import Bytes
 import CLinux
 
 /// What a descriptor is ready for, or what its channel wants to hear of.

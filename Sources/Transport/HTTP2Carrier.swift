@@ -6,8 +6,6 @@ import Reactor
 open class HTTP2Carrier: HTTP2Owner {
   /// Owns this.
   private unowned(unsafe) let channel: SecureChannel
-  /// The loop's, read without going through two objects.
-  private let clock: UnsafePointer<UInt64>
   private var held: HTTP2Session?
   /// The same, for use: without the retain and the release of nine calls a request.
   @usableFromInline package final unowned(unsafe) var used: HTTP2Session?
@@ -18,7 +16,6 @@ open class HTTP2Carrier: HTTP2Owner {
 
   public init(channel: SecureChannel) {
     self.channel = channel
-    clock = channel.clock
     channel.gathersRecords = true
     super.init()
   }
@@ -31,7 +28,7 @@ open class HTTP2Carrier: HTTP2Owner {
 
   @inlinable package final var session: HTTP2Session { used.unsafelyUnwrapped }
   /// Milliseconds of the loop's clock.
-  package final var now: UInt64 { clock.pointee }
+  package final var now: UInt64 { channel.loop.now }
 
   /// All has been written that can be now. Ends the connection if there is nothing left to say or to hear.
   open func written() {}

@@ -203,6 +203,25 @@ struct EventLoopTests {
     _ = CLinux.close(far)
   }
 
+  @Test func `A loop that has closed all is held by nobody, and holds nobody`() throws {
+    weak var gone: EventLoop?
+    weak var channel: TestChannel?
+    do {
+      let loop = try EventLoop()
+      gone = loop
+      let wire = Wire(loop)
+      channel = wire.channel
+      try wire.channel.register(.read)
+      wire.channel.setDeadline(60_000)
+      wire.channel.awaitTurnEnd()
+      loop.endOfTurn = { _ = loop.now }
+      loop.closeAll()
+      _ = CLinux.close(wire.far)
+    }
+    #expect(channel == nil)
+    #expect(gone == nil)
+  }
+
   @Test func `Closing twice says goodbye once`() throws {
     let wire = Wire(loop)
     try wire.channel.register(.read)
