@@ -3,7 +3,9 @@ import Yams
 
 /// Puts the sections of all files together, decodes them, and checks what concerns more than one of them.
 struct ConfigurationAssembler {
-  private static let once = ["process", "access_log", "admin", "internal_token", "merge_slashes", "revocation"]
+  private static let once = [
+    "process", "access_log", "admin", "internal_token", "merge_slashes", "path_parameters", "revocation",
+  ]
   private static let lists = ["listeners", "identity_providers", "backends", "routes"]
   private static let bounds = [
     "listeners": ListBounds.listeners, "identity_providers": ListBounds.identityProviders, "backends": ListBounds.backends,
@@ -51,7 +53,8 @@ struct ConfigurationAssembler {
     var configuration = GatewayConfiguration()
     if let cursor = sections["process"] { configuration.process = ProcessDecoder.process(cursor) }
     if let cursor = sections["access_log"] { configuration.accessLog = ProcessDecoder.accessLog(cursor) }
-    configuration.mergeSlashes = sections["merge_slashes"]?.boolean() ?? false
+    configuration.pathRules.mergesSlashes = sections["merge_slashes"]?.boolean() ?? false
+    configuration.pathRules.allowsParameters = sections["path_parameters"]?.word([("refuse", false), ("allow", true)]) ?? false
     configuration.admin = sections["admin"].flatMap(ProcessDecoder.admin)
     configuration.internalToken = sections["internal_token"].flatMap(InternalTokenDecoder.decode)
     configuration.revocation = sections["revocation"].flatMap(RevocationDecoder.decode) ?? RevocationSettings()
@@ -112,8 +115,21 @@ struct ConfigurationAssembler {
     }
     checkAddresses(configuration)
     checkInternalToken(configuration)
+    checkPaths(configuration)
     OpaqueProviderDecoder.check(configuration, collector)
     checkLogout(configuration)
+  }
+
+  /// A route that no request can reach is a mistake.
+  private func checkPaths(_ configuration: GatewayConfiguration) {
+    guard !configuration.pathRules.allowsParameters else { return }
+    for route in configuration.routes {
+      for path in [route.match.path, route.stripPrefix].compactMap({ $0 }) where (try? RoutePattern(path))?.hasParameters == true
+      {
+        collector.report(
+          route.location, "no request path is `\(path)`, for its `;`: write `path_parameters: allow`, or another path")
+      }
+    }
   }
 
   private func checkLogout(_ configuration: GatewayConfiguration) {

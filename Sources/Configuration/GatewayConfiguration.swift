@@ -14,8 +14,8 @@ package struct GatewayConfiguration: Sendable {
   package var backends: [BackendSettings] = []
   package var routes: [RouteSettings] = []
   package var revocation = RevocationSettings()
-  /// Whether a run of slashes in a request's path is read as one instead of being refused.
-  package var mergeSlashes = false
+  /// What may stand in a request's path.
+  package var pathRules = PathRules()
 
   package init() {}
 }

@@ -1,4 +1,4 @@
-/// `process`, `access_log`, `admin` and `merge_slashes`: what there is once.
+/// `process`, `access_log`, `admin`, `merge_slashes` and `path_parameters`: what there is once.
 enum ProcessDecoder {
   static func process(_ cursor: Cursor) -> ProcessSettings {
     var settings = ProcessSettings()

@@ -6,7 +6,8 @@ import Bytes
 /// - Dot segments are removed, escaped dots counting as dots.
 /// - Refused, because two readers could differ: bad escapes; `%2f`, `%5c` and a raw backslash; NUL and control bytes, raw
 ///   or escaped; escapes that no UTF-8 text holds but a careless decoder turns into ASCII (`%c0%af`); bytes from 0x80 up; a
-///   fragment; a path that climbs above `/`; a `;` parameter on a dot segment; an empty segment unless slashes are merged.
+///   fragment; a path that climbs above `/`; a `;` in a segment, raw or escaped, unless parameters are allowed, and on a dot segment even then; an
+///   empty segment unless slashes are merged.
 /// - Also refused: space, `"`, `<`, `>` and the backtick, which clients escape. `|`, `[`, `]`, `{`, `}` and `^` are no URI bytes
 ///   either, but browsers and servers send them as they are, and nobody reads structure into them: kept.
 ///
@@ -24,15 +25,14 @@ package enum CanonicalPath {
 
   /// - Parameters:
   ///   - path: without `?` and query.
-  ///   - mergeSlashes: read a run of slashes as one instead of refusing it.
   ///   - output: room for as many bytes as `path` has.
   package static func canonicalise(
-    _ path: Span<UInt8>, mergeSlashes: Bool, into output: inout MutableSpan<UInt8>
+    _ path: Span<UInt8>, _ rules: PathRules, into output: inout MutableSpan<UInt8>
   ) -> Result {
     guard !path.isEmpty, path[0] == UInt8(ascii: "/") else { return .refused }
     if isPlain(path) { return .unchanged }
     guard output.count >= path.count else { return .refused }
-    return rewrite(path, mergeSlashes: mergeSlashes, into: &output)
+    return rewrite(path, rules, into: &output)
   }
 
   /// The usual case: no escape, no segment that begins with a dot, no empty segment, nothing to refuse.
@@ -43,7 +43,7 @@ package enum CanonicalPath {
       index = NameScan.firstOther(path, from: index, to: path.count)
       guard index < path.count else { return true }
       let byte = path[index]
-      guard isKept(byte) else { return false }
+      guard isKept(byte), byte != UInt8(ascii: ";") else { return false }
       let isSlash = byte == UInt8(ascii: "/")
       if index == segment, isSlash || byte == UInt8(ascii: ".") { return false }
       index &+= 1
@@ -52,7 +52,7 @@ package enum CanonicalPath {
   }
 
   private static func rewrite(
-    _ path: Span<UInt8>, mergeSlashes: Bool, into output: inout MutableSpan<UInt8>
+    _ path: Span<UInt8>, _ rules: PathRules, into output: inout MutableSpan<UInt8>
   ) -> Result {
     // `output[..<written]` is canonical and ends with a slash whenever a segment begins.
     output[0] = UInt8(ascii: "/")
@@ -64,7 +64,7 @@ package enum CanonicalPath {
       while read < path.count, path[read] != UInt8(ascii: "/") {
         let byte = path[read]
         if byte == UInt8(ascii: "%") {
-          guard let value = escaped(path, at: read) else { return .refused }
+          guard let value = escaped(path, at: read), value != UInt8(ascii: ";") || rules.allowsParameters else { return .refused }
           if isUnreserved(value) {
             output[written] = value
             written += 1
@@ -75,7 +75,7 @@ package enum CanonicalPath {
           }
           read += 3
         } else {
-          guard isKept(byte) else { return .refused }
+          guard isKept(byte), byte != UInt8(ascii: ";") || rules.allowsParameters else { return .refused }
           output[written] = byte
           written += 1
           read += 1
@@ -93,7 +93,7 @@ package enum CanonicalPath {
       case .empty:
         // Without a slash behind it this is the end of `/a/`, not an empty segment.
         guard endsWithSlash else { break }
-        guard mergeSlashes else { return .refused }
+        guard rules.mergesSlashes else { return .refused }
         changed = true
       case .current:
         written = segment

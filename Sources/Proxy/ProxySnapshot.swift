@@ -1,3 +1,4 @@
+import HTTP
 import Routing
 import Tokens
 import Upstream
@@ -18,13 +19,13 @@ package final class ProxySnapshot: Sendable {
   package let tokenFieldNames: [[UInt8]]
   /// What was denied when the snapshot was made.
   package let revocations: RevocationList
-  package let mergesSlashes: Bool
+  package let pathRules: PathRules
   package let writesAccessLog: Bool
 
   /// - Parameter tokenFields: by the backend's index.
   package init(
     generation: UInt64, routeTable: RouteTable, routes: [Route], backends: [Backend], providers: [IdentityProvider],
-    internalTokens: InternalTokens, revocations: RevocationList = .none, tokenFields: [String], mergesSlashes: Bool,
+    internalTokens: InternalTokens, revocations: RevocationList = .none, tokenFields: [String], pathRules: PathRules,
     writesAccessLog: Bool
   ) {
     self.generation = generation
@@ -41,7 +42,7 @@ package final class ProxySnapshot: Sendable {
       if !names.contains(name) { names.append(name) }
     }
     tokenFieldNames = names
-    self.mergesSlashes = mergesSlashes
+    self.pathRules = pathRules
     self.writesAccessLog = writesAccessLog
   }
 }

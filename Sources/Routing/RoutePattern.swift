@@ -67,7 +67,15 @@ package struct RoutePattern: Sendable, Hashable, CustomStringConvertible {
     }
     var scratch = [UInt8](repeating: 0, count: path.count)
     var output = scratch.mutableSpan
-    return CanonicalPath.canonicalise(path.span, mergeSlashes: false, into: &output) == .unchanged
+    return CanonicalPath.canonicalise(path.span, PathRules(allowsParameters: true), into: &output) == .unchanged
+  }
+
+  /// Whether a segment has a `;`, raw or escaped, as only paths have whose parameters are allowed.
+  package var hasParameters: Bool {
+    segments.contains { segment in
+      guard case .literal(let bytes) = segment else { return false }
+      return bytes.contains(0x3b) || bytes.indices.contains { bytes[$0...].starts(with: Array("%3B".utf8)) }
+    }
   }
 
   /// The pattern again, every parameter as `{}`.

@@ -58,7 +58,8 @@ struct RouteTableLayout {
   /// Links hosts to the next less specific and builds the hash tables, at most half full.
   mutating func finish() {
     // Each text is held once, so that places tell them apart.
-    methodNames = Dictionary(tokens.map { ($0.start, $0) }, uniquingKeysWith: { first, _ in first }).values.sorted { $0.start < $1.start }
+    let unique = Dictionary(tokens.map { ($0.start, $0) }, uniquingKeysWith: { first, _ in first })
+    methodNames = unique.values.sorted { $0.start < $1.start }
     hostSlots = Array(repeating: -1, count: Self.slots(for: hosts.count))
     for (host, index) in hostIndexes {
       hosts[Int(index)].next = nextHost(after: host)

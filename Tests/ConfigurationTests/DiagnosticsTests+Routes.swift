@@ -80,6 +80,10 @@ extension DiagnosticsTests {
       Broken("match: { path: /orders/** }", with: "match: { path: /a, methods: [Propfind, frob, FROB] }", [
         "r.yaml:13:50: methods are case-sensitive: write `PROPFIND`",
       ]),
+      Broken("match: { path: /orders/** }", with: "match: { path: /a;v=1/** }, rewrite: { strip_prefix: /b%3bc }", [
+        "r.yaml:13:5: no request path is `/a;v=1/**`, for its `;`: write `path_parameters: allow`, or another path",
+        "r.yaml:13:5: no request path is `/b%3bc`, for its `;`: write `path_parameters: allow`, or another path",
+      ]),
       Broken("match: { path: /orders/** }", with: "match: { path: /a, methods: [frob, FROB] }", [
         "r.yaml:13:49: the method `FROB` is named twice",
       ]),

@@ -47,7 +47,7 @@ struct DiagnosticsTests {
       Broken("listeners:\n", with: "listeners: public\nx:\n", [
         "r.yaml:1:12: expected a list, such as `[{ name: … }]`",
         "r.yaml:2:1: unknown key `x`: known: `listeners`, `identity_providers`, `backends`, `routes`, `process`, "
-          + "`access_log`, `admin`, `internal_token`, `merge_slashes`, `revocation`",
+          + "`access_log`, `admin`, `internal_token`, `merge_slashes`, `path_parameters`, `revocation`",
       ]),
       Broken("", [
         "r.yaml:1:1: there are no `listeners`: write one at least",
@@ -87,6 +87,9 @@ struct DiagnosticsTests {
       ]),
       Broken(adding: "admin: { address: 0.0.0.0:8443 }\n", [
         "r.yaml:14:19: the address is already used at r.yaml:3:14: write another",
+      ]),
+      Broken(adding: "path_parameters: yes\n", [
+        "r.yaml:14:18: unknown value `yes`: write `refuse` or `allow`",
       ]),
       Broken(adding: "merge_slashes: yes\n", [
         "r.yaml:14:16: `yes` is neither `true` nor `false`",

@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import JSON
 import Testing
 
@@ -204,7 +205,7 @@ struct LoadingTests {
     #expect(configuration.process == ProcessSettings())
     #expect(configuration.accessLog == .standardOutput)
     #expect(configuration.admin == nil)
-    #expect(!configuration.mergeSlashes)
+    #expect(configuration.pathRules == PathRules())
     #expect(configuration.identityProviders[0].tokenFrom == [.header(name: "Authorization", scheme: "Bearer")])
     #expect(configuration.internalToken?.header == "X-Internal-Token")
     #expect(configuration.internalToken?.signingKeys[0].state == .active)

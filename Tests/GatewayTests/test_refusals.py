@@ -5,7 +5,7 @@ import pytest
 
 from harness import configuration as conf
 from harness.answers import problem
-from harness.http2client import DataFrame, RawHTTP2, block, head, headers_frame
+from harness.http2client import DataFrame, HTTP2Client, RawHTTP2, block, head, headers_frame
 
 KIB = 1024
 
@@ -31,7 +31,7 @@ def test_another_host_has_no_route(gateway):
     problem(gateway.ask("GET", "/hosted", host="other.example.com"), 404, "no_route")
 
 
-@pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "BREW"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "brew"])
 def test_a_method_the_route_does_not_take(gateway, method):
     answer = gateway.ask(method, "/read-only")
     problem(answer, 405, "method_not_allowed")
@@ -48,7 +48,8 @@ def test_trace_and_connect_need_a_route_that_names_them(gateway):
 
 BAD_PATHS = ["/public/%", "/public/%2", "/public/%zz", "/public/a%2fb", "/public/a%2Fb", "/public/a%5cb", "/public/a\\b",
              "/public/%00", "/public/%0a", "/public/%7f", "/../etc/passwd", "/public/../../x", "/%2e%2e/x",
-             "/public//x", "//public/x", "/public/..;/x", "/public/.;a=b/x", "/public/%2e%2e;/x"]
+             "/public//x", "//public/x", "/public/..;/x", "/public/.;a=b/x", "/public/%2e%2e;/x",
+             "/public/a;v=1", "/public;/x", "/public;a=b/x", "/;/public/x", "/public/x;", "/public/a%3bx", "/public%3Bx/a", "/public/;"]
 
 
 @pytest.mark.parametrize("path", BAD_PATHS)
@@ -60,7 +61,7 @@ def test_a_path_with_no_single_reading(gateway, backend, path):
 
 CANONICAL = [("/public/./a", "/public/a"), ("/public/b/../a", "/public/a"), ("/public/%61", "/public/a"), ("/public/a/..", "/public/"),
              ("/public/%7ea", "/public/~a"), ("/public/a%20b", "/public/a%20b"), ("/public/%2e/a", "/public/a"),
-             ("/%70ublic/a", "/public/a"), ("/public/a;v=1", "/public/a;v=1"), ("/public/%C3%A9", "/public/%C3%A9")]
+             ("/%70ublic/a", "/public/a"), ("/public/%C3%A9", "/public/%C3%A9")]
 
 
 @pytest.mark.parametrize("sent,forwarded", CANONICAL)
@@ -186,3 +187,32 @@ def test_a_large_body_that_is_refused_early_never_becomes_a_request(gateway, bac
         except (OSError, AssertionError, EOFError, Exception) as error:
             assert not isinstance(error, AssertionError), error
     assert not backend.saw("inner-request")
+
+
+class TestPathParameters:
+    """A servlet container cuts `;` and what follows it off a segment: to it, `/admin;x/1` is `/admin/1`."""
+    ROUTES = [conf.route("everything", "/**", public=True), conf.route("admin", "/admin/**", authorize={"roles": ["admin"]})]
+    PASSING_BY = ["/admin;x/1", "/admin;/1", "/admin;a=b/1", "/admin%3bx/1", "/admin%3B/1", "/;/admin/1", "/;x=y/admin/1", "/%3b/admin/1",
+                  "/x/..;/admin/1", "/x/.;/../admin/1", "/admin/1;jsessionid=1"]
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    def test_a_rule_is_not_passed_by(self, make_gateway, backend, pki, version):
+        gateway = make_gateway(backend.port, routes=self.ROUTES)
+        for path in self.PASSING_BY:
+            marker = uuid.uuid4()
+            if version == "HTTP/1.1":
+                answer = gateway.ask("GET", f"{path}?{marker}")
+            else:
+                with HTTP2Client(gateway.port, pki.public.certificate) as client:
+                    answer = client.exchange("GET", f"{path}?{marker}")
+            problem(answer, 400, "bad_path")
+            assert not backend.saw(str(marker)), path
+        assert gateway.ask("GET", "/x?a;b=c;d").status == 200, "a query has no segments"
+
+    def test_they_pass_where_the_operator_says_so(self, make_gateway, backend):
+        gateway = make_gateway(backend.port, {"path_parameters": "allow"}, routes=[*self.ROUTES, conf.route("v", "/v;v=1/**", public=True)])
+        for path in ("/x/a;v=1", "/x;/a", "/v;v=1/y", "/x/a%3bb"):
+            assert gateway.ask("GET", path).status == 200
+            assert path in [request.target for request in backend.requests]
+        for path in ("/x/..;/admin/1", "/x/.%3b/admin/1"):
+            problem(gateway.ask("GET", path), 400, "bad_path")
