@@ -4,6 +4,7 @@ import HTTP1
 import Proxy
 import Routing
 import Testing
+import Tokens
 
 /// Bytes that stay where they are for as long as the test holds them.
 final class HeldBytes {
