@@ -63,7 +63,14 @@ struct ConfigurationAssembler {
     configuration.backends = decode("backends", BackendDecoder.decode)
     let decoder = RouteDecoder(
       providers: names("identity_providers"),
-      issuers: Dictionary(configuration.identityProviders.map { ($0.name.value, $0.issuer.value) }, uniquingKeysWith: { $1 }),
+      marks: Dictionary(
+        configuration.identityProviders.map { provider in
+          let audiences = provider.audienceClaim == nil || provider.audiences.isEmpty ? nil : Set(provider.audiences)
+          return (
+            provider.name.value,
+            ProviderMark(issuer: provider.issuer.value, audiences: audiences, audienceClaim: provider.audienceClaim)
+          )
+        }, uniquingKeysWith: { $1 }),
       backends: names("backends"))
     configuration.routes = decode("routes", decoder.decode)
     for key in Self.lists {

@@ -1,4 +1,5 @@
 import HTTP
+import JSON
 import Routing
 
 /// A decoded and validated configuration: everything that can be known without opening the keys and certificates it names.
@@ -193,6 +194,15 @@ package struct IdentityProviderSettings: Sendable {
   package var tokenTypes: [String] = ["JWT", "at+jwt"]
   /// Claim path to the values it may have; `["*"]` asks only that it is there.
   package var requiredClaims: [(claim: String, values: [String])] = []
+  /// The claim that `audiences` are looked for in; nil for `audiences: none`.
+  package var audienceClaim: String? = "aud"
+  /// Nil where it is not written.
+  package var tokenUse: [(claim: String, values: [String])]?
+  /// Milliseconds.
+  package var maximumTokenLife = 86_400_000
+  /// Nil for a space.
+  package var scopeSeparator: UInt8?
+  package var rolesForm = StringListForm.array
   package var maximumTokenBytes = 8 << 10
   package var proof = ProofSettings()
   /// Nil: the provider's logouts are not taken.

@@ -13,7 +13,7 @@ enum IdentityProviderDecoder {
       [
         "name", "issuer", "audiences", "algorithms", "jwks", "secret", "leeway", "token_from", "token_types", "required_claims",
         "maximum_token_bytes", "proof_of_possession", "backchannel_logout",
-      ] + OpaqueProviderDecoder.kinds
+      ] + ClaimConventionsDecoder.keys + OpaqueProviderDecoder.kinds
     guard let values = cursor.mapping(known) else { return nil }
     let kinds = (["jwks"] + OpaqueProviderDecoder.kinds).filter { values[$0] != nil }
     if kinds.count > 1 {
@@ -25,9 +25,8 @@ enum IdentityProviderDecoder {
       return OpaqueProviderDecoder.decode(values, kind, place, optional)
     }
     let name = values.required("name", "a name of your choice")?.name()
-    let issuer = values.required("issuer", "the `iss` of its tokens, exactly")?.locatedText()
-    let audiences = values.required("audiences", "a list of `aud` values, one of which a token must have")?
-      .list("api")?.compactMap { $0.text() }
+    let issuer = ClaimConventionsDecoder.issuer(values.required("issuer", "the `iss` of its tokens, exactly"))
+    _ = values.required("audiences", "a list of `aud` values, one of which a token must have")
     let algorithms = values.required("algorithms", "a list such as `[ES256, RS256]`").map(algorithms)
     let secret = values["secret"]?.text().map { Located(Array($0.utf8), at: values["secret"]?.location ?? cursor.location) }
     if let algorithms { check(values, algorithms, secret?.value) }
@@ -39,7 +38,6 @@ enum IdentityProviderDecoder {
     guard let name, let issuer else { return nil }
     var result = settings(IdentityProviderSettings(name: name, issuer: issuer, jwksFile: keys?.file))
     result.remoteKeys = keys?.remote
-    result.audiences = audiences ?? []
     result.algorithms = algorithms ?? []
     result.secret = secret
     return result
@@ -57,8 +55,9 @@ enum IdentityProviderDecoder {
     let proof = values["proof_of_possession"].flatMap(Self.proof)
     let logout = values["backchannel_logout"].flatMap(RevocationDecoder.logout)
     let maximum = values["maximum_token_bytes"]?.size(256...64 << 10)
+    let conventions = ClaimConventionsDecoder.decode(values)
     return { settings in
-      var settings = settings
+      var settings = conventions(settings)
       settings.leeway = leeway ?? settings.leeway
       settings.tokenFrom = sources?.map(\.source) ?? settings.tokenFrom
       settings.origins = sources?.flatMap(\.origins) ?? []

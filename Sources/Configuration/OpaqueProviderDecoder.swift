@@ -12,13 +12,11 @@ enum OpaqueProviderDecoder {
       ["algorithms", "secret", "token_types", "backchannel_logout"], values,
       "is for tokens that are signed: leave it out, the issuer is asked about each token")
     let name = values.required("name", "a name of your choice")?.name()
-    let issuer = values.required("issuer", "the `iss` of its tokens, exactly")?.locatedText()
-    let audiences = values["audiences"]?.list("api")?.compactMap { $0.text() }
+    let issuer = ClaimConventionsDecoder.issuer(values.required("issuer", "the `iss` of its tokens, exactly"))
     let introspection = IntrospectionDecoder.decode(cursor)
     let settings = optional(values)
     guard let name, let issuer else { return nil }
     var result = settings(IdentityProviderSettings(name: name, issuer: issuer, jwksFile: nil))
-    result.audiences = audiences ?? []
     result.introspection = introspection
     return result
   }
@@ -29,7 +27,7 @@ enum OpaqueProviderDecoder {
     refuse(
       [
         "audiences", "algorithms", "secret", "token_types", "leeway", "maximum_token_bytes", "proof_of_possession",
-        "backchannel_logout",
+        "backchannel_logout", "audience_claim", "token_use", "maximum_token_life",
       ], values,
       "is for access tokens: leave it out, an API key has none of it")
     let name = values.required("name", "a name of your choice")?.name()

@@ -4,15 +4,16 @@ import Routing
 struct RouteDecoder {
   /// In the order of the model's arrays.
   let providers: [String]
-  let issuers: [String: String]
+  /// What tells a provider's tokens from another's.
+  let marks: [String: ProviderMark]
   let backends: [String]
   /// The place of each name in the lists above; of a name that stands there twice, the first.
   private let providerPlaces: [String: Int]
   private let backendPlaces: [String: Int]
 
-  init(providers: [String], issuers: [String: String], backends: [String]) {
+  init(providers: [String], marks: [String: ProviderMark], backends: [String]) {
     self.providers = providers
-    self.issuers = issuers
+    self.marks = marks
     self.backends = backends
     providerPlaces = Self.places(providers)
     backendPlaces = Self.places(backends)
@@ -136,7 +137,7 @@ struct RouteDecoder {
     guard let elements = cursor.list(providers.first ?? "main") else { return nil }
     var indexes: [Int] = []
     var seen: Set<Int> = []
-    var namesByIssuer: [String: String] = [:]
+    var namesByIssuer: [String: [String]] = [:]
     for element in elements {
       guard let name = element.text() else { continue }
       guard let index = providerPlaces[name] else {
@@ -146,8 +147,13 @@ struct RouteDecoder {
       }
       if !seen.insert(index).inserted {
         element.report("the provider `\(name)` is named twice")
-      } else if let issuer = issuers[name], let rival = namesByIssuer.updateValue(name, forKey: issuer) {
-        element.report("`\(name)` has the same issuer as `\(rival)`, so a token would not say whose it is: name one of them")
+      } else if let mark = marks[name] {
+        if let rival = namesByIssuer[mark.issuer, default: []].first(where: { marks[$0]?.isToldApart(from: mark) == false }) {
+          element.report(
+            "`\(name)` has the same issuer as `\(rival)` and no `audiences` of its own, so a token would not say whose it is: name one of "
+              + "them")
+        }
+        namesByIssuer[mark.issuer, default: []].append(name)
       }
       indexes.append(index)
     }
@@ -221,5 +227,20 @@ struct RouteDecoder {
       return nil
     }
     return text
+  }
+}
+
+/// What tells tokens of one provider from those of another that stands on the same route.
+struct ProviderMark {
+  let issuer: String
+  /// Nil: any token of the issuer would do.
+  let audiences: Set<String>?
+  let audienceClaim: String?
+
+  /// By the audience, where the issuer is the same.
+  func isToldApart(from other: ProviderMark) -> Bool {
+    guard issuer == other.issuer else { return true }
+    guard let audiences, let others = other.audiences, audienceClaim == other.audienceClaim else { return false }
+    return audiences.isDisjoint(with: others)
   }
 }

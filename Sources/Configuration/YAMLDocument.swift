@@ -9,11 +9,13 @@ enum YAMLDocument {
       collector.report(start, "the file is larger than \(Quantity.describe(bytes: ConfigurationSource.maximumBytes))")
       return nil
     }
-    guard let text = String(validating: source.bytes, as: UTF8.self) else {
+    // Editors on Windows begin a file with a byte order mark, which is no part of what it says.
+    let bytes = source.bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(source.bytes.dropFirst(3)) : source.bytes
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       collector.report(start, "the file is not UTF-8")
       return nil
     }
-    guard !multipliesKeys(source.bytes) else {
+    guard !multipliesKeys(bytes) else {
       collector.report(start, "aliases and keys that are no plain names do not go together: write the keys out")
       return nil
     }

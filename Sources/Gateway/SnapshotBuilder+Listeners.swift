@@ -26,6 +26,7 @@ extension SnapshotBuilder {
     if let known = loaded.authorities[file.value] { return known }
     do throws(TLSConfigurationError) {
       let read = try CertificateAuthorities(path: file.value)
+      for shortcoming in read.shortcomings(at: Self.now) { warn(file.location, shortcoming) }
       loaded.authorities[file.value] = read
       return read
     } catch {

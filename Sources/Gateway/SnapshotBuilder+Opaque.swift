@@ -43,7 +43,7 @@ extension SnapshotBuilder {
     return IdentityProvider(
       name: name, issuer: settings.issuer.value, audiences: settings.audiences, algorithms: [],
       leeway: Int64(settings.leeway / 1000),
-      tokenTypes: [], requiredClaims: Self.requiredClaims(settings), maximumTokenBytes: settings.maximumTokenBytes,
+      tokenTypes: [], requiredClaims: Self.requiredClaims(settings), conventions: Self.conventions(settings), maximumTokenBytes: settings.maximumTokenBytes,
       proof: Self.proof(settings.proof), keySet: nil, introspection: introspections?.claim(remote, source) ?? remote)
   }
 
@@ -69,7 +69,7 @@ extension SnapshotBuilder {
       })
     return IdentityProvider(
       name: settings.name.value, issuer: settings.issuer.value, audiences: [], algorithms: [], leeway: 0, tokenTypes: [],
-      requiredClaims: Self.requiredClaims(settings), keySet: nil, apiKeys: set)
+      requiredClaims: Self.requiredClaims(settings), conventions: Self.conventions(settings), keySet: nil, apiKeys: set)
   }
 
   static func requiredClaims(_ settings: IdentityProviderSettings) -> [IdentityProvider.RequiredClaim] {

@@ -33,7 +33,7 @@ extension SnapshotBuilder {
     return IdentityProvider(
       name: settings.name.value, issuer: settings.issuer.value, audiences: settings.audiences, algorithms: algorithms,
       leeway: Int64(settings.leeway / 1000), tokenTypes: settings.tokenTypes,
-      requiredClaims: Self.requiredClaims(settings),
+      requiredClaims: Self.requiredClaims(settings), conventions: Self.conventions(settings),
       maximumTokenBytes: settings.maximumTokenBytes, proof: Self.proof(settings.proof), keySet: keySet, remote: remote,
       logout: Self.logoutRules(settings))
   }
@@ -46,6 +46,18 @@ extension SnapshotBuilder {
     for note in parsed.skipped { warn(file.location, "\(file.value): \(note); skipped") }
     loaded.keySets[file.value] = parsed
     return parsed
+  }
+
+  static func conventions(_ settings: IdentityProviderSettings) -> ClaimConventions {
+    var conventions = ClaimConventions()
+    conventions.audienceClaim = settings.audienceClaim.map { Array($0.utf8) }
+    conventions.tokenUse = settings.tokenUse.map {
+      $0.map { IdentityProvider.RequiredClaim(path: $0.claim, values: $0.values) }
+    }
+    conventions.maximumLife = Int64(settings.maximumTokenLife / 1000)
+    conventions.scopeSeparator = settings.scopeSeparator
+    conventions.roles = settings.rolesForm
+    return conventions
   }
 
   static func proof(_ settings: ProofSettings) -> ProofRules {

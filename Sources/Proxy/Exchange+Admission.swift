@@ -134,6 +134,7 @@ extension Exchange {
     switch worker.verifier.verify(slice(range), acceptable: route.access.providers, now: now) {
     case .denied(let denial):
       worker.metrics.countTokenLookup(.miss)
+      if denial == .claims { worker.reportLongLife() }
       return .refused(GatewayError(denial))
     case .unknownKey(let remote, let kid):
       if mayWait, waitForKeys(remote, kid) { return .waits }
@@ -164,7 +165,7 @@ extension Exchange {
     if known != 0, let remembered = AuthorizationVerdict(rawValue: known - 1) {
       verdict = remembered
     } else {
-      verdict = route.access.rule.evaluate(token.principal.claims)
+      verdict = route.access.rule.evaluate(token.principal.claims, roles: worker.verifier.conventions(of: token).roles)
       token.remember(verdict: verdict.rawValue + 1, access: route.access.index)
     }
     switch verdict {

@@ -190,6 +190,14 @@ package final class WorkerContext {
     }
   }
 
+  /// Tells once of a provider whose tokens live for longer than they may: `exp` in milliseconds, most often.
+  func reportLongLife() {
+    guard let name = verifier.takeLongLife() else { return }
+    report(
+      "an access token of \(name) would live for longer than its maximum_token_life and was refused: look at its `exp`, which is in seconds; "
+        + "this is said once")
+  }
+
   package func random() -> UInt64 { generator.next() }
 
   /// Gives `exchange` its request id and its place in the trace.

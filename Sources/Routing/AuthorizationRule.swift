@@ -32,9 +32,11 @@ package indirect enum AuthorizationRule: Sendable, Hashable {
       ? .claimPresent(path: Array(path.utf8)) : .claim(path: Array(path.utf8), values: values.map(ClaimValue.init))
   }
 
-  /// - Parameter claims: the access token's payload, an object.
-  package func evaluate(_ claims: JSONValue) -> AuthorizationVerdict {
-    switch outcome(claims) {
+  /// - Parameters:
+  ///   - claims: the access token's payload, an object.
+  ///   - roles: how its issuer writes roles.
+  package func evaluate(_ claims: JSONValue, roles form: StringListForm = .array) -> AuthorizationVerdict {
+    switch outcome(claims, form) {
     case .holds: .allowed
     case .fails(let verdict), .unknown(let verdict): verdict
     }
@@ -47,17 +49,17 @@ package indirect enum AuthorizationRule: Sendable, Hashable {
     case unknown(AuthorizationVerdict)
   }
 
-  private func outcome(_ claims: JSONValue) -> Outcome {
+  private func outcome(_ claims: JSONValue, _ form: StringListForm) -> Outcome {
     switch self {
     case .everyone: .holds
     case .scopes(let names): Self.holdsAll(names, in: ClaimStrings(scopesOf: claims), else: .scopeMissing)
-    case .roles(let names, let path): Self.holdsAll(names, in: ClaimStrings(rolesOf: claims, at: path), else: .claimDenied)
+    case .roles(let names, let path): Self.holdsAll(names, in: ClaimStrings(rolesOf: claims, at: path, form), else: .claimDenied)
     case .claim(let path, let values): Self.compare(ClaimLookup(claims, at: path), values)
     case .claimPresent(let path): Self.present(ClaimLookup(claims, at: path))
-    case .all(let rules): Self.conjunction(rules, claims)
-    case .any(let rules): Self.disjunction(rules, claims)
+    case .all(let rules): Self.conjunction(rules, claims, form)
+    case .any(let rules): Self.disjunction(rules, claims, form)
     case .not(let rule):
-      switch rule.outcome(claims) {
+      switch rule.outcome(claims, form) {
       case .holds: .fails(.claimDenied)
       case .fails: .holds
       case .unknown(let verdict): .unknown(verdict)
@@ -107,10 +109,10 @@ package indirect enum AuthorizationRule: Sendable, Hashable {
   }
 
   /// Fails when one rule does; of several denials the first written is reported.
-  private static func conjunction(_ rules: [AuthorizationRule], _ claims: JSONValue) -> Outcome {
+  private static func conjunction(_ rules: [AuthorizationRule], _ claims: JSONValue, _ form: StringListForm) -> Outcome {
     var result = Outcome.holds
     for rule in rules {
-      switch rule.outcome(claims) {
+      switch rule.outcome(claims, form) {
       case .holds: break
       case .fails(let verdict): return .fails(verdict)
       case .unknown(let verdict): if case .holds = result { result = .unknown(verdict) }
@@ -121,12 +123,12 @@ package indirect enum AuthorizationRule: Sendable, Hashable {
 
   /// Holds when one rule does, and never when there is none. `scope_missing` only when more scopes would have helped in
   /// every branch.
-  private static func disjunction(_ rules: [AuthorizationRule], _ claims: JSONValue) -> Outcome {
+  private static func disjunction(_ rules: [AuthorizationRule], _ claims: JSONValue, _ form: StringListForm) -> Outcome {
     var verdict: AuthorizationVerdict?
     var isKnown = true
     for rule in rules {
       let denial: AuthorizationVerdict
-      switch rule.outcome(claims) {
+      switch rule.outcome(claims, form) {
       case .holds: return .holds
       case .fails(let why): denial = why
       case .unknown(let why):

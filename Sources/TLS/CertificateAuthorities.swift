@@ -28,6 +28,23 @@ package final class CertificateAuthorities: @unchecked Sendable {
     }
   }
 
+  /// What an operator should know of them: a chain can end at none of the certificates that are named here.
+  ///
+  /// - Parameter now: seconds since 1970.
+  package func shortcomings(at now: Int64) -> [String] {
+    var found: [String] = []
+    for (index, certificate) in certificates.enumerated() {
+      let which = certificates.count == 1 ? "\(path)" : "certificate \(index + 1) of \(path)"
+      ERR_clear_error()
+      if X509_check_ca(certificate) == 0 {
+        found.append("\(which) is no authority's: it vouches for nobody. Write the file of the authority that signed it")
+      }
+      ERR_clear_error()
+      if let end = expiry(of: certificate), end <= now { found.append("\(which) has expired: whoever it vouched for is refused") }
+    }
+    return found
+  }
+
   deinit {
     X509_STORE_free(store)
     certificates.forEach { X509_free($0) }

@@ -67,6 +67,7 @@ extension AccessTokenVerifier {
     case .inactive: throw .inactive
     case .active(let members, let askedAt):
       let principal = try provider.principal(introspected: members, now: now)
+      if principal.expiresAt < .max { try checkLife(members, until: principal.expiresAt, provider, now: now) }
       let (validUntil, overflowed) = principal.expiresAt.addingReportingOverflow(provider.leeway)
       return entry(
         token, hash, principal, provider: index, validUntil: overflowed ? .max : validUntil, freshUntil: askedAt + remote.lifetime

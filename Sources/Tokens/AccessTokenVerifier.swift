@@ -14,8 +14,8 @@ package enum TokenVerdict {
 /// Decides, on one worker, whether an access token is good, and remembers the good ones.
 ///
 /// The checks of a token that was not seen before come in this order, and the first that fails names the denial: size;
-/// structure; `alg` against the provider's list; `typ`; `iss`, which picks the provider; key; signature; `exp`, `nbf` and `iat`;
-/// `aud`; `sub` and the required claims. No signature is computed for a token whose issuer is not among the acceptable providers.
+/// structure; `alg` against the provider's list; `typ`; `iss`, which picks the provider; key; signature; `exp`, `nbf` and `iat`; how
+/// long it lives; `aud`; what it is for; `sub` and the required claims. No signature is computed for a token whose issuer is not among the acceptable providers.
 package final class AccessTokenVerifier {
   package private(set) var providers: [IdentityProvider]
   /// Counts up whenever providers or their keys change.
@@ -34,6 +34,9 @@ package final class AccessTokenVerifier {
   /// The issuer's word about a token, while `settle` looks at the requests that waited for it.
   private var arrived: (remote: RemoteIntrospection, digest: [UInt8], answer: IntrospectionAnswer)?
   private var inactive = InactiveTokens()
+  /// See `takeLongLife`. No more names than there have been providers at once.
+  private var longLife: String?
+  private var lifeWasTold: Set<String> = []
 
   /// - Parameters:
   ///   - providers: those beyond `ProviderSet.maximum` are in no route's set.
@@ -46,6 +49,7 @@ package final class AccessTokenVerifier {
   /// Takes the providers of a new snapshot. Cached tokens are looked at again one by one, when they are next seen.
   package func install(providers: [IdentityProvider]) {
     self.providers = providers
+    lifeWasTold.formIntersection(providers.map(\.name))
     epoch &+= 1
     signatures.forgetKeys()
   }
@@ -115,6 +119,11 @@ package final class AccessTokenVerifier {
   private static func vouches(_ provider: IdentityProvider, for entry: VerifiedToken) -> Bool {
     if let key = entry.key { return provider.keySet?.holds(key) == true }
     return provider.introspection != nil
+  }
+
+  /// Of the provider that vouched for `token`, which was found good under the present snapshot.
+  package func conventions(of token: VerifiedToken) -> ClaimConventions {
+    providers.indices.contains(token.provider) ? providers[token.provider].conventions : ClaimConventions()
   }
 
   // MARK: What issuers say
@@ -201,7 +210,11 @@ package final class AccessTokenVerifier {
     let fittingType = fittingAlgorithm.filter { providers[$0].accepts(type: jws.type) }
     guard !fittingType.isEmpty else { throw .type }
     guard !ours.isEmpty else { throw .issuer }
-    return fittingType
+    guard fittingType.count > 1 else { return fittingType }
+    // Providers that share an issuer are told apart by the audience, before any signature is computed. When none fits, the first says
+    // what is wrong.
+    let fittingAudience = fittingType.filter { index in (try? providers[index].checkAudience(claims)) != nil }
+    return fittingAudience.isEmpty ? [fittingType[0]] : fittingAudience
   }
 
   private func verify(
@@ -219,9 +232,12 @@ package final class AccessTokenVerifier {
     }
     try checkSignature(token, jws, key, algorithm)
     let expires = try provider.checkTimes(claims, now: now)
+    try checkLife(claims, until: expires, provider, now: now)
     try provider.checkAudience(claims)
+    try provider.checkUse(claims)
     guard case .string(let subject)? = claims.member("sub"), !subject.isEmpty else { throw .claims }
     try provider.checkRequiredClaims(claims)
+    let claims = try provider.standardised(claims)
     let principal = Principal(
       issuer: provider.issuer, subject: subject, claims: claims, scopes: Principal.scopes(claims), expiresAt: expires,
       keyThumbprint: key.thumbprint, confirmation: try Confirmation(claims))
@@ -231,6 +247,22 @@ package final class AccessTokenVerifier {
       providerFingerprint: provider.fingerprint, validUntil: overflowed ? .max : validUntil,
       needsProof: principal.confirmation != nil || provider.proof.certificate == .required || provider.proof.dpop == .required,
       epoch: epoch)
+  }
+
+  func checkLife(_ claims: JSONValue, until expires: Int64, _ provider: IdentityProvider, now: Int64) throws(TokenDenial) {
+    guard provider.allowsLife(claims, until: expires, now: now) else {
+      if !lifeWasTold.contains(provider.name) { longLife = provider.name }
+      throw .claims
+    }
+  }
+
+  /// The name of a provider whose token was just refused because it would live for too long, once for each provider: an operator who
+  /// sees it looks at `exp` and at `maximum_token_life`.
+  package func takeLongLife() -> String? {
+    guard let name = longLife else { return nil }
+    longLife = nil
+    lifeWasTold.insert(name)
+    return name
   }
 
   func checkSignature(

@@ -13,10 +13,12 @@ extension IdentityProvider {
     let expires = members.member("exp") == nil ? Int64.max : try checkExpiry(members, now: now)
     try checkBeginning(members, now: now)
     if !audiences.isEmpty { try checkAudience(members) }
+    try checkUse(members)
     let subject = try Self.subject(members)
     var claims = members
     if members.member("sub") == nil { claims = .object((members.members ?? []) + [JSONMember("sub", .string(subject))]) }
     try checkRequiredClaims(claims)
+    claims = try standardised(claims)
     return Principal(
       issuer: issuer, subject: subject, claims: claims, scopes: Principal.scopes(claims), expiresAt: expires, keyThumbprint: [],
       confirmation: try Confirmation(claims))

@@ -12,6 +12,7 @@ package final class IdentityProvider: Sendable {
   /// Accepted `typ` values in lower case and without `application/` (RFC 7515 section 4.1.9).
   package let tokenTypes: [[UInt8]]
   package let requiredClaims: [RequiredClaim]
+  package let conventions: ClaimConventions
   package let maximumTokenBytes: Int
   package let proof: ProofRules
   /// Nil until a set was loaded once: tokens are then refused with `keysUnavailable`.
@@ -42,10 +43,11 @@ package final class IdentityProvider: Sendable {
 
   package init(
     name: String, issuer: String, audiences: [String], algorithms: [JOSEAlgorithm], leeway: Int64 = 30,
-    tokenTypes: [String] = ["JWT", "at+jwt"], requiredClaims: [RequiredClaim] = [], maximumTokenBytes: Int = 8 << 10,
-    proof: ProofRules = ProofRules(), keySet: KeySet?, remote: RemoteKeys? = nil, logout: LogoutRules? = nil,
+    tokenTypes: [String] = ["JWT", "at+jwt"], requiredClaims: [RequiredClaim] = [], conventions: ClaimConventions = ClaimConventions(),
+    maximumTokenBytes: Int = 8 << 10, proof: ProofRules = ProofRules(), keySet: KeySet?, remote: RemoteKeys? = nil, logout: LogoutRules? = nil,
     introspection: RemoteIntrospection? = nil, apiKeys: APIKeySet? = nil
   ) {
+    self.conventions = conventions
     self.logout = logout
     self.introspection = introspection
     self.apiKeys = apiKeys
@@ -66,7 +68,7 @@ package final class IdentityProvider: Sendable {
       .array(requiredClaims.map { .array([.string($0.path), .array($0.values.map { .string($0) })]) }),
       .integer(Int64(maximumTokenBytes)), JSONValue(text: proof.text),
       .array((introspection?.identity ?? []).map { JSONValue(text: $0) }), .integer(introspection?.lifetime ?? 0),
-      .boolean(apiKeys != nil),
+      .boolean(apiKeys != nil), conventions.rules,
     ]
     fingerprint = Digest.sha256(JSONWriter.bytes(.array(rules)))
   }
@@ -80,6 +82,7 @@ package final class IdentityProvider: Sendable {
     leeway = other.leeway
     tokenTypes = other.tokenTypes
     requiredClaims = other.requiredClaims
+    conventions = other.conventions
     maximumTokenBytes = other.maximumTokenBytes
     proof = other.proof
     remote = other.remote
@@ -130,22 +133,6 @@ package final class IdentityProvider: Sendable {
     }
   }
 
-  /// RFC 7519 section 4.1.3: a string or an array of strings, one of which is ours.
-  func checkAudience(_ claims: JSONValue) throws(TokenDenial) {
-    switch claims.member("aud") {
-    case .string(let audience)?:
-      guard audiences.contains(audience) else { throw .audience }
-    case .array(let elements)?:
-      var found = false
-      for element in elements {
-        guard case .string(let audience) = element else { throw .audience }
-        found = found || audiences.contains(audience)
-      }
-      guard found else { throw .audience }
-    default: throw .audience
-    }
-  }
-
   func checkRequiredClaims(_ claims: JSONValue) throws(TokenDenial) {
     for rule in requiredClaims {
       guard let value = claims.value(at: rule.path), value != .null else { throw .claims }
@@ -154,7 +141,7 @@ package final class IdentityProvider: Sendable {
   }
 
   /// A string, whole number or boolean that is spelled like one of `values`, or an array with such an element.
-  private static func matches(_ value: JSONValue, _ values: [[UInt8]]) -> Bool {
+  static func matches(_ value: JSONValue, _ values: [[UInt8]]) -> Bool {
     switch value {
     case .string(let text): values.contains(text)
     case .integer, .boolean: values.contains(JSONWriter.bytes(value))

@@ -1,0 +1,105 @@
+"""How the files of a configuration are read: byte order marks, defaults within defaults, directories that are exchanged, authorities
+that are none."""
+import os
+import threading
+
+import pytest
+
+from harness import configuration as conf
+from harness.gateway import command
+from harness.waiting import free_port
+
+
+@pytest.fixture
+def directory(pki, idp, jwks, tmp_path):
+    routes = tmp_path / "Routes"
+    routes.mkdir()
+    (routes / "gateway.yaml").write_text(conf.as_yaml(conf.standard(pki, idp, jwks, free_port(), free_port(), 9)))
+    return routes
+
+
+def check(directory, **environment):
+    return command("check", "--config", directory, env={**os.environ, **environment})
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(directory):
+    file = directory / "gateway.yaml"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert check(directory).returncode == 0
+    # Places are counted as an editor counts them.
+    file.write_bytes(b"\xef\xbb\xbfproces: {}\n" + file.read_bytes()[3:])
+    assert f"{file}:1:1: unknown key `proces`" in check(directory).stderr
+
+
+@pytest.mark.parametrize("environment, level", [
+    ({}, "debug"), ({"INNER": "notice"}, "notice"), ({"OUTER": "error", "INNER": "notice"}, "error")])
+def test_a_default_may_have_a_default(directory, environment, level):
+    file = directory / "gateway.yaml"
+    file.write_text(file.read_text().replace("log_level: info", "log_level: ${OUTER:-${INNER:-debug}}"))
+    assert check(directory, **environment).returncode == 0
+    file.write_text(file.read_text().replace("-debug}", "-nothing}"))
+    refused = check(directory, **environment)
+    assert refused.returncode == (0 if environment else 2)
+    if not environment:
+        assert "`nothing`" in refused.stderr
+
+
+def test_a_default_that_is_not_closed_is_refused_where_it_stands(directory):
+    file = directory / "gateway.yaml"
+    file.write_text(file.read_text().replace("log_level: info", 'log_level: "${OUTER:-${INNER:-debug}"'))
+    refused = check(directory)
+    assert refused.returncode == 2 and "not closed" in refused.stderr and f"{file}:" in refused.stderr
+
+
+@pytest.mark.parametrize("layout", ["..data", "a link"])
+def test_files_that_are_exchanged_are_of_one_version(directory, tmp_path, layout):
+    """Two files agree in each version; a reader that saw one of each would find a route's backend missing."""
+    text = (directory / "gateway.yaml").read_text()
+    (directory / "gateway.yaml").unlink()
+
+    def version(number):
+        folder = (directory if layout == "..data" else tmp_path) / f"..{number}"
+        folder.mkdir()
+        (folder / "a copy.yaml").write_text(text.replace("name: orders\n  endpoints", f"name: backend-{number}\n  endpoints")
+                                            .split("routes:")[0])
+        (folder / "routes.yaml").write_text("routes:" + text.split("routes:")[1].replace("backend: orders", f"backend: backend-{number}"))
+        return folder.name
+
+    link = directory / "..data" if layout == "..data" else tmp_path / "current"
+    versions = [version(number) for number in (1, 2)]
+    link.symlink_to(versions[0])
+    if layout == "..data":
+        for name in ("a copy.yaml", "routes.yaml"):
+            (directory / name).symlink_to(f"..data/{name}")
+    path = directory if layout == "..data" else link
+    assert check(path).returncode == 0, check(path).stderr
+    over = threading.Event()
+
+    def exchange():
+        turn = 0
+        while not over.is_set():
+            turn += 1
+            fresh = link.with_name("fresh")
+            fresh.symlink_to(versions[turn % 2])
+            fresh.rename(link)
+
+    thread = threading.Thread(target=exchange)
+    thread.start()
+    try:
+        for _ in range(60):
+            checked = check(path)
+            assert checked.returncode == 0, checked.stderr
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_an_authority_that_is_none_or_is_over_is_told_of(directory, pki, tmp_path):
+    file = directory / "gateway.yaml"
+    text = file.read_text()
+    leaf = pki.edge.files["certificate"]
+    listener = text.replace("  tls:\n    certificates:", f"  tls:\n    client_ca: {leaf}\n    client_auth: optional\n    certificates:", 1)
+    assert listener != text
+    file.write_text(listener)
+    checked = check(directory)
+    assert checked.returncode == 0 and "no authority's" in checked.stderr + checked.stdout, checked.stderr
