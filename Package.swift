@@ -33,12 +33,13 @@ let package = Package(
     .target(name: "Bytes", dependencies: ["CLinux"], swiftSettings: strict),
     .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
-    .target(name: "HTTP1", dependencies: ["HTTP", "Bytes", "CLinux"]),
+    .target(name: "HTTP1", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
     .target(name: "HTTP2", dependencies: ["HTTP", "Bytes", "CNghttp2", "CLinux"]),
-    .target(name: "WebSocket", dependencies: ["COpenSSL"]),
+    .target(name: "Cryptography", dependencies: ["Bytes", "COpenSSL", "CJWT"], swiftSettings: strict),
+    .target(name: "WebSocket", dependencies: ["Bytes", "Cryptography"], swiftSettings: strict),
     .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"]),
-    .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"]),
-    .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"]),
+    .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: strict),
+    .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
 
     // Sockets and connections.
     .target(name: "Reactor", dependencies: ["Bytes", "CLinux"]),
@@ -92,6 +93,7 @@ let package = Package(
     .testTarget(
       name: "GatehouseBackendTests",
       dependencies: ["GatehouseBackend", "JSON", .product(name: "Crypto", package: "swift-crypto")]),
+    .testTarget(name: "SupervisionTests", dependencies: ["Gateway", "Telemetry"]),
     .testTarget(name: "DevelopmentTests", dependencies: ["Development", "Tokens", "TLS", "JSON"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing", "JSON"]),
   ],

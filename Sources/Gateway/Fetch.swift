@@ -113,7 +113,7 @@ final class Fetch: UpstreamClient {
   }
 
   private func field(_ name: StaticString, _ value: [UInt8], _ out: inout ByteQueue) {
-    value.withUnsafeBufferPointer { HeadWriter.field(name, $0, into: &out) }
+    HeadWriter.field(name, value.span, into: &out)
   }
 
   override func upstreamHead(_ leg: UpstreamLeg, _ head: borrowing ResponseHead, bytes: UnsafeBufferPointer<UInt8>) {

@@ -18,7 +18,7 @@ package enum ChunkedEncoder {
   }
 
   /// A whole chunk; nothing when `data` is empty.
-  package static func append(_ data: UnsafeBufferPointer<UInt8>, into queue: inout ByteQueue) {
+  package static func append(_ data: Span<UInt8>, into queue: inout ByteQueue) {
     guard !data.isEmpty else { return }
     beginChunk(data.count, into: &queue)
     queue.append(data)

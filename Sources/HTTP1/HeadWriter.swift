@@ -16,21 +16,19 @@ package enum HeadWriter {
     }
   }
 
-  package static func field(
-    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, into queue: inout ByteQueue
-  ) {
+  package static func field(_ name: Span<UInt8>, _ value: Span<UInt8>, into queue: inout ByteQueue) {
     queue.append(name)
     queue.append(": ")
     queue.append(value)
     queue.append("\r\n")
   }
 
-  package static func field(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>, into queue: inout ByteQueue) {
-    field(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), value, into: &queue)
+  package static func field(_ name: StaticString, _ value: Span<UInt8>, into queue: inout ByteQueue) {
+    field(name.bytes, value, into: &queue)
   }
 
   package static func field(_ name: StaticString, _ value: StaticString, into queue: inout ByteQueue) {
-    field(name, UnsafeBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount), into: &queue)
+    field(name.bytes, value.bytes, into: &queue)
   }
 
   package static func field(_ name: StaticString, decimal value: UInt64, into queue: inout ByteQueue) {
@@ -43,10 +41,8 @@ package enum HeadWriter {
   /// Copies a parsed field.
   ///
   /// - Parameter bytes: what `parsed` holds ranges of.
-  package static func field(_ parsed: HeaderField, of bytes: UnsafeBufferPointer<UInt8>, into queue: inout ByteQueue) {
-    field(
-      UnsafeBufferPointer(rebasing: bytes[parsed.name.bounds]), UnsafeBufferPointer(rebasing: bytes[parsed.value.bounds]),
-      into: &queue)
+  package static func field(_ parsed: HeaderField, of bytes: Span<UInt8>, into queue: inout ByteQueue) {
+    field(bytes.extracting(parsed.name.bounds), bytes.extracting(parsed.value.bounds), into: &queue)
   }
 
   /// The empty line.

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Whole status lines of HTTP/1.1 with the phrases of the IANA registry of HTTP status codes, one copy each.
 package enum StatusLine {
   /// Bytes before the phrase: version, code and two spaces.
@@ -70,9 +72,10 @@ package enum StatusLine {
   }
 
   /// The phrase alone (`Not Found`), for the `title` of a problem document; empty for a code that the registry does not know.
-  package static func reason(_ status: UInt16) -> UnsafeBufferPointer<UInt8> {
-    let line = text(status)
-    guard line.utf8CodeUnitCount > prefix else { return UnsafeBufferPointer(start: nil, count: 0) }
-    return UnsafeBufferPointer(start: line.utf8Start + prefix, count: line.utf8CodeUnitCount - prefix - 2)
+  @_lifetime(immortal)
+  package static func reason(_ status: UInt16) -> Span<UInt8> {
+    let line = text(status).bytes
+    guard line.count > prefix else { return Span() }
+    return line.extracting(prefix..<(line.count - 2))
   }
 }

@@ -43,7 +43,7 @@ extension DownstreamConnection {
     output.borrow(from: buffers)
     ResponseFields.writeTunnel(head, bytes, status: 101, marker: exchange.tokenProtocolMarker, to: &output)
     output.append("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
-    output.append(WebSocketKey.accept(exchange.slice(exchange.head.webSocketKey)))
+    output.append(WebSocketKey.accept(exchange.slice(exchange.head.webSocketKey).span))
     output.append("\r\n\r\n")
     responseHasNoContent = false
     responseIsChunked = false
@@ -71,7 +71,7 @@ extension DownstreamConnection {
     guard responseIsChunked else { return }
     output.borrow(from: buffers)
     if isFirst { ChunkedEncoder.beginTrailers(into: &output) }
-    HeadWriter.field(name, value, into: &output)
+    HeadWriter.field(name.span, value.span, into: &output)
   }
 
   /// The end of a backend's response.

@@ -33,8 +33,8 @@ extension Exchange {
   private func enter(_ snapshot: WorkerSnapshot, mayWait: Bool) {
     guard canonicalisePath(snapshot) else { return refuse(.badPath) }
     switch snapshot.proxy.routeTable.match(
-      host: slice(head.authority), path: path, method: head.method, methodName: slice(head.methodRange), headers: head.fields,
-      bytes: bytes)
+      host: slice(head.authority).span, path: path.span, method: head.method, methodName: slice(head.methodRange).span,
+      headers: head.fields, bytes: bytes.span)
     {
     case .notFound: return refuse(.noRoute)
     case .ambiguous: return refuse(.badRequest)

@@ -204,7 +204,8 @@ package final class Exchange: UpstreamClient {
   func allowedMethods() -> [UInt8] {
     guard let snapshot else { return [] }
     if client?.connection.context.servesLogout == true { return Array("POST".utf8) }
-    return snapshot.proxy.routeTable.allow(host: slice(head.authority), path: path, headers: head.fields, bytes: bytes)
+    return snapshot.proxy.routeTable.allow(
+      host: slice(head.authority).span, path: path.span, headers: head.fields, bytes: bytes.span)
   }
 
   /// Whether content from the client has somewhere to go now.

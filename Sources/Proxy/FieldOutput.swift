@@ -138,7 +138,7 @@ extension ByteQueue: FieldOutput {
   package mutating func status(_ code: UInt16) { HeadWriter.statusLine(code, into: &self) }
 
   package mutating func field(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-    HeadWriter.field(name, value, into: &self)
+    HeadWriter.field(name.span, value.span, into: &self)
   }
 
   /// With one space behind the colon, whatever white space it came with; in one piece when it came with that.
@@ -148,7 +148,7 @@ extension ByteQueue: FieldOutput {
       append(UnsafeBufferPointer(rebasing: bytes[field.name.start..<field.value.end]))
       append("\r\n")
     } else {
-      HeadWriter.field(field, of: bytes, into: &self)
+      HeadWriter.field(field, of: bytes.span, into: &self)
     }
   }
 }

@@ -58,7 +58,7 @@ extension Exchange {
     guard let index = head.fields.first(.secWebSocketAccept), head.fields.first(.secWebSocketAccept, from: index + 1) == nil else {
       return false
     }
-    let expected = tunnel.key.withUnsafeBufferPointer { WebSocketKey.accept($0) }
+    let expected = WebSocketKey.accept(tunnel.key.span)
     return bytes[head.fields[index].value.bounds].elementsEqual(expected)
   }
 
@@ -67,7 +67,7 @@ extension Exchange {
   /// From the client.
   func tunnelContent(_ content: UnsafeBufferPointer<UInt8>, _ upstream: UpstreamLeg) {
     guard tunnel?.ending == nil else { return }
-    if tunnel?.isFollowed == true { tunnel?.toBackend.follow(content) }
+    if tunnel?.isFollowed == true { tunnel?.toBackend.follow(content.span) }
     upstream.content(content, isChunked: false)
   }
 
@@ -76,7 +76,7 @@ extension Exchange {
     guard let client, let tunnel else { return }
     var content = content
     if tunnel.isFollowed {
-      let count = self.tunnel?.toClient.follow(content, untilBoundary: tunnel.ending != nil) ?? 0
+      let count = self.tunnel?.toClient.follow(content.span, untilBoundary: tunnel.ending != nil) ?? 0
       content = UnsafeBufferPointer(rebasing: content[..<count])
     }
     bytesOut &+= UInt64(content.count)

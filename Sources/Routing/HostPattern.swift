@@ -37,7 +37,7 @@ package struct HostPattern: Sendable, Hashable, CustomStringConvertible {
     if !rest.contains(0x5b), rest.count(where: { $0 == 0x3a }) > 1 {
       throw PatternError("an IPv6 address stands in brackets: write `[\(text)]`")
     }
-    let range = rest.withUnsafeBufferPointer(Self.hostRange)
+    let range = Self.hostRange(rest.span)
     let host = rest[range].map(ASCII.lower)
     if host.contains(0x2a) {
       throw PatternError("`*` stands only at the front of a host pattern, as in `*.example.com`")
@@ -69,7 +69,7 @@ package struct HostPattern: Sendable, Hashable, CustomStringConvertible {
   package static let maximumLength = 255
 
   /// Where the host stands in an authority: without port and without one trailing dot.
-  package static func hostRange(_ authority: UnsafeBufferPointer<UInt8>) -> Range<Int> {
+  package static func hostRange(_ authority: Span<UInt8>) -> Range<Int> {
     var end = authority.count
     if end > 0, authority[0] == 0x5b {
       var index = 0

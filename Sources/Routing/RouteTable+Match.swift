@@ -10,29 +10,32 @@ extension RouteTable {
   ///   - method: with its token in `methodName`, which is looked at only when it is `other`.
   ///   - headers: the request's fields, ranges into `bytes`.
   package func match(
-    host: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>, method: HTTPMethod,
-    methodName: UnsafeBufferPointer<UInt8>, headers: borrowing HeaderBlock, bytes: UnsafeBufferPointer<UInt8>
+    host: Span<UInt8>, path: Span<UInt8>, method: HTTPMethod,
+    methodName: Span<UInt8>, headers: borrowing HeaderBlock, bytes: Span<UInt8>
   ) -> RouteDecision {
-    var search = RouteSearch(path: path, method: method, methodName: methodName, bytes: bytes)
+    let text = text
+    var search = RouteSearch(path: path, method: method, methodName: methodName, bytes: bytes, text: text.span)
     return match(host, headers, &search)
   }
 
   /// The same, and how many trie nodes were looked at.
   package func matchCountingVisits(
-    host: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>, method: HTTPMethod,
-    methodName: UnsafeBufferPointer<UInt8>, headers: borrowing HeaderBlock, bytes: UnsafeBufferPointer<UInt8>
+    host: Span<UInt8>, path: Span<UInt8>, method: HTTPMethod,
+    methodName: Span<UInt8>, headers: borrowing HeaderBlock, bytes: Span<UInt8>
   ) -> (decision: RouteDecision, visits: Int) {
-    var search = RouteSearch(path: path, method: method, methodName: methodName, bytes: bytes)
+    let text = text
+    var search = RouteSearch(path: path, method: method, methodName: methodName, bytes: bytes, text: text.span)
     return (match(host, headers, &search), search.visits)
   }
 
   /// The value of `Allow` (RFC 9110 section 10.2.1) for a request that got `methodNotAllowed`: the methods of its candidates.
   package func allow(
-    host: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>, headers: borrowing HeaderBlock,
-    bytes: UnsafeBufferPointer<UInt8>
+    host: Span<UInt8>, path: Span<UInt8>, headers: borrowing HeaderBlock,
+    bytes: Span<UInt8>
   ) -> [UInt8] {
     // A method that no route permits makes the search look at every candidate.
-    var search = RouteSearch(path: path, method: .other, methodName: UnsafeBufferPointer(start: nil, count: 0), bytes: bytes)
+    let text = text
+    var search = RouteSearch(path: path, method: .other, methodName: Span(), bytes: bytes, text: text.span)
     search.allowed = MethodAccumulator()
     _ = match(host, headers, &search)
     guard let allowed = search.allowed else { return [] }
@@ -46,11 +49,11 @@ extension RouteTable {
   }
 
   private func match(
-    _ authority: UnsafeBufferPointer<UInt8>, _ headers: borrowing HeaderBlock, _ search: inout RouteSearch
+    _ authority: Span<UInt8>, _ headers: borrowing HeaderBlock, _ search: inout RouteSearch
   ) -> RouteDecision {
     guard search.path.count > 0, search.path[0] == 0x2f else { return .notFound }
-    if search.method == .other, isMisspelt(search.methodName) { return .ambiguous }
-    var host = mostSpecificHost(authority)
+    if search.method == .other, isMisspelt(search.methodName, search.text) { return .ambiguous }
+    var host = mostSpecificHost(authority, search.text)
     while host >= 0 {
       search.prefixDepth = -1
       search.hasCandidate = false
@@ -66,49 +69,43 @@ extension RouteTable {
   // MARK: - Hosts
 
   /// Index in `hosts` of the most specific pattern that the authority's host matches; -1 for none.
-  private func mostSpecificHost(_ authority: UnsafeBufferPointer<UInt8>) -> Int32 {
-    let range = HostPattern.hostRange(authority)
-    guard range.count > 0, range.count <= HostPattern.maximumLength, hosts.count > (anyHost >= 0 ? 1 : 0) else {
+  private func mostSpecificHost(_ authority: Span<UInt8>, _ text: Span<UInt8>) -> Int32 {
+    let name = authority.extracting(HostPattern.hostRange(authority))
+    guard name.count > 0, name.count <= HostPattern.maximumLength, hosts.count > (anyHost >= 0 ? 1 : 0) else {
       return anyHost
     }
     var best = anyHost
     var hash = seed
-    var index = range.upperBound
-    while index > range.lowerBound {
+    var index = name.count
+    while index > 0 {
       index &-= 1
-      let byte = ASCII.lower(authority[index])
+      let byte = ASCII.lower(name[index])
       // Something must stand before the dot, so that `*.example.com` is not matched by `.example.com`.
-      if byte == 0x2e, hasWildcardHosts, index > range.lowerBound {
-        let found = findHost(authority, index &+ 1..<range.upperBound, hash, isWildcard: true)
+      if byte == 0x2e, hasWildcardHosts, index > 0 {
+        let found = findHost(name.extracting((index &+ 1)...), text, hash, isWildcard: true)
         if found >= 0 { best = found }
       }
       hash = RouteHash.step(hash, byte)
     }
-    let found = findHost(authority, range, hash, isWildcard: false)
+    let found = findHost(name, text, hash, isWildcard: false)
     return found >= 0 ? found : best
   }
 
-  private func findHost(
-    _ authority: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ hash: UInt64, isWildcard: Bool
-  ) -> Int32 {
+  private func findHost(_ name: Span<UInt8>, _ text: Span<UInt8>, _ hash: UInt64, isWildcard: Bool) -> Int32 {
     let mask = hostSlots.count &- 1
     var slot = Int(truncatingIfNeeded: RouteHash.finish(hash, isWildcard ? 1 : 0)) & mask
     while hostSlots[slot] >= 0 {
       let index = hostSlots[slot]
       let host = hosts[Int(index)]
-      if host.isWildcard == isWildcard, equalsLowercased(authority, range, host.name) { return index }
+      if host.isWildcard == isWildcard, Self.equalsLowercased(name, text.extracting(host.name.bounds)) { return index }
       slot = (slot &+ 1) & mask
     }
     return -1
   }
 
-  private func equalsLowercased(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ stored: ByteRange) -> Bool {
-    guard range.count == stored.length else { return false }
-    var index = 0
-    while index < stored.length {
-      if ASCII.lower(bytes[range.lowerBound &+ index]) != text[stored.start &+ index] { return false }
-      index &+= 1
-    }
+  private static func equalsLowercased(_ bytes: Span<UInt8>, _ stored: Span<UInt8>) -> Bool {
+    guard bytes.count == stored.count else { return false }
+    for index in stored.indices where ASCII.lower(bytes[index]) != stored[index] { return false }
     return true
   }
 
@@ -129,7 +126,7 @@ extension RouteTable {
       if let route = accept(current.exact, headers, &search) { return route }
     } else {
       let segment = hashSegment(search.path, from: position)
-      let child = findChild(node, search.path, position..<segment.end, segment.hash)
+      let child = findChild(node, search.path.extracting(position..<segment.end), search.text, segment.hash)
       if child >= 0, let route = walk(child, segment.end &+ 1, depth &+ 1, headers, &search) { return route }
       if current.parameter >= 0, segment.end > position,
         let route = walk(current.parameter, segment.end &+ 1, depth &+ 1, headers, &search)
@@ -145,13 +142,13 @@ extension RouteTable {
   }
 
   /// The segment's end and hash. After `%` two digits are taken in upper case, so that `%c3` is `%C3`.
-  private func hashSegment(_ path: UnsafeBufferPointer<UInt8>, from start: Int) -> (end: Int, hash: UInt64) {
+  private func hashSegment(_ path: Span<UInt8>, from start: Int) -> (end: Int, hash: UInt64) {
+    let rest = path.extracting(start...)
     var hash = seed
-    var index = start
     var digits = 0
-    while index < path.count {
-      var byte = path[index]
-      if byte == 0x2f { break }
+    for index in rest.indices {
+      var byte = rest[index]
+      if byte == 0x2f { return (start &+ index, hash) }
       if digits > 0 {
         digits &-= 1
         if byte >= 0x61 { byte &= ~0x20 }
@@ -159,37 +156,36 @@ extension RouteTable {
         digits = 2
       }
       hash = RouteHash.step(hash, byte)
-      index &+= 1
     }
-    return (index, hash)
+    return (path.count, hash)
   }
 
-  private func findChild(_ node: Int32, _ path: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int32 {
+  private func findChild(_ node: Int32, _ segment: Span<UInt8>, _ text: Span<UInt8>, _ hash: UInt64) -> Int32 {
     let mask = edges.count &- 1
     let key = RouteHash.finish(hash, node)
     var slot = Int(truncatingIfNeeded: key) & mask
     while true {
       let edge = edges[slot]
       if edge.parent < 0 { return -1 }
-      if edge.parent == node, edge.hash == key, equalsSegment(path, range, edge.segment) { return edge.child }
+      if edge.parent == node, edge.hash == key, Self.equalsSegment(segment, text.extracting(edge.segment.bounds)) {
+        return edge.child
+      }
       slot = (slot &+ 1) & mask
     }
   }
 
-  private func equalsSegment(_ path: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ stored: ByteRange) -> Bool {
-    guard range.count == stored.length else { return false }
+  private static func equalsSegment(_ segment: Span<UInt8>, _ stored: Span<UInt8>) -> Bool {
+    guard segment.count == stored.count else { return false }
     var digits = 0
-    var index = 0
-    while index < stored.length {
-      var byte = path[range.lowerBound &+ index]
+    for index in stored.indices {
+      var byte = segment[index]
       if digits > 0 {
         digits &-= 1
         if byte >= 0x61 { byte &= ~0x20 }
       } else if byte == 0x25 {
         digits = 2
       }
-      if byte != text[stored.start &+ index] { return false }
-      index &+= 1
+      if byte != stored[index] { return false }
     }
     return true
   }
@@ -202,7 +198,7 @@ extension RouteTable {
     while index < range.end {
       let entry = entries[index]
       index &+= 1
-      guard entry.headers.isEmpty || headersHold(entry.headers, headers, search.bytes) else { continue }
+      guard entry.headers.isEmpty || headersHold(entry.headers, headers, search) else { continue }
       search.hasCandidate = true
       if search.allowed != nil {
         search.allowed?.mask |= entry.methods
@@ -219,7 +215,7 @@ extension RouteTable {
     guard search.method == .other else { return false }
     var index = entry.tokens.start
     while index < entry.tokens.end {
-      if equals(search.methodName, tokens[index]) { return true }
+      if search.methodName.equals(search.text.extracting(tokens[index].bounds)) { return true }
       index &+= 1
     }
     return false
@@ -227,58 +223,48 @@ extension RouteTable {
 
   /// Whether a route names the method, but for the case of its letters: frameworks read `purge` as `PURGE`, and so would the route
   /// be passed by.
-  private func isMisspelt(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+  private func isMisspelt(_ name: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
     var isMisspelt = false
     for known in methodNames where known.length == name.count {
-      if equals(name, known) { return false }
-      var index = 0
-      while index < known.length, ASCII.lower(name[index]) == ASCII.lower(text[known.start &+ index]) { index &+= 1 }
-      if index == known.length { isMisspelt = true }
+      let known = text.extracting(known.bounds)
+      if name.equals(known) { return false }
+      if name.equalsIgnoringCase(known) { isMisspelt = true }
     }
     return isMisspelt
   }
 
-  private func headersHold(
-    _ range: ByteRange, _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> Bool {
+  private func headersHold(_ range: ByteRange, _ fields: borrowing HeaderBlock, _ search: borrowing RouteSearch) -> Bool {
     var index = range.start
     while index < range.end {
-      if !headerHolds(headers[index], fields, bytes) { return false }
+      if !headerHolds(headers[index], fields, search) { return false }
       index &+= 1
     }
     return true
   }
 
-  private func headerHolds(_ header: Header, _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  private func headerHolds(_ header: Header, _ fields: borrowing HeaderBlock, _ search: borrowing RouteSearch) -> Bool {
+    let (bytes, text) = (search.bytes, search.text)
     var index = 0
     while index < fields.count {
       let field = fields[index]
       index &+= 1
-      guard equalsLowercased(bytes, field.name.start..<field.name.end, header.name) else { continue }
-      if header.isPresence || equals(UnsafeBufferPointer(rebasing: bytes[field.value.start..<field.value.end]), header.value) {
+      guard Self.equalsLowercased(bytes.extracting(field.name.bounds), text.extracting(header.name.bounds)) else { continue }
+      if header.isPresence || bytes.extracting(field.value.bounds).equals(text.extracting(header.value.bounds)) {
         return true
       }
     }
     return false
   }
-
-  private func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ stored: ByteRange) -> Bool {
-    guard bytes.count == stored.length else { return false }
-    var index = 0
-    while index < stored.length {
-      if bytes[index] != text[stored.start &+ index] { return false }
-      index &+= 1
-    }
-    return true
-  }
 }
 
 /// One walk through the table: what is looked for, and what has been found so far.
-struct RouteSearch {
-  let path: UnsafeBufferPointer<UInt8>
+struct RouteSearch: ~Escapable {
+  let path: Span<UInt8>
   let method: HTTPMethod
-  let methodName: UnsafeBufferPointer<UInt8>
-  let bytes: UnsafeBufferPointer<UInt8>
+  let methodName: Span<UInt8>
+  let bytes: Span<UInt8>
+  /// The table's.
+  let text: Span<UInt8>
   /// Segments before the `/**` of the best such route so far; -1 when there is none.
   var prefixDepth = -1
   var prefixRoute: Int32 = -1
@@ -288,14 +274,13 @@ struct RouteSearch {
   /// Set when the methods of all candidates are wanted instead of a route.
   var allowed: MethodAccumulator?
 
-  init(
-    path: UnsafeBufferPointer<UInt8>, method: HTTPMethod, methodName: UnsafeBufferPointer<UInt8>,
-    bytes: UnsafeBufferPointer<UInt8>
-  ) {
+  @_lifetime(copy path, copy methodName, copy bytes, copy text)
+  init(path: Span<UInt8>, method: HTTPMethod, methodName: Span<UInt8>, bytes: Span<UInt8>, text: Span<UInt8>) {
     self.path = path
     self.method = method
     self.methodName = methodName
     self.bytes = bytes
+    self.text = text
   }
 }
 

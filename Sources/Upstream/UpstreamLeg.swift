@@ -126,7 +126,7 @@ extension UpstreamConnection {
   func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isFirst: Bool) {
     output.borrow(from: buffers)
     if isFirst { ChunkedEncoder.beginTrailers(into: &output) }
-    HeadWriter.field(name, value, into: &output)
+    HeadWriter.field(name.span, value.span, into: &output)
   }
 
   func endChunks(hadTrailers: Bool) {

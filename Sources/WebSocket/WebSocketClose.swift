@@ -1,3 +1,5 @@
+import Bytes
+
 /// Close frames (RFC 6455 section 5.5.1) that the gateway itself sends.
 package enum WebSocketClose {
   /// 1008: what was allowed is so no longer (RFC 6455 section 7.4.1).
@@ -20,6 +22,6 @@ package enum WebSocketClose {
 
   private static func payload(_ code: UInt16, _ reason: StaticString) -> [UInt8] {
     precondition(reason.utf8CodeUnitCount <= 123)
-    return [UInt8(code >> 8), UInt8(code & 0xff)] + UnsafeBufferPointer(start: reason.utf8Start, count: reason.utf8CodeUnitCount)
+    return [UInt8(code >> 8), UInt8(code & 0xff)] + [UInt8](reason.bytes)
   }
 }

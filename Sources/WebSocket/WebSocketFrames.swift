@@ -27,7 +27,7 @@ package struct WebSocketFrames {
   ///
   /// - Returns: how many bytes were followed.
   @discardableResult
-  package mutating func follow(_ bytes: UnsafeBufferPointer<UInt8>, untilBoundary: Bool = false) -> Int {
+  package mutating func follow(_ bytes: Span<UInt8>, untilBoundary: Bool = false) -> Int {
     var index = 0
     while index < bytes.count {
       switch place {

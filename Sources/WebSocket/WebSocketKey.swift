@@ -1,4 +1,5 @@
-import COpenSSL
+import Bytes
+import Cryptography
 
 /// `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 sections 4.1 and 4.2.2): how the two ends of a handshake know that the
 /// other has understood it. Nothing secret is in it. Cold: two calls for each WebSocket.
@@ -16,18 +17,17 @@ package enum WebSocketKey {
   }
 
   /// What whoever understood a handshake with `key` answers in `Sec-WebSocket-Accept`.
-  package static func accept(_ key: UnsafeBufferPointer<UInt8>) -> [UInt8] {
-    let text = Array(key) + UnsafeBufferPointer(start: suffix.utf8Start, count: suffix.utf8CodeUnitCount)
-    var digest = [UInt8](repeating: 0, count: 20)
-    let done = EVP_Digest(text, text.count, &digest, nil, EVP_sha1(), nil)
-    precondition(done == 1, "SHA-1 is missing from OpenSSL")
-    return base64(digest)
-  }
+  package static func accept(_ key: Span<UInt8>) -> [UInt8] { base64(Digest.sha1([UInt8](key) + [UInt8](suffix.bytes))) }
 
+  /// With padding (RFC 4648 section 4).
   private static func base64(_ bytes: [UInt8]) -> [UInt8] {
-    // EVP_EncodeBlock writes a NUL behind the text.
-    var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
-    let count = EVP_EncodeBlock(&text, bytes, Int32(bytes.count))
-    return Array(text.prefix(Int(count)))
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let group = bytes[start..<min(start + 3, bytes.count)]
+      let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+      for place in 0..<4 { text.append(place <= group.count ? alphabet[bits >> (18 - 6 * place) & 63] : UInt8(ascii: "=")) }
+    }
+    return text
   }
 }

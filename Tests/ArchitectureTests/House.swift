@@ -14,9 +14,11 @@ enum House {
     room("Bytes", "CLinux"),
     room("JSON", "Bytes"),
     room("HTTP", "Bytes"),
-    room("HTTP1", "HTTP", "Bytes", "CLinux"),
+    room("HTTP1", "HTTP", "Bytes"),
     room("HTTP2", "HTTP", "Bytes", "CNghttp2", "CLinux"),
-    room("WebSocket", "COpenSSL"),
+    // Keys, signatures and digests: what calls OpenSSL and libjwt, behind types that cannot be used wrongly.
+    room("Cryptography", "Bytes", "COpenSSL", "CJWT"),
+    room("WebSocket", "Cryptography", "Bytes"),
     room("Tokens", "JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"),
     room("Routing", "HTTP", "JSON", "Bytes"),
     room("Telemetry", "HTTP", "Bytes"),

@@ -101,7 +101,7 @@ struct ChunkedTests {
       var data: [UInt8] = []
       for _ in 0..<Int.random(in: 0...5, using: &random) {
         let run = (0..<Int.random(in: 0...300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
-        run.withUnsafeBufferPointer { ChunkedEncoder.append($0, into: &queue) }
+        ChunkedEncoder.append(run.span, into: &queue)
         data += run
       }
       let hasTrailer = Bool.random(using: &random)

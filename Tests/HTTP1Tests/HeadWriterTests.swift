@@ -24,6 +24,6 @@ struct HeadWriterTests {
     HeadWriter.end(into: &queue)
     let head = Wire.response(Array(queue.readable)).value
     #expect(head?.status == Int(status))
-    #expect(head?.reason == String(decoding: StatusLine.reason(status), as: UTF8.self))
+    #expect(head?.reason == String(decoding: [UInt8](StatusLine.reason(status)), as: UTF8.self))
   }
 }

@@ -25,16 +25,14 @@ extension RouteTable {
     }
   }
 
-  private func method(_ name: UnsafeBufferPointer<UInt8>) -> HTTPMethod {
-    HTTPMethod.allCases.first { $0 != .other && ASCII.equal(name, $0.token) } ?? .other
+  private func method(_ name: Span<UInt8>) -> HTTPMethod {
+    for method in HTTPMethod.allCases where method != .other && name.equals(method.token) { return method }
+    return .other
   }
 
   private func with<Result>(
     _ request: String, _ fields: [(String, String)],
-    _ body: (
-      UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>, borrowing HeaderBlock,
-      UnsafeBufferPointer<UInt8>
-    ) -> Result
+    _ body: (Span<UInt8>, Span<UInt8>, Span<UInt8>, borrowing HeaderBlock, Span<UInt8>) -> Result
   ) -> Result {
     let parts = request.split(separator: " ", maxSplits: 2).map { Array($0.utf8) }
     var bytes: [UInt8] = []
@@ -48,13 +46,8 @@ extension RouteTable {
           value: ByteRange(offset: start + name.utf8.count, count: value.utf8.count), id: .other))
     }
     let host = parts[1] == [0x2d] ? [] : parts[1]
-    return bytes.withUnsafeBufferPointer { bytes in
-      host.withUnsafeBufferPointer { host in
-        parts[2].withUnsafeBufferPointer { path in
-          parts[0].withUnsafeBufferPointer { body(host, path, $0, block, bytes) }
-        }
-      }
-    }
+    let (name, path) = (parts[0], parts[2])
+    return body(host.span, path.span, name.span, block, bytes.span)
   }
 }
 

@@ -4,7 +4,8 @@ import WebSocket
 @Suite struct WebSocketTests {
   @Test func theAnswerOfTheRFC() {
     // RFC 6455 section 1.3.
-    let accept = Array("dGhlIHNhbXBsZSBub25jZQ==".utf8).withUnsafeBufferPointer { WebSocketKey.accept($0) }
+    let key = Array("dGhlIHNhbXBsZSBub25jZQ==".utf8)
+    let accept = WebSocketKey.accept(key.span)
     #expect(String(decoding: accept, as: UTF8.self) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
   }
 
@@ -31,7 +32,7 @@ import WebSocket
       while !rest.isEmpty {
         let next = Array(rest.prefix(piece))
         rest = rest.dropFirst(piece)
-        next.withUnsafeBufferPointer { _ = tracker.follow($0) }
+        tracker.follow(next.span)
         #expect(tracker.isAtBoundary == rest.isEmpty)
       }
     }
@@ -44,7 +45,7 @@ import WebSocket
     var position = 0
     var lengths: [Int] = []
     while position < bytes.count {
-      let count = bytes[position...].withUnsafeBufferPointer { tracker.follow($0, untilBoundary: true) }
+      let count = tracker.follow(bytes.span.extracting(position...), untilBoundary: true)
       #expect(tracker.isAtBoundary)
       lengths.append(count)
       position += count
@@ -56,7 +57,7 @@ import WebSocket
     var tracker = WebSocketFrames()
     let close = WebSocketClose.frame(WebSocketClose.policyViolation, "over")
     #expect(close == [0x88, 6, 0x03, 0xf0] + Array("over".utf8))
-    close.withUnsafeBufferPointer { _ = tracker.follow($0) }
+    tracker.follow(close.span)
     #expect(tracker.hasClosed && tracker.isAtBoundary)
   }
 
@@ -70,7 +71,7 @@ import WebSocket
   @Test func aLengthThatCannotBeHasNoEnd() {
     var tracker = WebSocketFrames()
     let bytes: [UInt8] = [0x82, 0xff] + [UInt8](repeating: 0xff, count: 8) + [UInt8](repeating: 0, count: 4096)
-    bytes.withUnsafeBufferPointer { _ = tracker.follow($0) }
+    tracker.follow(bytes.span)
     #expect(!tracker.isAtBoundary)
   }
 }

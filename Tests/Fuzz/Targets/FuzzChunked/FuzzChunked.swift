@@ -51,7 +51,7 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   while !rest.isEmpty {
     let run = Array(rest.prefix(1 + Int(seed) * 3))
     rest = rest.dropFirst(run.count)
-    run.withUnsafeBufferPointer { ChunkedEncoder.append($0, into: &queue) }
+    ChunkedEncoder.append(run.span, into: &queue)
   }
   ChunkedEncoder.end(into: &queue)
   let encoded = Array(queue.readable)

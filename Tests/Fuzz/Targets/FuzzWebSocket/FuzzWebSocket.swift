@@ -28,7 +28,7 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   var position = 0
   var found: [Int] = []
   while position < bytes.count {
-    position += bytes[position...].withUnsafeBufferPointer { tracker.follow($0, untilBoundary: true) }
+    position += tracker.follow(bytes.span.extracting(position...), untilBoundary: true)
     if tracker.isAtBoundary { found.append(position) }
   }
   precondition(found == expected && position == bytes.count)
@@ -39,7 +39,7 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   var step = 1
   while position < bytes.count {
     let end = min(bytes.count, position + step)
-    precondition(bytes[position..<end].withUnsafeBufferPointer { tracker.follow($0) } == end - position)
+    precondition(tracker.follow(bytes.span.extracting(position..<end)) == end - position)
     position = end
     precondition(tracker.isAtBoundary == expected.contains(position))
     step = step % 7 + 1
