@@ -59,6 +59,27 @@ import CLinux
     return (halves[0] | halves[1]) & EightBytes.highBits == 0
   }
 
+  /// The index of the first byte from `start` on that JSON escapes in a string, or that might have to be: `"`, `\`, and all that is
+  /// not 0x20...0x7e. The count of `bytes` when there is none.
+  package static func firstEscaped(_ bytes: Span<UInt8>, from start: Int) -> Int {
+    precondition(start >= 0 && start <= bytes.count)
+    // Bytes have no gaps between them.
+    let raw = unsafe bytes.bytes
+    let lows = EightBytes.ones &* 0x20
+    var index = start
+    while index &+ 8 <= bytes.count {
+      // Eight bytes from `index` on are there: the loop's condition.
+      let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+      let found =
+        outside(word, lows) & EightBytes.highBits | EightBytes.positions(of: 0x22, in: word)
+        | EightBytes.positions(of: 0x5c, in: word)
+      if found != 0 { return index &+ EightBytes.first(found) }
+      index &+= 8
+    }
+    while index < bytes.count, bytes[index] &- 0x20 < 0x5f, bytes[index] != 0x22, bytes[index] != 0x5c { index &+= 1 }
+    return index
+  }
+
   /// The index of the first `one` or `other` of `bytes[start..<end]`; `end` when there is none.
   package static func first(_ one: UInt8, or other: UInt8, of bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
     precondition(start >= 0 && end <= bytes.count)

@@ -31,10 +31,7 @@ package enum ProcessLog {
     /// RFC 3339 in UTC. Foundation's formatters would load the whole of ICU for it, and 8 MiB with it.
     private static func time() -> String {
       var stamp = Timestamp()
-      return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Timestamp.length) { text in
-        stamp.write(milliseconds: Int64(Clock.realNanoseconds() / 1_000_000), to: text.baseAddress.unsafelyUnwrapped)
-        return String(decoding: text, as: UTF8.self)
-      }
+      return String(decoding: stamp.write(milliseconds: Int64(Clock.realNanoseconds() / 1_000_000)).span)
     }
 
     /// Text from outside (a certificate's name, a peer's alert) must not begin a line of its own.

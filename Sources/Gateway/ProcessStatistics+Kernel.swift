@@ -1,18 +1,8 @@
 import Glibc
+import Telemetry
 
-/// What the kernel says about this process, for the `process_*` metrics. Read when metrics are asked for.
-/// Zero is what could not be read.
-package struct ProcessStatistics: Equatable, Sendable {
-  /// User and system time of all threads.
-  package var cpuSeconds = 0.0
-  package var residentBytes: UInt64 = 0
-  package var virtualBytes: UInt64 = 0
-  package var openFileDescriptors: UInt64 = 0
-  package var maximumFileDescriptors: UInt64 = 0
-  /// Unix seconds.
-  package var startTime = 0.0
-
-  /// Reads them all.
+extension ProcessStatistics {
+  /// Asks the kernel for them all.
   package static func current() -> ProcessStatistics {
     var statistics = ProcessStatistics()
     var usage = rusage()
@@ -30,7 +20,7 @@ package struct ProcessStatistics: Equatable, Sendable {
     if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
       statistics.maximumFileDescriptors = UInt64(limit.rlim_cur)
     }
-    statistics.startTime = startTime
+    statistics.startTime = beganAt
     return statistics
   }
 
@@ -49,7 +39,7 @@ package struct ProcessStatistics: Equatable, Sendable {
   }
 
   /// Field 22 of /proc/self/stat, in clock ticks since boot, and `btime` of /proc/stat. It does not change, so it is read once.
-  private static let startTime: Double = {
+  private static let beganAt: Double = {
     let stat = contents("/proc/self/stat")
     let ticksPerSecond = Double(sysconf(Int32(_SC_CLK_TCK)))
     // Field 2, the command, may hold spaces and parentheses: count from its end. What follows is field 3.

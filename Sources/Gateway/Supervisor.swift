@@ -82,7 +82,7 @@ package final class Supervisor {
     MetricsRegistry(
       vocabulary: MetricVocabulary(
         denialCodes: GatewayError.allCases.map { "\($0.code)" }, handshakeResults: HandshakeOutcome.allCases.map(\.word),
-        upstreamResults: UpstreamOutcome.allCases.map(\.word)))
+        upstreamResults: UpstreamOutcome.allCases.map(\.word)), process: ProcessStatistics.current)
   }
 
   // MARK: Commands

@@ -56,7 +56,7 @@ package final class Worker: Sendable {
   package struct Start: Sendable {
     package let snapshot: ProxySnapshot
     package let listeners: ListenerChanges
-    package let metrics: WorkerMetrics
+    package let metrics: WorkerCounts
     package let logDescriptor: Int32
     package let tokenCacheBytes: Int
     package let reports: Mailbox<Report>
@@ -81,7 +81,7 @@ package final class Worker: Sendable {
     let log = start.log
     let failures = FailureLog(loop: loop, log: log)
     let context = WorkerContext(
-      loop: loop, metrics: start.metrics, snapshot: start.snapshot, logDescriptor: start.logDescriptor,
+      loop: loop, metrics: WorkerMetrics(start.metrics), snapshot: start.snapshot, logDescriptor: start.logDescriptor,
       tokenCacheBytes: start.tokenCacheBytes, report: log
     ) { backend, endpoint, failure in failures.report(backend, endpoint, failure) }
     context.keyWaiting.ask = { [number] remote, kid in

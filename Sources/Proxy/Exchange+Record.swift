@@ -64,27 +64,28 @@ extension Exchange {
                 let none: [UInt8] = []
                 (principal?.issuer ?? none).withUnsafeBufferPointer { issuer in
                   (principal?.subject ?? none).withUnsafeBufferPointer { subject in
+                    let (id, method, host, path) = (requestID, slice(head.methodRange), slice(head.authority), path)
+                    let traceID = UnsafeBufferPointer(start: identifiers + 36 + 3, count: TraceContext.traceIDLength)
+                    let client = believed ?? peer
                     var line = AccessLogLine()
                     line.time = Int64(startedReal / 1_000_000)
-                    line.requestID = requestID
-                    line.traceID = UnsafeBufferPointer(start: identifiers + 36 + 3, count: TraceContext.traceIDLength)
-                    line.clientIP = believed ?? peer
-                    line.clientIdentity = identity
+                    line.requestID = id.span
+                    line.traceID = traceID.span
+                    line.clientIP = client.span
+                    line.clientIdentity = identity.span
                     line.httpProtocol = protocolName
                     line.tls = connection?.wire.version ?? ""
-                    line.method = slice(head.methodRange)
-                    line.host = slice(head.authority)
-                    line.path = path
-                    line.route = routeName
+                    line.method = method.span
+                    line.host = host.span
+                    line.path = path.span
+                    line.route = routeName.span
                     line.status = UInt16(truncatingIfNeeded: status)
-                    if let error {
-                      line.code = UnsafeBufferPointer(start: error.code.utf8Start, count: error.code.utf8CodeUnitCount)
-                    }
-                    line.issuer = issuer
-                    line.subject = subject
-                    line.backend = backendName
-                    line.endpoint = endpointName
-                    line.upstreamIdentity = upstreamIdentity
+                    if let error { line.code = error.code.bytes }
+                    line.issuer = issuer.span
+                    line.subject = subject.span
+                    line.backend = backendName.span
+                    line.endpoint = endpointName.span
+                    line.upstreamIdentity = upstreamIdentity.span
                     line.token = token == nil ? .none : tokenWasCached ? .cached : .verified
                     line.bytesIn = bytesIn
                     line.bytesOut = bytesOut

@@ -202,15 +202,19 @@ package final class WorkerContext {
 
   /// Gives `exchange` its request id and its place in the trace.
   func identify(_ exchange: Exchange) {
-    identifiers.next(at: Int64(exchange.startedReal / 1_000_000), to: exchange.identifiers)
+    var id = UnsafeMutableBufferPointer(start: exchange.identifiers, count: RequestIDGenerator.length).mutableSpan
+    identifiers.next(at: Int64(exchange.startedReal / 1_000_000), to: &id)
     var parent: UnsafeBufferPointer<UInt8>?
     if let index = exchange.head.fields.first(.traceparent),
       exchange.head.fields.first(.traceparent, from: index + 1) == nil
     {
       parent = exchange.slice(exchange.head.fields[index].value)
     }
-    let trace = TraceContext(continuing: parent, random: &generator)
-    trace.write(to: exchange.identifiers + RequestIDGenerator.length)
+    let trace = TraceContext(continuing: parent?.span, random: &generator)
+    var text = UnsafeMutableBufferPointer(
+      start: exchange.identifiers + RequestIDGenerator.length, count: TraceContext.length
+    ).mutableSpan
+    trace.write(to: &text)
     exchange.continuesTrace = trace.isContinued
   }
 

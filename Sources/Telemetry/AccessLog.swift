@@ -9,9 +9,7 @@ package struct AccessLog: Sendable {
   /// Appends one line. Allocates nothing while `queue` has room.
   package mutating func append(_ line: borrowing AccessLogLine, to queue: inout ByteQueue) {
     queue.append("{\"time\":\"")
-    let room = queue.reserve(Timestamp.length)
-    timestamp.write(milliseconds: line.time, to: room.baseAddress.unsafelyUnwrapped)
-    queue.produced(Timestamp.length)
+    queue.append(timestamp.write(milliseconds: line.time).span)
     queue.append(0x22)
     Self.text(",\"request_id\":", line.requestID, &queue)
     Self.text(",\"trace_id\":", line.traceID, &queue)

@@ -5,9 +5,8 @@ import HTTP
 ///
 /// An empty text, like a nil number, is written as `null`: every line has every field. There is no place for a token, a
 /// cookie or a query.
-package struct AccessLogLine {
-  package typealias Text = UnsafeBufferPointer<UInt8>
-  package static var noText: Text { Text(start: nil, count: 0) }
+package struct AccessLogLine: ~Escapable {
+  package typealias Text = Span<UInt8>
 
   /// How the request's access token was judged.
   package enum Token: UInt8, Sendable {
@@ -29,29 +28,29 @@ package struct AccessLogLine {
 
   /// When the request's head was complete, in Unix milliseconds.
   package var time: Int64 = 0
-  package var requestID = noText
+  package var requestID: Text
   /// 32 hexadecimal digits.
-  package var traceID = noText
-  package var clientIP = noText
-  package var clientIdentity = noText
+  package var traceID: Text
+  package var clientIP: Text
+  package var clientIdentity: Text
   /// `HTTP/1.1` and so on.
   package var httpProtocol: StaticString = ""
   /// `TLSv1.3` and so on.
   package var tls: StaticString = ""
   /// The method as sent.
-  package var method = noText
-  package var host = noText
+  package var method: Text
+  package var host: Text
   /// The path without the query.
-  package var path = noText
-  package var route = noText
+  package var path: Text
+  package var route: Text
   package var status: UInt16?
   /// The denial code.
-  package var code = noText
-  package var issuer = noText
-  package var subject = noText
-  package var backend = noText
-  package var endpoint = noText
-  package var upstreamIdentity = noText
+  package var code: Text
+  package var issuer: Text
+  package var subject: Text
+  package var backend: Text
+  package var endpoint: Text
+  package var upstreamIdentity: Text
   package var token = Token.none
   /// Bytes of content, in from the client and out to it.
   package var bytesIn: UInt64 = 0
@@ -61,5 +60,22 @@ package struct AccessLogLine {
   /// Nanoseconds from the request's first byte towards the backend to the first byte of its answer.
   package var upstreamDuration: UInt64?
 
-  package init() {}
+  @_lifetime(immortal)
+  package init() {
+    let none = Text()
+    requestID = none
+    traceID = none
+    clientIP = none
+    clientIdentity = none
+    method = none
+    host = none
+    path = none
+    route = none
+    code = none
+    issuer = none
+    subject = none
+    backend = none
+    endpoint = none
+    upstreamIdentity = none
+  }
 }

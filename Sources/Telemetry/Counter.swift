@@ -3,7 +3,7 @@ import Synchronization
 /// A number that one thread changes and any thread reads: a plain load and a plain store, no locked instruction.
 ///
 /// Relaxed: a reader sees some recent value of each counter, and two counters need not be of the same moment.
-struct Counter: ~Copyable {
+struct Counter: ~Copyable, Sendable {
   private let value = Atomic<UInt64>(0)
 
   init() {}

@@ -1,5 +1,5 @@
 /// How long requests took: a count for each bucket and the sum. One thread observes; any thread reads.
-struct DurationHistogram: ~Copyable {
+struct DurationHistogram: ~Copyable, Sendable {
   /// Upper bounds in nanoseconds; what is longer than the last falls into one more bucket.
   static let bounds: [UInt64] = [
     500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000,
@@ -11,19 +11,11 @@ struct DurationHistogram: ~Copyable {
   ]
   static let bucketCount = 15
 
-  private let buckets: UnsafeMutablePointer<Counter>
+  private let buckets = InlineArray<15, Counter> { _ in Counter() }
   /// Nanoseconds.
   private let sum = Counter()
 
-  init() {
-    buckets = .allocate(capacity: Self.bucketCount)
-    for index in 0..<Self.bucketCount { (buckets + index).initialize(to: Counter()) }
-  }
-
-  deinit {
-    buckets.deinitialize(count: Self.bucketCount)
-    buckets.deallocate()
-  }
+  init() {}
 
   /// By the one writer only.
   borrowing func observe(nanoseconds: UInt64) {
@@ -65,5 +57,10 @@ struct DurationHistogram: ~Copyable {
     var nanoseconds: UInt64 = 0
     /// Taken from the buckets and not counted apart, so that `+Inf` and the count agree in every reading.
     var count: UInt64 { buckets.reduce(0, &+) }
+
+    mutating func add(_ other: Snapshot) {
+      for index in buckets.indices { buckets[index] &+= other.buckets[index] }
+      nanoseconds &+= other.nanoseconds
+    }
   }
 }

@@ -4,19 +4,19 @@ import Bytes
 enum Hexadecimal {
   /// Writes the 16 digits of `value`: 40 instructions, where a loop over the digits takes 130.
   @inline(__always)
-  static func write(_ value: UInt64, to target: UnsafeMutablePointer<UInt8>) {
-    write(UInt32(truncatingIfNeeded: value >> 32), to: target)
-    write(UInt32(truncatingIfNeeded: value), to: target + 8)
+  static func write(_ value: UInt64, to target: inout MutableSpan<UInt8>, at index: Int) {
+    write(UInt32(truncatingIfNeeded: value >> 32), to: &target, at: index)
+    write(UInt32(truncatingIfNeeded: value), to: &target, at: index &+ 8)
   }
 
   /// Writes the 8 digits of `value`.
   @inline(__always)
-  static func write(_ value: UInt32, to target: UnsafeMutablePointer<UInt8>) {
-    UnsafeMutableRawPointer(target).storeBytes(of: EightBytes.hexadecimal(value), as: UInt64.self)
+  static func write(_ value: UInt32, to target: inout MutableSpan<UInt8>, at index: Int) {
+    target.store(EightBytes.hexadecimal(value), at: index)
   }
 
   /// Writes the `digits` lowest hexadecimal digits of `value`, one at a time.
-  static func write(_ value: UInt64, digits: Int, to target: UnsafeMutablePointer<UInt8>) {
+  static func write(_ value: UInt64, digits: Int, to target: inout MutableSpan<UInt8>) {
     var rest = value
     var index = digits
     while index > 0 {
@@ -29,7 +29,7 @@ enum Hexadecimal {
 
   /// Reads `digits` (at most 16) digits; nil at anything but 0–9 and a–f.
   @inline(__always)
-  static func read(_ bytes: UnsafeBufferPointer<UInt8>, at start: Int, digits: Int) -> UInt64? {
+  static func read(_ bytes: Span<UInt8>, at start: Int, digits: Int) -> UInt64? {
     guard digits <= 16, start >= 0, start &+ digits <= bytes.count else { return nil }
     var value: UInt64 = 0
     for index in start..<(start &+ digits) {

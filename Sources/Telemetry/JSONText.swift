@@ -4,32 +4,30 @@ import Bytes
 enum JSONText {
   /// Appends `bytes` between quotes, harmless: controls, DEL and the C1 controls, line and paragraph separators, and the
   /// marks that turn the direction of text become `\u` escapes, bytes that are not UTF-8 become `\ufffd`. Other UTF-8 stays.
-  static func appendQuoted(_ bytes: UnsafeBufferPointer<UInt8>, to queue: inout ByteQueue) {
+  static func appendQuoted(_ bytes: Span<UInt8>, to queue: inout ByteQueue) {
     queue.append(0x22)
     var start = 0
     var index = 0
-    while index < bytes.count {
+    while true {
+      index = ByteScan.firstEscaped(bytes, from: index)
+      guard index < bytes.count else { break }
       let byte = bytes[index]
-      if byte >= 0x20 && byte < 0x7f && byte != 0x22 && byte != 0x5c {
-        index &+= 1
-        continue
-      }
       let (count, scalar) = byte < 0x80 ? (1, UInt32(byte)) : decode(bytes, at: index)
       if isHarmless(scalar) {
         index &+= count
         continue
       }
-      queue.append(UnsafeBufferPointer(rebasing: bytes[start..<index]))
+      queue.append(bytes.extracting(start..<index))
       appendEscape(scalar, to: &queue)
       index &+= count
       start = index
     }
-    queue.append(UnsafeBufferPointer(rebasing: bytes[start..<index]))
+    queue.append(bytes.extracting(start...))
     queue.append(0x22)
   }
 
   /// The scalar that begins at `index` and its bytes; one byte and U+FFFD's stand-in `invalid` where there is none.
-  private static func decode(_ bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> (count: Int, scalar: UInt32) {
+  private static func decode(_ bytes: Span<UInt8>, at index: Int) -> (count: Int, scalar: UInt32) {
     let first = bytes[index]
     // RFC 3629 section 4: the second byte's range keeps out overlong forms, surrogates and what is above U+10FFFF.
     let count: Int
@@ -81,9 +79,7 @@ enum JSONText {
     default:
       // All that are escaped lie below U+10000.
       queue.append("\\u")
-      let room = queue.reserve(4)
-      Hexadecimal.write(UInt64(scalar), digits: 4, to: room.baseAddress.unsafelyUnwrapped)
-      queue.produced(4)
+      queue.append(count: 4) { Hexadecimal.write(UInt64(scalar), digits: 4, to: &$0) }
     }
   }
 }

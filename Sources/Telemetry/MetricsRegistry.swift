@@ -11,7 +11,7 @@ package final class MetricsRegistry: Sendable {
   package enum RefreshResult: Int, CaseIterable, Sendable { case success, failure }
 
   private struct State {
-    var workers: [WorkerMetrics] = []
+    var workers: [WorkerCounts] = []
     var generation: UInt64 = 0
     var reloads: [UInt64] = [0, 0]
     var refreshes: [[Int]: UInt64] = [:]
@@ -22,18 +22,23 @@ package final class MetricsRegistry: Sendable {
 
   package let names: MetricNames
   private let vocabulary: MetricVocabulary
+  private let process: @Sendable () -> ProcessStatistics
   private let state = Locked(State())
 
-  package init(names: MetricNames = MetricNames(), vocabulary: MetricVocabulary) {
+  /// - Parameter process: asks the kernel about this process.
+  package init(
+    names: MetricNames = MetricNames(), vocabulary: MetricVocabulary, process: @escaping @Sendable () -> ProcessStatistics
+  ) {
     self.names = names
     self.vocabulary = vocabulary
+    self.process = process
   }
 
   // MARK: Written by the control thread
 
   /// What a new worker counts with. It stays in the sums for as long as the process lives.
-  package func addWorker() -> WorkerMetrics {
-    let worker = WorkerMetrics()
+  package func addWorker() -> WorkerCounts {
+    let worker = WorkerCounts()
     state.withLock { $0.workers.append(worker) }
     return worker
   }
@@ -77,7 +82,7 @@ package final class MetricsRegistry: Sendable {
     return text.bytes
   }
 
-  private func renderSeries(_ workers: [WorkerMetrics], _ text: inout PrometheusText) {
+  private func renderSeries(_ workers: [WorkerCounts], _ text: inout PrometheusText) {
     var totals: [SeriesKey: UInt64] = [:]
     for worker in workers { worker.forEachSeries { totals[$0, default: 0] &+= $1 } }
     let ordered = totals.sorted { $0.key.rawValue < $1.key.rawValue }
@@ -94,7 +99,7 @@ package final class MetricsRegistry: Sendable {
     }
     family(.handshakes, "gatehouse_tls_handshakes_total", "TLS handshakes that ended.") { key in
       [
-        ("side", WorkerMetrics.Side(rawValue: key.a).map { "\($0)" } ?? ""),
+        ("side", WorkerCounts.Side(rawValue: key.a).map { "\($0)" } ?? ""),
         ("result", MetricVocabulary.word(key.b, vocabulary.handshakeResults)),
       ]
     }
@@ -111,7 +116,7 @@ package final class MetricsRegistry: Sendable {
     text.sample("gatehouse_series_dropped_total", [], workers.reduce(0) { $0 &+ $1.droppedSeries })
   }
 
-  private func renderDurations(_ workers: [WorkerMetrics], _ text: inout PrometheusText) {
+  private func renderDurations(_ workers: [WorkerCounts], _ text: inout PrometheusText) {
     let name = "gatehouse_request_duration_seconds"
     text.family(name, .histogram, "Time from a request's first byte to its answer's last.")
     var totals: [Int: DurationHistogram.Snapshot] = [:]
@@ -128,16 +133,16 @@ package final class MetricsRegistry: Sendable {
     }
   }
 
-  private func renderWorkerGauges(_ workers: [WorkerMetrics], _ text: inout PrometheusText) {
+  private func renderWorkerGauges(_ workers: [WorkerCounts], _ text: inout PrometheusText) {
     text.family("gatehouse_connections", .gauge, "Connections open now.")
-    for side in WorkerMetrics.Side.allCases {
-      for name in WorkerMetrics.ConnectionProtocol.allCases {
+    for side in WorkerCounts.Side.allCases {
+      for name in WorkerCounts.ConnectionProtocol.allCases {
         let open = workers.reduce(UInt64(0)) { $0 &+ $1.openConnections(side: side, protocol: name) }
         text.sample("gatehouse_connections", [("side", "\(side)"), ("protocol", "\(name)")], open)
       }
     }
     text.family("gatehouse_token_cache_lookups_total", .counter, "Access tokens looked for in the cache of verified ones.")
-    for result in WorkerMetrics.TokenLookup.allCases {
+    for result in WorkerCounts.TokenLookup.allCases {
       let count = workers.reduce(UInt64(0)) { $0 &+ $1.tokenLookups(result) }
       text.sample("gatehouse_token_cache_lookups_total", [("result", "\(result)")], count)
     }
@@ -172,7 +177,7 @@ package final class MetricsRegistry: Sendable {
   }
 
   private func renderProcess(_ text: inout PrometheusText) {
-    let process = ProcessStatistics.current()
+    let process = process()
     text.family("process_cpu_seconds_total", .counter, "User and system CPU time spent, in seconds.")
     text.sample("process_cpu_seconds_total", [], process.cpuSeconds)
     text.family("process_resident_memory_bytes", .gauge, "Resident memory.")

@@ -19,7 +19,8 @@ package struct RequestIDGenerator: Sendable {
   /// - Parameters:
   ///   - now: Unix milliseconds. When the clock runs back by less than ten seconds, the last time counts on.
   ///   - target: room for `length` bytes.
-  package mutating func next(at now: Int64, to target: UnsafeMutablePointer<UInt8>) {
+  package mutating func next(at now: Int64, to target: inout MutableSpan<UInt8>) {
+    precondition(target.count >= Self.length)
     let time = UInt64(clamping: now) & 0xffff_ffff_ffff
     if time > milliseconds || milliseconds &- time > 10_000 {
       milliseconds = time
@@ -36,16 +37,15 @@ package struct RequestIDGenerator: Sendable {
     // 8-4-4-4-12 digits: eight at a time, the middle ones in halves.
     let timeAndCounter = EightBytes.hexadecimal(UInt32(truncatingIfNeeded: milliseconds << 16 | 0x7000 | counter))
     let random = EightBytes.hexadecimal(0x8000_0000 | UInt32(truncatingIfNeeded: tail >> 34))
-    let text = UnsafeMutableRawPointer(target)
-    Hexadecimal.write(UInt32(truncatingIfNeeded: milliseconds >> 16), to: target)
+    Hexadecimal.write(UInt32(truncatingIfNeeded: milliseconds >> 16), to: &target, at: 0)
     target[8] = 0x2d
-    text.storeBytes(of: UInt32(truncatingIfNeeded: timeAndCounter), toByteOffset: 9, as: UInt32.self)
+    target.store(UInt32(truncatingIfNeeded: timeAndCounter), at: 9)
     target[13] = 0x2d
-    text.storeBytes(of: UInt32(truncatingIfNeeded: timeAndCounter >> 32), toByteOffset: 14, as: UInt32.self)
+    target.store(UInt32(truncatingIfNeeded: timeAndCounter >> 32), at: 14)
     target[18] = 0x2d
-    text.storeBytes(of: UInt32(truncatingIfNeeded: random), toByteOffset: 19, as: UInt32.self)
+    target.store(UInt32(truncatingIfNeeded: random), at: 19)
     target[23] = 0x2d
-    text.storeBytes(of: UInt32(truncatingIfNeeded: random >> 32), toByteOffset: 24, as: UInt32.self)
-    Hexadecimal.write(UInt32(truncatingIfNeeded: tail), to: target + 28)
+    target.store(UInt32(truncatingIfNeeded: random >> 32), at: 24)
+    Hexadecimal.write(UInt32(truncatingIfNeeded: tail), to: &target, at: 28)
   }
 }

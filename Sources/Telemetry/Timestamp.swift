@@ -6,14 +6,14 @@ package struct Timestamp: Sendable {
   package static let length = 24
 
   private var second = Int64.min
-  /// `2026-11-22T22:58:04.`
-  private var text: (UInt64, UInt64, UInt32) = (0, 0, 0)
+  /// `2026-11-22T22:58:04.` and room for the rest.
+  private var text = InlineArray<24, UInt8>(repeating: 0)
 
   package init() {}
 
-  /// Writes `length` bytes.
+  /// The text: `length` bytes.
   /// - Parameter milliseconds: since 1970; times before year 0 and after 9999 are written as the nearest in between.
-  package mutating func write(milliseconds: Int64, to target: UnsafeMutablePointer<UInt8>) {
+  package mutating func write(milliseconds: Int64) -> InlineArray<24, UInt8> {
     let clamped = min(max(milliseconds, -62_167_219_200_000), 253_402_300_799_999)
     var now = clamped / 1000
     var fraction = clamped % 1000
@@ -22,9 +22,9 @@ package struct Timestamp: Sendable {
       now -= 1
     }
     if now != second { format(now) }
-    withUnsafeBytes(of: text) { UnsafeMutableRawPointer(target).copyMemory(from: $0.baseAddress!, byteCount: 20) }
-    Self.digits(fraction, 3, target + 20)
-    target[23] = 0x5a
+    write(fraction, digits: 3, at: 20)
+    text[23] = 0x5a
+    return text
   }
 
   private mutating func format(_ now: Int64) {
@@ -46,29 +46,27 @@ package struct Timestamp: Sendable {
     let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
     let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
     let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-    withUnsafeMutableBytes(of: &text) { raw in
-      let bytes = raw.baseAddress!.assumingMemoryBound(to: UInt8.self)
-      Self.digits(year, 4, bytes)
-      bytes[4] = 0x2d
-      Self.digits(month, 2, bytes + 5)
-      bytes[7] = 0x2d
-      Self.digits(day, 2, bytes + 8)
-      bytes[10] = 0x54
-      Self.digits(rest / 3600, 2, bytes + 11)
-      bytes[13] = 0x3a
-      Self.digits(rest / 60 % 60, 2, bytes + 14)
-      bytes[16] = 0x3a
-      Self.digits(rest % 60, 2, bytes + 17)
-      bytes[19] = 0x2e
-    }
+    write(year, digits: 4, at: 0)
+    text[4] = 0x2d
+    write(month, digits: 2, at: 5)
+    text[7] = 0x2d
+    write(day, digits: 2, at: 8)
+    text[10] = 0x54
+    write(rest / 3600, digits: 2, at: 11)
+    text[13] = 0x3a
+    write(rest / 60 % 60, digits: 2, at: 14)
+    text[16] = 0x3a
+    write(rest % 60, digits: 2, at: 17)
+    text[19] = 0x2e
   }
 
-  private static func digits(_ value: Int64, _ count: Int, _ target: UnsafeMutablePointer<UInt8>) {
+  @inline(__always)
+  private mutating func write(_ value: Int64, digits count: Int, at start: Int) {
     var rest = value
     var index = count
     while index > 0 {
       index &-= 1
-      target[index] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+      text[start &+ index] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
       rest /= 10
     }
   }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A place in a distributed trace (W3C Trace Context): read from the client's `traceparent` or begun here, and sent on with a new
 /// span id, the gateway's.
 package struct TraceContext: Equatable, Sendable {
@@ -18,7 +20,7 @@ package struct TraceContext: Equatable, Sendable {
   /// A new trace is marked as sampled. Samplers that follow their parent, which is what OpenTelemetry's do unless told
   /// otherwise, would record nothing at all behind a gateway that says `00`; who wants less sets a ratio in the tracing system.
   /// - Parameter header: the one `traceparent` field; nil when there is none, or several.
-  package init(continuing header: UnsafeBufferPointer<UInt8>?, random: inout RandomGenerator) {
+  package init(continuing header: Span<UInt8>?, random: inout RandomGenerator) {
     if let header, let parent = TraceContext(parsing: header) {
       self.init(
         traceHigh: parent.traceHigh, traceLow: parent.traceLow, spanID: Self.nonZero(&random), isSampled: parent.isSampled,
@@ -32,7 +34,7 @@ package struct TraceContext: Equatable, Sendable {
 
   /// Reads a `traceparent` (section 3.2.2): lower-case hexadecimal only, neither id all zero, version `ff` refused. A version
   /// above `00` is read as far as `00` goes, and what follows has to begin with `-`.
-  package init?(parsing header: UnsafeBufferPointer<UInt8>) {
+  package init?(parsing header: Span<UInt8>) {
     guard header.count >= Self.length, header[2] == 0x2d, header[35] == 0x2d, header[52] == 0x2d,
       let version = Hexadecimal.read(header, at: 0, digits: 2), version != 0xff,
       let high = Hexadecimal.read(header, at: 3, digits: 16), let low = Hexadecimal.read(header, at: 19, digits: 16),
@@ -53,22 +55,18 @@ package struct TraceContext: Equatable, Sendable {
   }
 
   /// Writes the `traceparent`, version 00: `length` bytes. Flags other than `sampled` are not passed on (section 3.2.2.5).
-  package func write(to target: UnsafeMutablePointer<UInt8>) {
+  package func write(to target: inout MutableSpan<UInt8>) {
+    precondition(target.count >= Self.length)
     target[0] = 0x30
     target[1] = 0x30
     target[2] = 0x2d
-    writeTraceID(to: target + 3)
+    Hexadecimal.write(traceHigh, to: &target, at: 3)
+    Hexadecimal.write(traceLow, to: &target, at: 19)
     target[35] = 0x2d
-    Hexadecimal.write(spanID, to: target + 36)
+    Hexadecimal.write(spanID, to: &target, at: 36)
     target[52] = 0x2d
     target[53] = 0x30
     target[54] = isSampled ? 0x31 : 0x30
-  }
-
-  /// Writes the trace id in hexadecimal: `traceIDLength` bytes.
-  package func writeTraceID(to target: UnsafeMutablePointer<UInt8>) {
-    Hexadecimal.write(traceHigh, to: target)
-    Hexadecimal.write(traceLow, to: target + 16)
   }
 
   private static func nonZero(_ random: inout RandomGenerator) -> UInt64 {

@@ -145,6 +145,20 @@ struct ByteScanTests {
     }
   }
 
+  @Test func `What JSON escapes is found, and nothing else`() {
+    for byte in UInt8.min...UInt8.max {
+      let isFound = byte < 0x20 || byte > 0x7e || byte == 0x22 || byte == 0x5c
+      for count in 1..<20 {
+        for place in 0..<count {
+          var bytes = [UInt8](repeating: 0x61, count: count)
+          bytes[place] = byte
+          expect(ByteScan.firstEscaped(bytes.span, from: 0) == (isFound ? place : count))
+          expect(ByteScan.firstEscaped(bytes.span, from: place + 1) == count)
+        }
+      }
+    }
+  }
+
   @Test func `Ends beyond the bytes are refused`() async {
     await #expect(processExitsWith: .failure) { _ = ByteScan.lineFeed([1].span, from: 0, to: 2) }
     await #expect(processExitsWith: .failure) { _ = ByteScan.firstUnusual([1].span, from: 0, to: 2) }

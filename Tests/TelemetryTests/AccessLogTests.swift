@@ -5,18 +5,17 @@ import Testing
 @testable import Telemetry
 
 struct AccessLogTests {
-  /// Keeps texts alive while a line points at them.
-  private func line(_ change: (inout AccessLogLine) -> Void) -> String {
-    var line = AccessLogLine()
-    change(&line)
+  private func text(_ line: borrowing AccessLogLine) -> String {
     var log = AccessLog()
     var queue = ByteQueue()
     log.append(line, to: &queue)
-    return String(decoding: queue.readable, as: UTF8.self)
+    return String(decoding: queue.span)
   }
 
   private func line(path: [UInt8]) -> String {
-    path.withUnsafeBufferPointer { bytes in line { $0.path = bytes } }
+    var line = AccessLogLine()
+    line.path = path.span
+    return text(line)
   }
 
   private func object(_ line: String) throws -> [String: Any] {
@@ -24,42 +23,45 @@ struct AccessLogTests {
   }
 
   @Test func `A line has every field of the contract, in its order`() throws {
-    let words = [
-      "id", "trace", "192.0.2.1", "spiffe://c", "GET", "api.example.com", "/orders", "orders", "token_expired", "https://idp",
-      "alice", "orders", "10.0.0.1:9443", "spiffe://mesh/orders",
-    ]
-    let bytes = words.map { Array($0.utf8) }
-    let buffers = bytes.map { one in
-      let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: one.count)
-      _ = copy.initialize(from: one)
-      return UnsafeBufferPointer(copy)
-    }
-    defer { buffers.forEach { $0.deallocate() } }
-    let text = line { line in
-      line.time = 1_763_852_284_123
-      line.requestID = buffers[0]
-      line.traceID = buffers[1]
-      line.clientIP = buffers[2]
-      line.clientIdentity = buffers[3]
-      line.httpProtocol = "HTTP/1.1"
-      line.tls = "TLSv1.3"
-      line.method = buffers[4]
-      line.host = buffers[5]
-      line.path = buffers[6]
-      line.route = buffers[7]
-      line.status = 401
-      line.code = buffers[8]
-      line.issuer = buffers[9]
-      line.subject = buffers[10]
-      line.backend = buffers[11]
-      line.endpoint = buffers[12]
-      line.upstreamIdentity = buffers[13]
-      line.token = .cached
-      line.bytesIn = 12
-      line.bytesOut = UInt64.max
-      line.duration = 1_234_567_890
-      line.upstreamDuration = 45_999
-    }
+    let id = Array("id".utf8)
+    let trace = Array("trace".utf8)
+    let client = Array("192.0.2.1".utf8)
+    let clientIdentity = Array("spiffe://c".utf8)
+    let method = Array("GET".utf8)
+    let host = Array("api.example.com".utf8)
+    let path = Array("/orders".utf8)
+    let route = Array("orders".utf8)
+    let code = Array("token_expired".utf8)
+    let issuer = Array("https://idp".utf8)
+    let subject = Array("alice".utf8)
+    let backend = Array("orders".utf8)
+    let endpoint = Array("10.0.0.1:9443".utf8)
+    let upstreamIdentity = Array("spiffe://mesh/orders".utf8)
+    var line = AccessLogLine()
+    line.time = 1_763_852_284_123
+    line.requestID = id.span
+    line.traceID = trace.span
+    line.clientIP = client.span
+    line.clientIdentity = clientIdentity.span
+    line.httpProtocol = "HTTP/1.1"
+    line.tls = "TLSv1.3"
+    line.method = method.span
+    line.host = host.span
+    line.path = path.span
+    line.route = route.span
+    line.status = 401
+    line.code = code.span
+    line.issuer = issuer.span
+    line.subject = subject.span
+    line.backend = backend.span
+    line.endpoint = endpoint.span
+    line.upstreamIdentity = upstreamIdentity.span
+    line.token = .cached
+    line.bytesIn = 12
+    line.bytesOut = UInt64.max
+    line.duration = 1_234_567_890
+    line.upstreamDuration = 45_999
+    let text = text(line)
     #expect(
       text == """
         {"time":"2025-11-22T22:58:04.123Z","request_id":"id","trace_id":"trace","client_ip":"192.0.2.1",\
@@ -73,7 +75,7 @@ struct AccessLogTests {
   }
 
   @Test func `What is not known is null`() throws {
-    let object = try object(line { _ in })
+    let object = try object(text(AccessLogLine()))
     #expect(object.count == 23)
     for name in ["request_id", "client_identity", "protocol", "tls", "path", "route", "status", "code", "upstream_ms"] {
       #expect(object[name] is NSNull, "\(name)")
@@ -152,8 +154,6 @@ struct AccessLogTests {
   }
 
   private func text(_ timestamp: inout Timestamp, _ milliseconds: Int64) -> String {
-    var bytes = [UInt8](repeating: 0, count: Timestamp.length)
-    bytes.withUnsafeMutableBufferPointer { timestamp.write(milliseconds: milliseconds, to: $0.baseAddress!) }
-    return String(decoding: bytes, as: UTF8.self)
+    String(decoding: timestamp.write(milliseconds: milliseconds).span)
   }
 }

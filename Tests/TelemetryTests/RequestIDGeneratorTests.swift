@@ -5,7 +5,8 @@ import Testing
 struct RequestIDGeneratorTests {
   private func next(_ generator: inout RequestIDGenerator, at time: Int64) -> String {
     var bytes = [UInt8](repeating: 0, count: RequestIDGenerator.length)
-    bytes.withUnsafeMutableBufferPointer { generator.next(at: time, to: $0.baseAddress!) }
+    var span = bytes.mutableSpan
+    generator.next(at: time, to: &span)
     return String(decoding: bytes, as: UTF8.self)
   }
 

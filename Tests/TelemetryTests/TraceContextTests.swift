@@ -6,12 +6,13 @@ struct TraceContextTests {
   private static let valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
   private func parse(_ text: String) -> TraceContext? {
-    Array(text.utf8).withUnsafeBufferPointer { TraceContext(parsing: $0) }
+    TraceContext(parsing: Array(text.utf8).span)
   }
 
   private func text(_ context: TraceContext) -> String {
     var bytes = [UInt8](repeating: 0, count: TraceContext.length)
-    bytes.withUnsafeMutableBufferPointer { context.write(to: $0.baseAddress!) }
+    var span = bytes.mutableSpan
+    context.write(to: &span)
     return String(decoding: bytes, as: UTF8.self)
   }
 
@@ -53,7 +54,7 @@ struct TraceContextTests {
 
   @Test func `A trace goes on under a span of our own`() throws {
     var random = RandomGenerator(seed: (1, 2, 3, 4))
-    let context = Array(Self.valid.utf8).withUnsafeBufferPointer { TraceContext(continuing: $0, random: &random) }
+    let context = TraceContext(continuing: Array(Self.valid.utf8).span, random: &random)
     #expect(context.isContinued)
     #expect(text(context).hasPrefix("00-0af7651916cd43dd8448eb211c80319c-"))
     #expect(!text(context).contains("b7ad6b7169203331"))
@@ -65,7 +66,7 @@ struct TraceContextTests {
     for header in [nil, "", "00-bad"] as [String?] {
       let context: TraceContext
       if let header {
-        context = Array(header.utf8).withUnsafeBufferPointer { TraceContext(continuing: $0, random: &random) }
+        context = TraceContext(continuing: Array(header.utf8).span, random: &random)
       } else {
         context = TraceContext(continuing: nil, random: &random)
       }
@@ -82,8 +83,9 @@ extension TraceContext {
   /// What a reader of `context`'s text has.
   fileprivate init?(parsing context: TraceContext) {
     var bytes = [UInt8](repeating: 0, count: TraceContext.length)
-    bytes.withUnsafeMutableBufferPointer { context.write(to: $0.baseAddress!) }
-    guard let parsed = bytes.withUnsafeBufferPointer({ TraceContext(parsing: $0) }) else { return nil }
+    var span = bytes.mutableSpan
+    context.write(to: &span)
+    guard let parsed = TraceContext(parsing: bytes.span) else { return nil }
     self = parsed
   }
 }
