@@ -29,16 +29,30 @@ struct SharedRouteParts {
   mutating func access(_ settings: RouteSettings) -> RouteAccess {
     let key = AccessKey(providers: settings.providers, rule: settings.authorization)
     if let made = accesses[key] { return made }
-    var sources: [TokenSource] = []
-    for provider in settings.providers {
-      for source in Self.sources(providers[provider]) where !sources.contains(source) { sources.append(source) }
-    }
     let access = RouteAccess(
-      index: accesses.count, providers: ProviderSet(settings.providers), tokenSources: sources, removedSources: removed,
-      keySources: keySources, origins: settings.providers.flatMap { providers[$0].origins }.map { Array($0.utf8) },
-      rule: settings.authorization)
+      index: accesses.count, providers: ProviderSet(settings.providers), places: places(settings.providers), removedSources: removed,
+      keySources: keySources, rule: settings.authorization)
     accesses[key] = access
     return access
+  }
+
+  /// Each place once, with those of the providers that look there.
+  private func places(_ indexes: [Int]) -> [TokenPlace] {
+    var sources: [TokenSource] = []
+    var lookers: [[Int]] = []
+    for index in indexes {
+      for source in Self.sources(providers[index]) {
+        if let known = sources.firstIndex(of: source) {
+          if lookers[known].last != index { lookers[known].append(index) }
+        } else {
+          sources.append(source)
+          lookers.append([index])
+        }
+      }
+    }
+    return zip(sources, lookers).map { source, lookers in
+      TokenPlace(source, providers: lookers, origins: lookers.flatMap { providers[$0].origins }.map { Array($0.utf8) })
+    }
   }
 
   mutating func backends(_ settings: RouteSettings) -> [(index: Int, upTo: Int)] {

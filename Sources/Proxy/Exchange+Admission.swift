@@ -119,19 +119,16 @@ extension Exchange {
   private func admit(_ route: Route, _ snapshot: WorkerSnapshot, mayWait: Bool) -> Admission {
     guard !route.access.providers.isEmpty else { return .admitted }
     let range: ByteRange
-    switch TokenSource.search(route.access.tokenSources, head.fields, bytes, query: head.query) {
+    let holder: TokenHolder
+    switch TokenPlace.search(route.access.places, head.fields, bytes, query: head.query) {
     case .missing: return .refused(.tokenMissing)
     case .ambiguous: return .refused(.tokenAmbiguous)
-    case .found(let found): range = found
-    case .foundInCookie(let found):
-      let isSafe = head.method.isSafe && !head.isWebSocket
-      guard
-        isSafe || CrossSite.allows(head.fields, bytes, authority: slice(head.authority), isEncrypted: isEncrypted, route.access.origins)
-      else { return .refused(.crossSite) }
-      range = found
+    case .found(let found, let place, let isInCookieOnly):
+      (range, holder) = (found, place)
+      if isInCookieOnly, !mayUseCookie(found, place, route) { return .refused(.crossSite) }
     }
     let now = Int64(startedReal / 1_000_000_000)
-    switch worker.verifier.verify(slice(range), acceptable: route.access.providers, now: now) {
+    switch verify(range, holder, route, now: now) {
     case .denied(let denial):
       worker.metrics.countTokenLookup(.miss)
       if denial == .claims { worker.reportLongLife() }
@@ -153,6 +150,27 @@ extension Exchange {
       }
       return authorize(route, verified).map { .refused($0) } ?? .admitted
     }
+  }
+
+  /// Only those providers look at a token in whose own places it stands.
+  private func verify(_ token: ByteRange, _ holder: TokenHolder, _ route: Route, now: Int64) -> TokenVerdict {
+    switch holder {
+    case .place(let index): return worker.verifier.verify(slice(token), acceptable: route.access.places[index].acceptable, now: now)
+    case .several:
+      let providers = places(of: token, holder, route).flatMap(\.providers)
+      return worker.verifier.verify(slice(token), acceptable: ProviderSet(providers), now: now)
+    }
+  }
+
+  private func places(of token: ByteRange, _ holder: TokenHolder, _ route: Route) -> [TokenPlace] {
+    if case .place(let index) = holder { return [route.access.places[index]] }
+    return TokenPlace.holding(token, route.access.places, head.fields, bytes, query: head.query)
+  }
+
+  private func mayUseCookie(_ token: ByteRange, _ holder: TokenHolder, _ route: Route) -> Bool {
+    if head.method.isSafe, !head.isWebSocket { return true }
+    let origins = places(of: token, holder, route).flatMap(\.origins)
+    return CrossSite.allows(head.fields, bytes, authority: slice(head.authority), isEncrypted: isEncrypted, origins)
   }
 
   private var isEncrypted: Bool { client?.connection.wire.isEncrypted ?? true }

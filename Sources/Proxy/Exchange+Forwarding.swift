@@ -40,7 +40,7 @@ extension Exchange {
     let token = minted?.bytes ?? []
     let field = snapshot.proxy.tokenFields[backend]
     var query = ByteQueue()
-    let removesQuery = head.hasQuery && !route.access.queryParameters.isEmpty && !route.forwardsAccessToken
+    let removesQuery = head.hasQuery && !route.access.queryParameters.isEmpty && !forwardsAccessToken
     if removesQuery { QueryParameters.copy(head.query, bytes, without: route.access.queryParameters, to: &query) }
     field.withUnsafeBufferPointer { tokenName in
       token.withUnsafeBufferPointer { token in
@@ -51,7 +51,7 @@ extension Exchange {
             authority: slice(head.authority), tokenName: tokenName, token: token, tokenIsUnique: minted?.isUnique ?? false,
             requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace,
             scheme: connection.wire.isEncrypted ? "https" : "http", peer: peer,
-            peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer, forwardsAccessToken: route.forwardsAccessToken,
+            peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer, forwardsAccessToken: forwardsAccessToken,
             route: route, receivedProtocol: receivedProtocol, tokenFieldNames: snapshot.proxy.tokenFieldNames,
             webSocketKey: tunnel?.key ?? [])
           switch leg {
@@ -70,6 +70,9 @@ extension Exchange {
       }
     }
   }
+
+  /// Whether what vouched for the request goes to the backend as well. A key never does, wherever else it stood.
+  var forwardsAccessToken: Bool { route?.forwardsAccessToken == true && token?.isAPIKey != true }
 
   private var receivedProtocol: StaticString {
     if case .http2? = client { return "2.0" }

@@ -24,8 +24,8 @@ package struct QueryParameters {
   }
 
   /// A parameter that is there twice is ambiguous.
-  static func search(_ name: [UInt8], _ query: ByteRange, _ bytes: UnsafeBufferPointer<UInt8>) -> TokenSearch {
-    var result = TokenSearch.missing
+  static func search(_ name: [UInt8], _ query: ByteRange, _ bytes: UnsafeBufferPointer<UInt8>) -> TokenFinding {
+    var result = TokenFinding.missing
     var parameters = QueryParameters(query)
     while let parameter = parameters.next(bytes) {
       guard isNamed(parameter.name, name, bytes) else { continue }

@@ -8,8 +8,8 @@ package final class RouteAccess: Sendable {
   package let index: Int
   /// Identity providers of the snapshot that may vouch for a client. Empty: a public route.
   package let providers: ProviderSet
-  /// Where its providers look for a token, without repetition.
-  package let tokenSources: [TokenSource]
+  /// Where its providers look for a token, each place once, with those who look there.
+  package let places: [TokenPlace]
   /// Where any provider looks for one: what stands there is not forwarded, on a public route neither.
   package let removedSources: [TokenSource]
   /// Where any provider looks for API keys: they are never forwarded.
@@ -22,26 +22,23 @@ package final class RouteAccess: Sendable {
   package let queryParameters: [[UInt8]]
   /// Some provider takes DPoP proofs: clients without one are told.
   package let acceptsProofs: Bool
-  /// Other sites that may send requests which a cookie vouches for, as `Origin` has them.
-  package let origins: [[UInt8]]
   package let rule: AuthorizationRule
   /// The scopes the rule names at its top, space-separated, for the `scope` attribute of RFC 6750 section 3.
   package let requiredScopes: [UInt8]
 
   package init(
-    index: Int, providers: ProviderSet, tokenSources: [TokenSource], removedSources: [TokenSource], keySources: [TokenSource] = [],
-    origins: [[UInt8]] = [], rule: AuthorizationRule = .everyone
+    index: Int, providers: ProviderSet, places: [TokenPlace], removedSources: [TokenSource], keySources: [TokenSource] = [],
+    rule: AuthorizationRule = .everyone
   ) {
     self.index = index
     self.providers = providers
-    self.tokenSources = tokenSources
+    self.places = places
     self.removedSources = removedSources
     self.keySources = keySources
     removesCookies = removedSources.contains { if case .cookie = $0 { true } else { false } }
     subprotocolMarkers = removedSources.compactMap { if case .subprotocol(let marker) = $0 { marker } else { nil } }
     queryParameters = removedSources.compactMap { if case .query(let name) = $0 { name } else { nil } }
-    acceptsProofs = tokenSources.contains(.dpop)
-    self.origins = origins
+    acceptsProofs = places.contains { $0.source == .dpop }
     self.rule = rule
     requiredScopes = Self.scopes(rule)
   }

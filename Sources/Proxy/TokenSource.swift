@@ -16,52 +16,30 @@ package enum TokenSource: Sendable, Equatable {
   case query(name: [UInt8])
 }
 
-/// What looking for a token came to.
-package enum TokenSearch: Equatable {
+/// What one place holds.
+enum TokenFinding: Equatable {
   case found(ByteRange)
-  /// In a cookie and nowhere else: browsers send those along whoever asks them to.
-  case foundInCookie(ByteRange)
   case missing
   /// Two tokens, and no rule to say which one counts.
   case ambiguous
 }
 
 extension TokenSource {
-  /// Looks in all of `sources`. The same token in two sources is one token; a field repeated is ambiguous whatever
-  /// it holds.
-  package static func search(
-    _ sources: [TokenSource], _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>, query: ByteRange = .empty
-  ) -> TokenSearch {
-    var result = TokenSearch.missing
-    for source in sources {
-      let next: TokenSearch
-      switch source {
-      case .bearer: next = authorization("bearer", fields, bytes)
-      case .dpop: next = authorization("dpop", fields, bytes)
-      case .field(let name, let scheme): next = field(name, scheme, fields, bytes)
-      case .cookie(let name): next = cookie(name, fields, bytes)
-      case .subprotocol(let marker): next = subprotocol(marker, fields, bytes)
-      case .query(let name): next = QueryParameters.search(name, query, bytes)
-      }
-      switch (result, next) {
-      case (_, .ambiguous): return .ambiguous
-      case (.missing, _): result = next
-      case (_, .missing): break
-      case (.found(let first), .found(let second)), (.found(let first), .foundInCookie(let second)),
-        (.foundInCookie(let first), .foundInCookie(let second)):
-        guard equal(first, second, bytes) else { return .ambiguous }
-      case (.foundInCookie(let first), .found(let second)):
-        guard equal(first, second, bytes) else { return .ambiguous }
-        result = next
-      case (.ambiguous, _): break
-      }
+  /// Looks in this place.
+  func find(_ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>, query: ByteRange) -> TokenFinding {
+    switch self {
+    case .bearer: Self.authorization("bearer", fields, bytes)
+    case .dpop: Self.authorization("dpop", fields, bytes)
+    case .field(let name, let scheme): Self.field(name, scheme, fields, bytes)
+    case .cookie(let name): Self.cookie(name, fields, bytes)
+    case .subprotocol(let marker): Self.subprotocol(marker, fields, bytes)
+    case .query(let name): QueryParameters.search(name, query, bytes)
     }
-    return result
   }
 
   private static func authorization(
     _ scheme: StaticString, _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> TokenSearch {
+  ) -> TokenFinding {
     guard let index = fields.first(.authorization) else { return .missing }
     guard fields.first(.authorization, from: index + 1) == nil else { return .ambiguous }
     return afterScheme(fields[index].value, scheme, bytes)
@@ -70,7 +48,7 @@ extension TokenSource {
   /// What follows `scheme` and one or more spaces; another scheme is no token of ours.
   private static func afterScheme(
     _ value: ByteRange, _ scheme: StaticString, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> TokenSearch {
+  ) -> TokenFinding {
     let length = scheme.utf8CodeUnitCount
     guard value.length >= length,
       ASCII.equalIgnoringCase(UnsafeBufferPointer(rebasing: bytes[value.start..<(value.start + length)]), scheme)
@@ -80,7 +58,7 @@ extension TokenSource {
 
   private static func afterSpaces(
     _ value: ByteRange, _ length: Int, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> TokenSearch {
+  ) -> TokenFinding {
     var start = value.start + length
     // "Bearer" alone is a token that is empty, which the verifier calls malformed; "Bearerx" is another scheme.
     guard start == value.end || bytes[start] == 0x20 else { return .missing }
@@ -90,7 +68,7 @@ extension TokenSource {
 
   private static func field(
     _ name: [UInt8], _ scheme: [UInt8]?, _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> TokenSearch {
+  ) -> TokenFinding {
     var found: ByteRange?
     var index = 0
     while index < fields.count {
@@ -121,7 +99,7 @@ extension TokenSource {
 
   private static func cookie(
     _ name: [UInt8], _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> TokenSearch {
+  ) -> TokenFinding {
     var found: ByteRange?
     var next = fields.first(.cookie)
     while let index = next {
@@ -134,14 +112,14 @@ extension TokenSource {
       next = fields.first(.cookie, from: index + 1)
     }
     guard let found else { return .missing }
-    return .foundInCookie(found)
+    return .found(found)
   }
 
   private static func subprotocol(
     _ marker: [UInt8], _ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> TokenSearch {
+  ) -> TokenFinding {
     var list = Subprotocols(fields)
-    var result = TokenSearch.missing
+    var result = TokenFinding.missing
     while let element = list.next(fields, bytes) {
       guard Subprotocols.isMarker(element, marker, bytes) else { continue }
       guard case .missing = result else { return .ambiguous }
@@ -151,7 +129,7 @@ extension TokenSource {
     return list.isMalformed ? .ambiguous : result
   }
 
-  private static func equal(_ left: ByteRange, _ right: ByteRange, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  static func equal(_ left: ByteRange, _ right: ByteRange, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
     guard left.length == right.length else { return false }
     var index = 0
     while index < left.length {

@@ -116,7 +116,7 @@ extension Exchange {
 extension Exchange {
   /// What stood before the token among the subprotocols that the client offered; empty when the token stood elsewhere.
   var tokenProtocolMarker: [UInt8] {
-    guard let route, !route.forwardsAccessToken, !route.access.subprotocolMarkers.isEmpty else { return [] }
+    guard let route, !forwardsAccessToken, !route.access.subprotocolMarkers.isEmpty else { return [] }
     var list = Subprotocols(head.fields)
     while let element = list.next(head.fields, bytes) {
       if let marker = route.access.subprotocolMarkers.first(where: { Subprotocols.isMarker(element, $0, bytes) }) { return marker }

@@ -84,6 +84,6 @@ extension AccessTokenVerifier {
       bytes: Array(token), hash: hash, principal: principal, key: nil, algorithm: nil, provider: index,
       providerFingerprint: provider.fingerprint, validUntil: validUntil, freshUntil: freshUntil,
       needsProof: principal.confirmation != nil || provider.proof.certificate == .required || provider.proof.dpop == .required,
-      epoch: epoch)
+      isAPIKey: provider.apiKeys != nil, epoch: epoch)
   }
 }

@@ -11,6 +11,8 @@ package final class VerifiedToken {
   package let validUntil: Int64
   /// Whether having it is not enough: `ProofRules` and `Principal.confirmation` say what is.
   package let needsProof: Bool
+  /// Whether it is an API key, which no backend ever sees.
+  package let isAPIKey: Bool
   /// Of the last list of revocations that it was found good under; 0 for none.
   var revocationEpoch: UInt32 = 0
   /// Index of the provider that vouched, in the snapshot of `epoch`.
@@ -40,8 +42,10 @@ package final class VerifiedToken {
 
   package init(
     bytes: [UInt8], hash: UInt64, principal: Principal, key: VerificationKey?, algorithm: JOSEAlgorithm?, provider: Int,
-    providerFingerprint: [UInt8], validUntil: Int64, freshUntil: Int64 = .max, needsProof: Bool = false, epoch: UInt64
+    providerFingerprint: [UInt8], validUntil: Int64, freshUntil: Int64 = .max, needsProof: Bool = false, isAPIKey: Bool = false,
+    epoch: UInt64
   ) {
+    self.isAPIKey = isAPIKey
     self.needsProof = needsProof
     self.bytes = bytes
     self.hash = hash

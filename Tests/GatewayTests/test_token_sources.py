@@ -3,6 +3,10 @@ import pytest
 
 from harness import configuration as conf
 from harness.answers import problem, seen
+from harness.gateway import command
+from harness.http2client import HTTP2Client
+from harness.introspection import IntrospectionServer
+from harness.tokens import decoded
 from harness.websocket import HANDSHAKE
 
 SOURCES = [{"header": "Authorization", "scheme": "Bearer"}, {"cookie": "access_token", "origins": ["https://app.example.com"]},
@@ -99,3 +103,90 @@ class TestCrossSite:
 
     def test_a_websocket_is_a_get_that_any_page_can_send(self, gateway, cookie):
         problem(self.send(gateway, "GET", cookie | HANDSHAKE | {"Origin": "https://evil.example"}), 403, "cross_site")
+
+
+class TestOwnPlaces:
+    """A credential counts only where its own provider looks: in another's place it is none, and travels nowhere."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def server(cls, pki):
+        with IntrospectionServer(pki.public.issue("introspection", dns=["localhost"])) as server:
+            yield server
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def key(cls, tmp_path_factory):
+        cls.file = tmp_path_factory.mktemp("keys") / "api-keys.yaml"
+        result = command("apikey", "new", "--sub", "billing", "--scope", "orders:read", "--file", cls.file)
+        assert result.returncode == 0, result
+        return result.stdout.splitlines()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def gateway(cls, make_gateway, backend, pki, idp, jwks, server, key):
+        main = conf.provider(idp, jwks, token_from=SOURCES + [{"websocket_protocol": "bearer"}])
+        opaque = {"name": "opaque", "issuer": "https://opaque.example.com/", "token_from": [
+            {"header": "X-Opaque"}, {"cookie": "opaque", "origins": ["https://partner.example.com"]}, {"header": "X-Shared"}],
+            "introspection": {"url": server.introspection_url, "ca": str(pki.public.certificate), "client_id": server.client_id,
+                              "client_secret": server.secret, "timeout": "5s"}}
+        machines = {"name": "machines", "api_keys": {"file": str(cls.file)}, "token_from": [{"header": "X-API-Key"}, {"header": "X-Shared"}]}
+        everybody = {"authenticate": ["main", "machines", "opaque"], "forward_access_token": True}
+        return make_gateway(backend.port, {"identity_providers": [main, opaque, machines]}, routes=[conf.route("all", "/all/**") | everybody])
+
+    def refused(self, gateway, backend, credential, target="/all/1", **headers):
+        before = len(backend.requests)
+        answer = gateway.ask("GET", target, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        assert answer.status == 401, (answer.start, answer.body)
+        assert len(backend.requests) == before and not backend.saw(credential)
+        return answer
+
+    def test_an_api_key_is_no_access_token(self, gateway, backend, key):
+        for _ in range(2):
+            problem(self.refused(gateway, backend, key, Authorization=f"Bearer {key}"), 401, "token_malformed")
+            problem(self.refused(gateway, backend, key, Cookie=f"access_token={key}"), 401, "token_malformed")
+            problem(self.refused(gateway, backend, key, f"/all/1?access_token={key}"), 401, "token_malformed")
+            self.refused(gateway, backend, key, X_Opaque=key)
+            self.refused(gateway, backend, key, Cookie=f"opaque={key}")
+            # The second time it is known where it belongs, which changes nothing elsewhere.
+            assert gateway.ask("GET", "/all/1", headers={"X-API-Key": key}).status == 200
+
+    def test_over_http2(self, gateway, pki, key, token):
+        with HTTP2Client(gateway.port, pki.public.certificate) as client:
+            for fields in ({"authorization": f"Bearer {key}"}, {"cookie": f"access_token={key}"}, {"x-api-key": token}):
+                assert client.exchange("GET", "/all/1", headers=fields).status == 401
+            assert client.exchange("GET", "/all/1", headers={"x-api-key": key}).status == 200
+
+    def test_a_signed_token_is_no_api_key(self, gateway, backend, idp):
+        token = idp.token(sub="carol")
+        for _ in range(2):
+            problem(self.refused(gateway, backend, token, X_API_Key=token), 401, "api_key_invalid")
+            self.refused(gateway, backend, token, X_Opaque=token)
+        assert gateway.ask("GET", "/all/1", headers={"Authorization": f"Bearer {token}"}).status == 200
+
+    def test_an_opaque_token_is_asked_about_only_where_it_belongs(self, gateway, backend, server):
+        server.tokens["opaque-token"] = {"sub": "oscar"}
+        problem(self.refused(gateway, backend, "opaque-token", Authorization="Bearer opaque-token"), 401, "token_malformed")
+        problem(self.refused(gateway, backend, "opaque-token", X_API_Key="opaque-token"), 401, "api_key_invalid")
+        assert server.asked("opaque-token") == 0
+        for headers in ({"X-Opaque": "opaque-token"}, {"Cookie": "opaque=opaque-token"}, {"X-Shared": "opaque-token"}):
+            assert gateway.ask("GET", "/all/1", headers=headers).status == 200
+        server.tokens["opaque-other"] = {"sub": "oscar"}
+        self.refused(gateway, backend, "opaque-other", Authorization="Bearer opaque-other", X_API_Key="opaque-other")
+
+    def test_a_place_may_be_shared(self, gateway, key, token):
+        assert gateway.ask("GET", "/all/1", headers={"X-Shared": key}).status == 200
+        assert gateway.ask("GET", "/all/1", headers={"X-Shared": token}).status == 401
+
+    def test_a_token_in_several_places_is_for_those_who_look_there(self, gateway, key, token):
+        for headers in ({"Authorization": f"Bearer {token}", "X-API-Key": token}, {"Authorization": f"Bearer {key}", "X-API-Key": key}):
+            request = seen(gateway.ask("GET", "/all/both", headers=headers))
+            assert decoded(request.get("X-Internal-Token"))[1]["sub"] == ("billing" if key in str(headers) else "alice")
+            assert key not in str(request.fields), "a key is forwarded nowhere, wherever else it stood"
+
+    def test_another_provider_s_pages_may_not_use_a_cookie(self, gateway, server, token):
+        server.tokens["cookie-token"] = {"sub": "oscar"}
+        for cookie, own, other in ((f"access_token={token}", "https://app.example.com", "https://partner.example.com"),
+                                   ("opaque=cookie-token", "https://partner.example.com", "https://app.example.com")):
+            assert gateway.ask("POST", "/all/1", headers={"Cookie": cookie, "Origin": own}).status == 200
+            problem(gateway.ask("POST", "/all/1", headers={"Cookie": cookie, "Origin": other}), 403, "cross_site")

@@ -62,7 +62,7 @@ extension Route {
   ) -> Route {
     Route(
       name: "r", index: 0, metricID: 0,
-      access: RouteAccess(index: 0, providers: ProviderSet([0]), tokenSources: sources, removedSources: removed ?? sources),
+      access: RouteAccess(index: 0, providers: ProviderSet([0]), places: sources.map { TokenPlace($0, providers: [0]) }, removedSources: removed ?? sources),
       backends: sharing(backends), stripPrefix: [], timeout: 0, bodyMaximum: 1 << 20, forwardsAccessToken: forwardsAccessToken)
   }
 }

@@ -14,8 +14,8 @@ struct TokenSourceTests {
 
   private func search(_ sources: [TokenSource], _ fields: [String]) throws -> Outcome {
     try TestHead.withFields(fields) { head, bytes in
-      switch TokenSource.search(sources, head.fields, bytes.buffer) {
-      case .found(let range), .foundInCookie(let range): .found(bytes.text(range))
+      switch TokenPlace.search(sources.map { TokenPlace($0, providers: [0]) }, head.fields, bytes.buffer) {
+      case .found(let range, _, _): .found(bytes.text(range))
       case .missing: .missing
       case .ambiguous: .ambiguous
       }
@@ -119,5 +119,28 @@ struct TokenSourceTests {
     let sources = [TokenSource.bearer, Self.subprotocol]
     #expect(try search(sources, ["Authorization: Bearer abc", "Sec-WebSocket-Protocol: bearer, abc"]) == .found("abc"))
     #expect(try search(sources, ["Authorization: Bearer abc", "Sec-WebSocket-Protocol: bearer, def"]) == .ambiguous)
+  }
+
+  @Test(
+    arguments: [
+      (["Authorization: Bearer abc"], .place(0), false), (["X-Access-Token: abc"], .place(1), false),
+      (["Cookie: access_token=abc"], .place(2), true),
+      (["Authorization: Bearer abc", "Cookie: access_token=abc"], .place(0), false),
+      (["Authorization: Bearer abc", "X-Access-Token: abc"], .several, false),
+      (["X-Access-Token: abc", "Cookie: access_token=abc"], .several, false),
+      (["Authorization: Bearer abc", "X-Access-Token: abc", "Cookie: access_token=abc"], .several, false),
+    ] as [([String], TokenHolder, Bool)])
+  func `A token is for those in whose places it stands`(fields: [String], holder: TokenHolder, isInCookieOnly: Bool) throws {
+    let places = [TokenPlace(.bearer, providers: [0]), TokenPlace(Self.field, providers: [1]), TokenPlace(Self.cookie, providers: [0])]
+    let search = try TestHead.withFields(fields) { head, bytes in
+      let search = TokenPlace.search(places, head.fields, bytes.buffer)
+      if case .found(let range, _, _) = search { #expect(bytes.text(range) == "abc") }
+      return search
+    }
+    guard case .found(_, let place, let onlyCookie) = search else {
+      Issue.record("\(search)")
+      return
+    }
+    #expect(place == holder && onlyCookie == isInCookieOnly)
   }
 }
