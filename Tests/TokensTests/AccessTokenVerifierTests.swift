@@ -212,9 +212,11 @@ struct AccessTokenVerifierTests {
       (["aud": .integer(1)], .audience),
       (["sub": nil], .claims), (["sub": ""], .claims), (["sub": .integer(1)], .claims),
       (["exp": nil], .claims), (["exp": "1900000000"], .claims), (["exp": .null], .claims),
-      (["nbf": "0"], .claims), (["iat": .boolean(true)], .claims), (["iat": nil], nil), (["exp": .integer(.max)], nil),
+      (["nbf": "0"], .claims), (["iat": .boolean(true)], .claims), (["iat": nil], nil), (["exp": .integer(.max)], .claims),
       (["exp": .integer(.min)], .expired), (["nbf": .integer(.max)], .notYetValid), (["nbf": .integer(.min)], nil),
-      (["exp": .number(1_900_000_000.5)], nil),
+      (["exp": .number(1_800_000_600.5)], nil), (["exp": .integer(1_800_000_600_000)], .claims),
+      (["exp": .integer(TestIssuer.now + 86_401)], .claims), (["iat": .integer(.min)], .claims),
+      (["typ": "ID"], .type), (["typ": "Bearer"], nil), (["token_use": "id"], .type), (["token_use": "access"], nil),
     ] as [([String: JSONValue?], TokenDenial?)])
   func claims(changes: [String: JSONValue?], expected: TokenDenial?) {
     #expect(denial(changes) == expected)
@@ -224,7 +226,7 @@ struct AccessTokenVerifierTests {
     "times are compared with the leeway, to the second",
     arguments: [
       ("exp", -30, .expired), ("exp", -29, nil), ("exp", -31, .expired), ("nbf", 30, nil), ("nbf", 31, .notYetValid),
-      ("iat", 30, nil), ("iat", 31, .notYetValid), ("iat", -100_000, nil),
+      ("iat", 30, nil), ("iat", 31, .notYetValid), ("iat", -80_000, nil), ("iat", -100_000, .claims),
     ] as [(String, Int64, TokenDenial?)])
   func times(claim: String, offset: Int64, expected: TokenDenial?) {
     #expect(denial([claim: .integer(TestIssuer.now + offset)]) == expected)
