@@ -70,15 +70,15 @@ extension SnapshotBuilder {
     }
   }
 
-  func listener(_ settings: ListenerSettings) -> BuiltListener? {
+  func listener(_ settings: ListenerSettings, drainTime: Int) -> BuiltListener? {
     guard let security = security(settings) else { return nil }
     let limits = settings.limits
     let context = ListenerContext(
-      name: settings.name.value, security: security, expectsProxyHeader: settings.proxyProtocol, headerBytes: limits.headerBytes,
-      headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes, streams: limits.streams,
-      connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
+      name: settings.name.value, address: settings.address.value.text, security: security, expectsProxyHeader: settings.proxyProtocol,
+      headerBytes: limits.headerBytes, headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes,
+      streams: limits.streams, connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
       handshakeTimeout: settings.timeouts.handshake, headerTimeout: settings.timeouts.header, idleTimeout: settings.timeouts.idle,
-      bodyTimeout: settings.timeouts.body,
+      bodyTimeout: settings.timeouts.body, drainTime: drainTime,
       trusted: settings.trustedProxies.map { network in
         let halves = network.bytes.withUnsafeBytes { raw in
           (
@@ -86,7 +86,7 @@ extension SnapshotBuilder {
             UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
           )
         }
-        return (halves.0, halves.1, network.prefixLength)
+        return ListenerTrust.Network(high: halves.0, low: halves.1, prefixLength: network.prefixLength)
       }, servesKeys: settings.servesJWKS, servesLogout: settings.servesLogout)
     return BuiltListener(context: context, address: settings.address.value, location: settings.address.location)
   }

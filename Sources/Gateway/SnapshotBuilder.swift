@@ -80,7 +80,7 @@ package final class SnapshotBuilder {
     let configuration = loaded.configuration
     if !knowsWorkers { workers = Self.workerCount(configuration.process) }
     knowsWorkers = true
-    let listeners = configuration.listeners.compactMap { listener($0) }
+    let listeners = configuration.listeners.compactMap { listener($0, drainTime: configuration.process.drain) }
     let providers = configuration.identityProviders.compactMap { provider($0) }
     let keys = signingKeys(configuration)
     let backends = configuration.backends.enumerated().compactMap { backend($0.element, index: $0.offset) }

@@ -93,6 +93,7 @@ package final class Worker: Sendable {
     }
     let listeners = WorkerListeners(context, log)
     try listeners.apply(start.listeners)
+    context.review(listeners.trust)
     context.onDrained = { [number] in start.reports.post(.drained(number)) }
     try orders.attach(to: loop) { order in
       switch order {
@@ -103,6 +104,7 @@ package final class Worker: Sendable {
         } catch {
           log("worker \(self.number): a new listener cannot be watched: \(error)")
         }
+        context.review(listeners.trust)
         start.reports.post(.installed(snapshot.generation))
       case .keys(let remote, let keySet): context.install(keySet, for: remote)
       case .keysSettled(let remote): context.keyWaiting.settled(remote)
@@ -142,6 +144,9 @@ final class WorkerListeners {
     self.worker = worker
     self.log = log
   }
+
+  /// Whom each listener lets in now.
+  var trust: [String: ListenerTrust] { listeners.mapValues(\.context.trust) }
 
   func apply(_ changes: ListenerChanges) throws(Errno) {
     for name in changes.closed { listeners.removeValue(forKey: name)?.close() }

@@ -34,6 +34,9 @@ extension DownstreamConnection {
   /// Ready for the next request, which may be in `input` already. Called from within `received` for an answer made on
   /// the spot, and from a backend's event otherwise.
   func nextRequest() {
+    if isOutdated || worker.isDraining {
+      return startFlushing()
+    }
     state = .idle
     armIdle()
     if isReadingPaused {
@@ -71,9 +74,31 @@ extension DownstreamConnection {
   /// Requests under way.
   var exchanges: [Exchange] { http2?.exchanges ?? exchange.map { [$0] } ?? [] }
 
+  /// Whether a listener that lets clients in by `trust` would let it in as it is.
+  func isKept(by trust: ListenerTrust) -> Bool {
+    switch state {
+    // How it comes in is still to be decided, by rules that are not those of now.
+    case .proxyHeader, .handshaking: trust == context.trust
+    default:
+      trust.keeps(
+        ListenerTrust.Connection(madeUnder: context.trust, hasCertificate: wire.peerIdentity != nil, isTLS13: wire.isTLS13))
+    }
+  }
+
+  /// It would not be let in any more: what is in flight has the time of a drain, and nothing new is served.
+  func retire() {
+    guard !isOutdated else { return }
+    isOutdated = true
+    let end = loop.now &+ UInt64(context.drainTime)
+    if state != .readingHead { for exchange in exchanges { exchange.withdraw(by: end) } }
+    guard isOpen else { return }
+    if let http2, state == .http2 { http2.retire() } else { drain() }
+  }
+
   /// Ends an idle connection, and makes a busy one end with its answer.
   package func drain() {
     switch state {
+    case .idle where !output.isEmpty: startFlushing()
     case .idle: endGracefully()
     case .http2: http2?.drain()
     case .proxyHeader, .handshaking: close()

@@ -68,6 +68,8 @@ public final class DownstreamConnection: SecureChannel {
   var tunnelIsEnding = false
   /// `100 Continue` is owed to the client.
   var owesContinue = false
+  /// A reload has withdrawn what it was let in by: no request that begins from now on is served.
+  var isOutdated = false
   var lingered = 0
   var isAtRest = false
   /// Where it stands among those whose buffers are kept; -1 for nowhere.
@@ -299,7 +301,7 @@ public final class DownstreamConnection: SecureChannel {
   }
 
   private func startExchange(_ exchange: Exchange) {
-    closesAfterResponse = !exchange.head.isPersistent || worker.isDraining
+    closesAfterResponse = !exchange.head.isPersistent || worker.isDraining || isOutdated
     owesContinue = false
     switch exchange.head.framing {
     case .length(let count) where count > 0:
@@ -319,6 +321,7 @@ public final class DownstreamConnection: SecureChannel {
     } else {
       setDeadline(0)
     }
+    if isOutdated { return exchange.refuse(.connectionOutdated) }
     exchange.begin()
   }
 

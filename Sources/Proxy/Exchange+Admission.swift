@@ -91,6 +91,7 @@ extension Exchange {
   func reenter(mayWait: Bool) {
     responseDeadline = 0
     armClient()
+    if client?.connection.isOutdated == true { return refuse(.connectionOutdated) }
     // A reload in between has other providers, by other numbers: what is decided is decided by one snapshot.
     snapshot = worker.snapshot
     if logout != nil { return decideLogout(mayWait: mayWait) }

@@ -58,11 +58,22 @@ extension Exchange {
     expiry = worker.loop.now &+ UInt64(nanoseconds / 1_000_000) &+ 1
   }
 
-  /// What the access token had let in ends with it.
+  /// What the access token, or the listener, had let in ends with it.
   private func expire() {
     expiry = 0
-    if state.isOpenTunnel { return closeTunnel(.tokenExpired) }
-    interrupt(.tokenExpired)
+    if state.isOpenTunnel { return closeTunnel(expiryReason) }
+    interrupt(expiryReason)
+  }
+
+  /// What let the client's connection in is withdrawn. A WebSocket is a connection of its own and ends; anything else may come to its
+  /// end by `time`.
+  func withdraw(by time: UInt64) {
+    if state.isOpenTunnel { return closeTunnel(.connectionOutdated) }
+    guard expiry == 0 || time < expiry else { return }
+    expiry = max(1, time)
+    // Not that the connection is outdated, which invites the client to ask again: the backend has begun.
+    expiryReason = .upstreamTimeout
+    armClient()
   }
 
   /// The access token was denied while what it let in goes on.

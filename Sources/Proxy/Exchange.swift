@@ -67,6 +67,8 @@ package final class Exchange: UpstreamClient {
   var callDeadline: UInt64 = 0
   /// The access token's, for a route that ends what it has let in.
   var expiry: UInt64 = 0
+  /// What is said of a request that has outlived that.
+  var expiryReason = GatewayError.tokenExpired
 
   // Measured from the head's last byte; bytes are of content.
   var startedAt: UInt64 = 0
@@ -121,6 +123,7 @@ package final class Exchange: UpstreamClient {
     responseDeadline = 0
     callDeadline = 0
     expiry = 0
+    expiryReason = .tokenExpired
     pathIsRewritten = false
     upstreamAskedAt = 0
     upstreamAnsweredAt = 0

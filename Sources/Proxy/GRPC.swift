@@ -41,7 +41,7 @@ package enum GRPC {
     case 404, 405: 12  // UNIMPLEMENTED
     case 413, 414, 431: 8  // RESOURCE_EXHAUSTED
     case 408, 504: 4  // DEADLINE_EXCEEDED
-    case 429, 502, 503: 14  // UNAVAILABLE
+    case 421, 429, 502, 503: 14  // UNAVAILABLE
     default: 13  // INTERNAL
     }
   }

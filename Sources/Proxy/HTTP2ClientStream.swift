@@ -54,6 +54,7 @@ package final class HTTP2ClientStream {
     let refusal = stream.headRefusal
     exchange.adoptHead(of: stream)
     if let refusal { return exchange.refuse(GatewayError(refusal)) }
+    if connection.isOutdated { return exchange.refuse(.connectionOutdated) }
     owesContinue = exchange.head.expectsContinue
     if !stream.remoteEnded {
       edge.touch(self)

@@ -33,28 +33,33 @@ package final class ListenerContext: Sendable {
   package let headerTimeout: Int
   package let idleTimeout: Int
   package let bodyTimeout: Int
+  /// How long requests may take that are in flight when their connection has to end.
+  package let drainTime: Int
   /// Networks whose `X-Forwarded-For` is believed: high and low half of the address, prefix length of 128. All zeros of 128 are
   /// peers on a Unix socket.
-  package let trusted: [(high: UInt64, low: UInt64, prefixLength: Int)]
+  package let trusted: [ListenerTrust.Network]
   /// Answers `/.well-known/jwks.json` with the internal token's public keys, and nothing else.
   package let servesKeys: Bool
   /// Takes logout tokens at `/backchannel-logout`, and does nothing else.
   package let servesLogout: Bool
   /// Requests go where routes say: none of the above, and no listener that only redirects.
   package let servesRoutes: Bool
+  /// What connections are let in by.
+  package let trust: ListenerTrust
 
   package init(
-    name: String, security: Security, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int, streams: Int, connectionLimit: Int,
-    perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int, bodyTimeout: Int,
-    trusted: [(high: UInt64, low: UInt64, prefixLength: Int)], servesKeys: Bool,
-    servesLogout: Bool = false
+    name: String, address: String, security: Security, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int,
+    streams: Int, connectionLimit: Int, perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int,
+    bodyTimeout: Int, drainTime: Int, trusted: [ListenerTrust.Network], servesKeys: Bool, servesLogout: Bool = false
   ) {
     self.servesLogout = servesLogout
-    if case .plaintext(.redirects) = security {
-      servesRoutes = false
-    } else {
-      servesRoutes = !servesKeys && !servesLogout
-    }
+    var purpose = servesKeys ? ListenerTrust.Purpose.keys : servesLogout ? .logout : .routes
+    if case .plaintext(.redirects) = security { purpose = .redirects }
+    servesRoutes = purpose == .routes
+    var tls: (TLSVersion, ClientAuthentication)?
+    if case .tls(let context) = security { tls = (context.minimumVersion, context.clientAuthentication) }
+    trust = ListenerTrust(
+      address: address, purpose: purpose, tls: tls, expectsProxyHeader: expectsProxyHeader, proxies: trusted)
     self.name = name
     self.security = security
     self.expectsProxyHeader = expectsProxyHeader
@@ -68,6 +73,7 @@ package final class ListenerContext: Sendable {
     self.headerTimeout = headerTimeout
     self.idleTimeout = idleTimeout
     self.bodyTimeout = bodyTimeout
+    self.drainTime = drainTime
     self.trusted = trusted
     self.servesKeys = servesKeys
   }

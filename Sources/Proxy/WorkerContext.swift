@@ -46,6 +46,7 @@ package final class WorkerContext {
   private var finishedExchanges: [Exchange] = []
   package private(set) var activeExchanges = 0
   private var connections = 0
+  private var listenerTrust: [String: ListenerTrust] = [:]
   private let upstreamCounts = ConnectionCounts()
   private var countedUpstream = 0
   private var countedShared = 0
@@ -281,7 +282,18 @@ package final class WorkerContext {
 
   func handshakeEnded(_ outcome: HandshakeOutcome) { metrics.countHandshake(side: .edge, result: outcome.rawValue) }
 
-  // MARK: Draining
+  // MARK: Ends
+
+  /// Takes what listeners, by name, let clients in by from now on. A connection that would not be let in as it is takes no further
+  /// request, and ends.
+  package func review(_ trust: [String: ListenerTrust]) {
+    guard trust != listenerTrust else { return }
+    listenerTrust = trust
+    for channel in loop.channels() {
+      guard let connection = channel as? DownstreamConnection, connection.isOpen else { continue }
+      if trust[connection.context.name].map(connection.isKept) != true { connection.retire() }
+    }
+  }
 
   /// Ends idle connections now and busy ones with their present answer.
   package func drain() {

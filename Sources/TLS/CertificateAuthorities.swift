@@ -9,6 +9,8 @@ package final class CertificateAuthorities: @unchecked Sendable {
   package let path: String
   /// SHA-256 of the certificates' thumbprints, sorted: the same for the same set, in whatever order the file has it.
   package let fingerprint: [UInt8]
+  /// SHA-256 of each certificate.
+  let thumbprints: Set<[UInt8]>
 
   /// - Throws: when the file is missing, unreadable, damaged or holds no certificate.
   package init(path: String) throws(TLSConfigurationError) {
@@ -20,8 +22,9 @@ package final class CertificateAuthorities: @unchecked Sendable {
     self.store = store
     self.path = path
     certificates = read
-    let thumbprints = read.map { thumbprint(of: $0) }.sorted { $0.lexicographicallyPrecedes($1) }
-    fingerprint = sha256(thumbprints.flatMap { $0 })
+    let sorted = read.map { thumbprint(of: $0) }.sorted { $0.lexicographicallyPrecedes($1) }
+    fingerprint = sha256(sorted.flatMap { $0 })
+    thumbprints = Set(sorted)
     ERR_clear_error()
     for certificate in certificates where X509_STORE_add_cert(store, certificate) != 1 {
       throw TLSConfigurationError("\(path): OpenSSL refuses a certificate (\(OpenSSLError.drain()))")

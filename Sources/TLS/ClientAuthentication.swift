@@ -14,6 +14,11 @@ package enum ClientAuthentication: Sendable {
     }
   }
 
+  /// SHA-256 of the certificates that clients' chains may end at.
+  package var thumbprints: Set<[UInt8]> { authorities?.thumbprints ?? [] }
+
+  package var isRequired: Bool { if case .required = self { true } else { false } }
+
   var verifyMode: Int32 {
     switch self {
     case .none: return SSL_VERIFY_NONE

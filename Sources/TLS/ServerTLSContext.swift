@@ -7,6 +7,7 @@ import COpenSSL
 package final class ServerTLSContext: @unchecked Sendable {
   package let certificates: [CertificateChain]
   package let clientAuthentication: ClientAuthentication
+  package let minimumVersion: TLSVersion
   private let ring: TicketKeyRing
   private let names: ServerNameTable
   /// One for each certificate, the same in all else; a connection begins with the first and SNI may change it.
@@ -31,6 +32,7 @@ package final class ServerTLSContext: @unchecked Sendable {
     }
     self.certificates = certificates
     self.clientAuthentication = clientAuthentication
+    self.minimumVersion = minimumVersion
     self.handles = handles
     ring = ticketKeys
     names = ServerNameTable(names: certificates.map(\.dnsNames))

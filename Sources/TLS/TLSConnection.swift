@@ -182,7 +182,9 @@ package struct TLSConnection: ~Copyable {
     return bytes.isEmpty ? .none : .http1_1
   }
 
-  package var version: StaticString { SSL_version(ssl) == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2" }
+  package var version: StaticString { isTLS13 ? "TLSv1.3" : "TLSv1.2" }
+
+  package var isTLS13: Bool { ssl != nil && SSL_version(ssl) == TLS1_3_VERSION }
 
   /// Whether a ticket spared the full handshake.
   package var isResumed: Bool { SSL_session_reused(ssl) == 1 }

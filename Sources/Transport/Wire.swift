@@ -91,6 +91,12 @@ package struct Wire: ~Copyable {
     case .none: .none
     }
   }
+  package var isTLS13: Bool {
+    switch tls {
+    case .some(let tls): tls.isTLS13
+    case .none: false
+    }
+  }
   /// Empty without TLS.
   package var version: StaticString {
     switch tls {

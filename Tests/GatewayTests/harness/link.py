@@ -91,9 +91,11 @@ class Link:
                 pass
 
     @classmethod
-    def connect(cls, port, ca, protocol, *, server_name="api.example.com", receive_buffer=None, timeout=10):
+    def connect(cls, port, ca, protocol, *, server_name="api.example.com", receive_buffer=None, timeout=10, certificate=None):
         context = ssl.create_default_context(cafile=str(ca))
         context.set_alpn_protocols([protocol])
+        if certificate:
+            context.load_cert_chain(certificate.certificate, certificate.key)
         tcp = socket.socket()
         if receive_buffer:
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
