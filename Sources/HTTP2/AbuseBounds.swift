@@ -4,7 +4,7 @@
 /// (32), acknowledgements that wait to be sent.
 package struct AbuseBounds: Sendable {
   package enum Event: Sendable {
-    case resetReceived, resetProvoked, settings, ping, emptyData, priority, windowUpdate
+    case resetReceived, resetProvoked, settings, ping, emptyData, priority, windowUpdate, goAway, stray
   }
 
   private static let bytesForTwoUpdates = 1024
@@ -17,6 +17,7 @@ package struct AbuseBounds: Sendable {
   private var emptyData: TokenBucket
   private var priorities: TokenBucket
   private var windowUpdates: TokenBucket
+  private var strays: TokenBucket
   /// Bytes of DATA sent for which no WINDOW_UPDATE has been granted yet.
   private var bytesSent = 0
 
@@ -29,6 +30,7 @@ package struct AbuseBounds: Sendable {
     emptyData = TokenBucket(limits.emptyData)
     priorities = TokenBucket(limits.priorities)
     windowUpdates = TokenBucket(limits.windowUpdates)
+    strays = TokenBucket(limits.strays)
   }
 
   /// - Parameter now: milliseconds of a monotonic clock.
@@ -37,11 +39,13 @@ package struct AbuseBounds: Sendable {
     switch event {
     case .resetReceived: return resets.take(limits.resets, now: now)
     case .resetProvoked: return provokedResets.take(limits.provokedResets, now: now)
-    case .settings: return settings.take(limits.settings, now: now)
+    // Said once or twice in a connection's life, as settings are.
+    case .settings, .goAway: return settings.take(limits.settings, now: now)
     case .ping: return pings.take(limits.pings, now: now)
     case .emptyData: return emptyData.take(limits.emptyData, now: now)
     case .priority: return priorities.take(limits.priorities, now: now)
     case .windowUpdate: return windowUpdates.take(limits.windowUpdates, now: now)
+    case .stray: return strays.take(limits.strays, now: now)
     }
   }
 

@@ -15,10 +15,13 @@ package struct AbuseLimits: Sendable {
   /// WINDOW_UPDATE. Each KiB of DATA sent, each DATA frame that sends all there is, and each stream opened
   /// earns two.
   package var windowUpdates: TokenBucket.Rate
+  /// HEADERS and DATA for streams that were reset: a window's worth of small frames may be on its way for each.
+  package var strays: TokenBucket.Rate
 
   package init(
     resets: TokenBucket.Rate, provokedResets: TokenBucket.Rate, settings: TokenBucket.Rate, pings: TokenBucket.Rate,
-    emptyData: TokenBucket.Rate, priorities: TokenBucket.Rate, windowUpdates: TokenBucket.Rate
+    emptyData: TokenBucket.Rate, priorities: TokenBucket.Rate, windowUpdates: TokenBucket.Rate,
+    strays: TokenBucket.Rate = .unlimited
   ) {
     self.resets = resets
     self.provokedResets = provokedResets
@@ -27,6 +30,7 @@ package struct AbuseLimits: Sendable {
     self.emptyData = emptyData
     self.priorities = priorities
     self.windowUpdates = windowUpdates
+    self.strays = strays
   }
 
   /// Towards clients, who are not trusted.
@@ -37,7 +41,8 @@ package struct AbuseLimits: Sendable {
     pings: TokenBucket.Rate(burst: 200, perSecond: 10),
     emptyData: TokenBucket.Rate(burst: 200, perSecond: 10),
     priorities: TokenBucket.Rate(burst: 500, perSecond: 20),
-    windowUpdates: TokenBucket.Rate(burst: 2000, perSecond: 200))
+    windowUpdates: TokenBucket.Rate(burst: 2000, perSecond: 200),
+    strays: TokenBucket.Rate(burst: 2000, perSecond: 200))
 
   /// Towards backends, whose connection many clients share: streams that go wrong do not end it, floods of the
   /// connection itself do.

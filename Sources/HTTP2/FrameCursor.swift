@@ -4,9 +4,18 @@ package struct FrameCursor {
 
   /// Bytes up to the next frame's header: of the preface, or of a frame that was cut.
   private var rest: Int
-  /// Of a header that was cut: how many of its bytes have come, and the length as far as they say it.
+  /// Of a header that was cut: how many of its bytes have come, and what they say.
   private var headerSeen = 0
   private var length = 0
+  private var type: UInt8 = 0
+  private var flags: UInt8 = 0
+  private var stream: UInt32 = 0
+  /// `rest` is content.
+  private var restIsContent = false
+  /// A field section goes on in the next frame.
+  private var isInsideSection = false
+  /// Counts frames, those of one field section as one.
+  private var begun: UInt32 = 0
 
   /// - Parameter preface: bytes that come before the first frame.
   package init(preface: Int) {
@@ -15,9 +24,13 @@ package struct FrameCursor {
 
   /// Goes on from `index` to the end of the next HEADERS frame that is all in `bytes`, with a whole field section in it.
   ///
-  /// - Returns: the frame with its header; nil when there is none any more: then `index` is the end of `bytes`, and the next
-  ///   call is to be for what comes behind them.
-  package mutating func nextHeaders(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int) -> Range<Int>? {
+  /// - Parameter isStray: asked for the stream of each DATA frame; true ends the reading before it.
+  /// - Returns: the frame with its header; nil when there is none any more: then `index` is the end of `bytes`, or where the reading
+  ///   ended, and the next call is to be for what comes behind them.
+  @inline(__always)
+  package mutating func nextHeaders(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, isStray: (Int32) -> Bool
+  ) -> Range<Int>? {
     while index < bytes.count {
       if rest > 0 {
         let step = min(rest, bytes.count &- index)
@@ -25,28 +38,64 @@ package struct FrameCursor {
         index &+= step
       } else if headerSeen == 0, bytes.count &- index >= Self.headerLength {
         let start = index
+        frameBegins()
         let payload = Int(bytes[start]) << 16 | Int(bytes[start &+ 1]) << 8 | Int(bytes[start &+ 2])
         let end = start &+ Self.headerLength &+ payload
+        let type = bytes[start &+ 3]
+        note(type, bytes[start &+ 4])
+        if type == FrameType.data {
+          let high = UInt32(bytes[start &+ 5]) << 24 | UInt32(bytes[start &+ 6]) << 16
+          if isStray(Self.id(high | UInt32(bytes[start &+ 7]) << 8 | UInt32(bytes[start &+ 8]))) { return nil }
+        }
         if end > bytes.count {
           rest = end &- bytes.count
+          restIsContent = type == FrameType.data
           index = bytes.count
         } else {
           index = end
-          if bytes[start &+ 3] == FrameType.headers, bytes[start &+ 4] & FrameType.endHeaders != 0 { return start..<end }
+          if type == FrameType.headers, !isInsideSection { return start..<end }
         }
       } else {
         cutHeader(bytes[index])
+        if headerSeen == 0, type == FrameType.data, isStray(Self.id(stream)) { return nil }
         index &+= 1
       }
     }
     return nil
   }
 
+  /// What has begun to come and is not content, if it is not whole yet: the preface, a frame, or a field section in several frames. The
+  /// same number as long as it is the same.
+  package var unfinished: UInt32? {
+    headerSeen > 0 || isInsideSection || (rest > 0 && !restIsContent) ? begun : nil
+  }
+
+  private mutating func frameBegins() {
+    if !isInsideSection { begun &+= 1 }
+  }
+
+  /// Without the reserved bit.
+  private static func id(_ word: UInt32) -> Int32 { Int32(truncatingIfNeeded: word & 0x7fff_ffff) }
+
+  private mutating func note(_ type: UInt8, _ flags: UInt8) {
+    if type == FrameType.headers || type == FrameType.continuation { isInsideSection = flags & FrameType.endHeaders == 0 }
+  }
+
   private mutating func cutHeader(_ byte: UInt8) {
-    if headerSeen < 3 { length = length << 8 | Int(byte) }
+    switch headerSeen {
+    case 0:
+      frameBegins()
+      length = Int(byte)
+    case 1, 2: length = length << 8 | Int(byte)
+    case 3: type = byte
+    case 4: flags = byte
+    default: stream = stream << 8 | UInt32(byte)
+    }
     headerSeen &+= 1
     guard headerSeen == Self.headerLength else { return }
+    note(type, flags)
     rest = length
+    restIsContent = type == FrameType.data
     length = 0
     headerSeen = 0
   }

@@ -8,10 +8,11 @@ enum FrameType {
   static let ping: UInt8 = 0x6
   static let goAway: UInt8 = 0x7
   static let windowUpdate: UInt8 = 0x8
+  static let continuation: UInt8 = 0x9
 
   /// DATA and HEADERS.
   static let endStream: UInt8 = 0x1
-  /// HEADERS.
+  /// HEADERS and CONTINUATION.
   static let endHeaders: UInt8 = 0x4
   /// DATA and HEADERS.
   static let padded: UInt8 = 0x8

@@ -14,16 +14,59 @@ extension HTTP2Session {
   func frameBegan(_ header: nghttp2_frame_hd) -> Int32 {
     let event: AbuseBounds.Event
     switch header.type {
-    case FrameType.resetStream: event = .resetReceived
+    case FrameType.headers: return role == .server ? headersFrameBegan(header.stream_id) : 0
+    case FrameType.resetStream:
+      event = .resetReceived
+      if role == .server { history.resetByPeer(header.stream_id) }
     case FrameType.settings:
       guard header.flags & FrameType.acknowledgement == 0 else { return 0 }
       event = .settings
     case FrameType.ping: event = .ping
     case FrameType.windowUpdate: event = .windowUpdate
-    case FrameType.priority: event = .priority
+    case FrameType.priority:
+      // nghttp2 has been told to take no notice of priorities, and takes none of this either (RFC 9113 section 6.3).
+      if header.stream_id == 0 { return stop(.protocolError) }
+      event = .priority
+    case FrameType.goAway: event = .goAway
     default: return 0
     }
     return bounds.allow(event, now: now) ? 0 : stop(.enhanceYourCalm)
+  }
+
+  private func headersFrameBegan(_ id: Int32) -> Int32 {
+    guard id & 1 == 1 else { return 0 }
+    if id > history.last {
+      history.open(id)
+      // Its frames are passed over from the GOAWAY on, which the client may not have seen.
+      if goAwaySent { history.reset(id) }
+      return 0
+    }
+    guard stream(id) == nil, let code = fault(ofStray: id) else { return 0 }
+    return stop(code)
+  }
+
+  /// Whether DATA for a stream is the end of the connection. Asked before nghttp2 is given the frame: of one for a stream that is gone it
+  /// tells nobody.
+  func isStray(_ id: Int32) -> Bool {
+    guard id <= history.last, id & 1 == 1, nghttp2_session_get_stream_user_data(handle, id) == nil, let code = fault(ofStray: id)
+    else { return false }
+    violation = violation ?? code
+    return true
+  }
+
+  /// What is wrong with HEADERS or DATA for a stream that we do not know and that is no new one (RFC 9113 sections 5.1 and 5.1.1); nil
+  /// when the connection goes on.
+  private func fault(ofStray id: Int32) -> HTTP2ErrorCode? {
+    // Refused, and its reset not sent yet.
+    if nghttp2_session_find_stream(handle, id) != nil { return nil }
+    switch history.stray(on: id) {
+    case .crossing: return bounds.allow(.stray, now: now) ? nil : .enhanceYourCalm
+    case .behindReset:
+      nghttp2_submit_rst_stream(handle, 0, id, HTTP2ErrorCode.streamClosed.rawValue)
+      return nil
+    case .closed: return .streamClosed
+    case .skipped: return .protocolError
+    }
   }
 
   func headersBegan(_ headers: nghttp2_headers, _ known: HTTP2Stream?) -> Int32 {
@@ -32,6 +75,7 @@ extension HTTP2Session {
     switch role {
     case .server:
       if headers.cat == NGHTTP2_HCAT_REQUEST {
+        guard live.count < limits.streams else { return refuseStream(headers.hd.stream_id) }
         openRequest(headers.hd.stream_id)
       } else if let known {
         known.readsTrailers = true
@@ -47,6 +91,12 @@ extension HTTP2Session {
       }
     }
     return 0
+  }
+
+  /// One stream too many is that stream's affair (RFC 9113 section 5.1.2). It counts as a reset that the client has provoked.
+  private func refuseStream(_ id: Int32) -> Int32 {
+    nghttp2_submit_rst_stream(handle, 0, id, HTTP2ErrorCode.refusedStream.rawValue)
+    return SessionCallbacks.resetStream
   }
 
   private func openRequest(_ id: Int32) {

@@ -52,6 +52,7 @@ extension HTTP2Session {
       guard header.flags & FrameType.endStream != 0, let stream else { return }
       stream.localEndSent = true
     case FrameType.resetStream:
+      if role == .server { history.reset(header.stream_id) }
       guard stream?.isResetByOwner != true, !bounds.allow(.resetProvoked, now: now) else { return }
       violation = violation ?? .enhanceYourCalm
     case FrameType.goAway:

@@ -27,6 +27,10 @@ import HTTP
   private var isSettling = false
 
   var bounds: AbuseBounds
+  /// Server: what the client has opened.
+  var history = StreamHistory()
+  /// Server: the first SETTINGS, until they are pulled.
+  private var greeting: [UInt8] = []
   /// Server: clients send their access token with each request.
   private var expansion: ValueExpansion
   /// Milliseconds, as given to the call under way.
@@ -91,6 +95,7 @@ import HTTP
   private func begin() {
     nghttp2_session_set_user_data(handle, Unmanaged.passUnretained(self).toOpaque())
     SessionOptions.submitSettings(handle, role, limits)
+    if role == .server { greeting = SessionOptions.takeSettings(handle, streams: limits.streams) }
   }
 
   deinit { nghttp2_session_del(handle) }
@@ -110,7 +115,9 @@ import HTTP
     let holder = owner.retain()
     let result =
       role == .server
-      ? expansion.pass(bytes, pool.buffers) { nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count) }
+      ? expansion.pass(bytes, pool.buffers, isStray: { isStray($0) }) {
+        nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count)
+      }
       : nghttp2_session_mem_recv(handle, start, bytes.count)
     holder.release()
     latestID = 0
@@ -128,6 +135,10 @@ import HTTP
     if let failure { return .protocolError(failure) }
     return .ok
   }
+
+  /// Server: what the client has begun to send and is no content: its preface up to its SETTINGS, a frame, a field section. The same
+  /// number as long as it is the same; nil when nothing is owed.
+  package var unfinishedHead: UInt32? { settingsReceived ? expansion.unfinished : 0 }
 
   /// Bytes held in case that the client says the same again.
   package var heldForRepetition: Int { expansion.allocated }
@@ -157,6 +168,10 @@ import HTTP
     withUnsafeMutablePointer(to: &out) { queue in
       target = queue
       targetLimit = queue.pointee.count &+ max(1, atMost)
+      if !greeting.isEmpty {
+        queue.pointee.append(greeting)
+        greeting = []
+      }
       fill(queue)
       if let violation, failure == nil {
         fail(violation)
@@ -186,7 +201,7 @@ import HTTP
   package var isBusy: Bool { isInsideReceive || isInsidePull }
 
   /// Whether `pull` would append something.
-  package var wantsWrite: Bool { nghttp2_session_want_write(handle) != 0 }
+  package var wantsWrite: Bool { nghttp2_session_want_write(handle) != 0 || !greeting.isEmpty }
 
   /// Nothing more is to be read or written: close the connection. So after a GOAWAY for a fault, and after one in peace
   /// once the last stream has ended.

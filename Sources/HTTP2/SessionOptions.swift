@@ -44,9 +44,7 @@ enum SessionOptions {
     ]
     switch role {
     case .server:
-      entries.append(
-        nghttp2_settings_entry(
-          settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue), value: UInt32(clamping: limits.streams)))
+      // MAX_CONCURRENT_STREAMS is added by `takeSettings`.
       // The dependency tree of RFC 7540 is work for us and a weapon for the peer (RFC 9218 section 2.1).
       entries.append(
         nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
@@ -59,6 +57,22 @@ enum SessionOptions {
     nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), entries, entries.count)
     nghttp2_session_set_local_window_size(
       session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(clamping: limits.connectionWindow))
+  }
+
+  /// The SETTINGS frame that was submitted, with the bound of streams, of which nghttp2 is not to know: once the client has acknowledged
+  /// it, nghttp2 would end the connection for the first stream too many, where RFC 9113 section 5.1.2 has that stream refused.
+  static func takeSettings(_ session: OpaquePointer, streams: Int) -> [UInt8] {
+    var frame: UnsafePointer<UInt8>?
+    let count = nghttp2_session_mem_send(session, &frame)
+    guard count >= FrameCursor.headerLength, let frame, frame[3] == FrameType.settings else { preconditionFailure("out of memory") }
+    var bytes = Array(UnsafeBufferPointer(start: frame, count: count))
+    let length = count - FrameCursor.headerLength + 6
+    bytes[1] = UInt8(truncatingIfNeeded: length >> 8)
+    bytes[2] = UInt8(truncatingIfNeeded: length)
+    let value = UInt32(clamping: streams)
+    bytes += [0, UInt8(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue)]
+    bytes += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> UInt32($0)) }
+    return bytes
   }
 
   /// What the peer is told about an error that ended `nghttp2_session_mem_recv`.

@@ -18,6 +18,9 @@ package struct ValueExpansion: ~Copyable {
     cursor = FrameCursor(preface: preface)
   }
 
+  /// See `FrameCursor`.
+  package var unfinished: UInt32? { cursor.unfinished }
+
   /// Bytes held for the next request.
   package var allocated: Int { value.allocated }
 
@@ -26,16 +29,19 @@ package struct ValueExpansion: ~Copyable {
 
   /// Hands `bytes` to `read`, in one piece or in several.
   ///
-  /// - Parameter read: gives a negative number when nothing more is to be read.
+  /// - Parameters:
+  ///   - isStray: asked for the stream of each DATA frame before it is handed on; true ends the reading there.
+  ///   - read: gives a negative number when nothing more is to be read.
   /// - Returns: what `read` gave last.
   package mutating func pass(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ buffers: BufferPool, to read: (UnsafeBufferPointer<UInt8>) -> Int
+    _ bytes: UnsafeBufferPointer<UInt8>, _ buffers: BufferPool, isStray: (Int32) -> Bool,
+    to read: (UnsafeBufferPointer<UInt8>) -> Int
   ) -> Int {
     var out = ByteQueue()
     var done = 0
     var index = 0
     var result = 0
-    while result >= 0, let frame = cursor.nextHeaders(bytes, &index) {
+    while result >= 0, let frame = cursor.nextHeaders(bytes, &index, isStray: isStray) {
       guard let coded = Self.longValue(bytes, frame), let plain = value.plain(bytes.extracting(coded)) else { continue }
       let length = frame.count &- FrameCursor.headerLength &- coded.count &+ plain.count
       guard length <= Self.longestFrame else { continue }
@@ -58,7 +64,7 @@ package struct ValueExpansion: ~Copyable {
     if result >= 0, !out.isEmpty { result = read(out.readable) }
     out.removeAll()
     out.giveBack(to: buffers)
-    if result >= 0, done < bytes.count { result = read(bytes.extracting(done..<bytes.count)) }
+    if result >= 0, done < index { result = read(bytes.extracting(done..<index)) }
     return result
   }
 

@@ -16,6 +16,9 @@ final class HTTP2Edge: HTTP2Carrier {
   private var idleSince: UInt64
   /// When, in ms of the loop's clock, a second GOAWAY follows the first.
   private var finalGoAwayAt: UInt64 = 0
+  /// What the client has begun to send and owes the rest of, if it does, and since when: at first its preface.
+  private var unfinishedHead: UInt32? = 0
+  private var unfinishedSince: UInt64
 
   /// Milliseconds between the two GOAWAYs of a drain: time for requests that are on their way (RFC 9113 section 6.8).
   private static let notice: UInt64 = 200
@@ -27,6 +30,7 @@ final class HTTP2Edge: HTTP2Carrier {
   init(_ connection: DownstreamConnection) {
     self.connection = connection
     idleSince = connection.loop.now
+    unfinishedSince = connection.loop.now
     super.init(channel: connection)
     let context = connection.context
     let limits = HTTP2Limits(
@@ -41,8 +45,19 @@ final class HTTP2Edge: HTTP2Carrier {
     let result = session.receive(connection.input.readable, now: now)
     guard connection.isOpen else { return }
     connection.input.removeAll()
-    if case .protocolError = result { giveUp() }
+    if case .protocolError = result { return giveUp() }
+    let unfinished = session.unfinishedHead
+    if unfinished != unfinishedHead { headChanged(unfinished) }
   }
+
+  @inline(never) private func headChanged(_ unfinished: UInt32?) {
+    unfinishedHead = unfinished
+    unfinishedSince = now
+    if unfinished != nil { wake(at: headEnd) }
+  }
+
+  /// When a head that has begun has to be whole.
+  private var headEnd: UInt64 { unfinishedSince &+ UInt64(connection.context.headerTimeout) }
 
   /// What the session has to say is said, and then the connection ends: slowly, for whoever floods has more on the way, and a
   /// close that meets it would take the GOAWAY back.
@@ -93,6 +108,12 @@ final class HTTP2Edge: HTTP2Carrier {
     write()
   }
 
+  /// One GOAWAY: whoever has asked for more meanwhile is told that it was not heard, and asks elsewhere.
+  func retire() {
+    session.goAway()
+    write()
+  }
+
   /// Requests under way.
   var exchanges: [Exchange] { streams.compactMap(\.exchange) }
 
@@ -105,6 +126,11 @@ final class HTTP2Edge: HTTP2Carrier {
     guard connection.isOpen else { return }
     if let stalled = session.oldestStall(now: now), now &- stalled >= UInt64(connection.context.bodyTimeout) {
       // A client that gives no window for as long as a body may pause is given up.
+      session.goAway(.enhanceYourCalm)
+      return giveUp()
+    }
+    if unfinishedHead != nil, now >= headEnd {
+      // As slow heads are on HTTP/1.1, and there is no stream to say so on.
       session.goAway(.enhanceYourCalm)
       return giveUp()
     }
@@ -136,6 +162,7 @@ final class HTTP2Edge: HTTP2Carrier {
 
   func rearm() {
     if finalGoAwayAt > 0, !session.goAwaySent { wake(at: finalGoAwayAt) }
+    if unfinishedHead != nil { wake(at: headEnd) }
     for stream in streams where stream.deadline > 0 { wake(at: stream.deadline) }
     if streams.isEmpty {
       let idleEnd = idleSince &+ UInt64(connection.context.idleTimeout)

@@ -162,6 +162,26 @@ def priorities():
         yield PriorityFrame(number, depends_on=0, stream_weight=7).serialize() * 4
 
 
+def over_the_limit():
+    """The connection's streams stay open, and more are asked for."""
+    for number in itertools.islice(odd(), STREAMS):
+        yield opened(number)
+    for number in itertools.count(2 * STREAMS + 1, 2):
+        yield opened(number)
+
+
+def late_content():
+    yield opened(1, method="POST", extra=[("content-length", "1")], end=False) + DataFrame(1, data=b"two").serialize()
+    while True:
+        yield DataFrame(1, data=b"x")
+
+
+def goaways():
+    yield opened(1)
+    while True:
+        yield GoAwayFrame(0)
+
+
 PACE = {True: 50, False: None}
 FLOODS = {
     # name: (pieces, at least so many are taken, at most so many); of those that open streams, so many streams. Resets that the
@@ -179,6 +199,9 @@ FLOODS = {
     "padded empty data": (empty_data(flags=["PADDED"], pad_length=200), 200, 1 << 16),
     "window updates": (window_updates, 400, 1 << 16),
     "priorities": (priorities, 100, 1 << 16),
+    "made you reset, streams over the limit": (over_the_limit, BURST, 2 * BURST),
+    "late content": (late_content, BURST, 1 << 16),
+    "goaways": (goaways, 40, 1 << 16),
 }
 
 
@@ -312,6 +335,7 @@ BROKEN = {
     "RST_STREAM on an idle stream": (RstStreamFrame(5), PROTOCOL_ERROR),
     "WINDOW_UPDATE on an idle stream": (WindowUpdateFrame(5, window_increment=1), PROTOCOL_ERROR),
     "WINDOW_UPDATE of 0": (broken_frame(8, 0, 0, b"\0\0\0\0"), PROTOCOL_ERROR),
+    "PRIORITY on stream 0": (broken_frame(2, 0, 0, b"\0\0\0\0\7"), PROTOCOL_ERROR),
     "the connection's window overflows": (WindowUpdateFrame(0, window_increment=0x7fffffff), FLOW_CONTROL_ERROR),
     "PUSH_PROMISE": (broken_frame(5, 4, 1, b"\0\0\0\2" + block(head("/public/bad"))), PROTOCOL_ERROR),
     "CONTINUATION without HEADERS": (broken_frame(9, 4, 1, b""), PROTOCOL_ERROR),
@@ -354,6 +378,40 @@ def test_streams_over_the_limit_are_refused_and_the_backend_never_hears_of_them(
     assert {frame.error_code for frame in refused} == {REFUSED_STREAM}
     eventually(lambda: len(backend.requests_to("/public/hold")) == before + STREAMS, what="the backend asked 100 times")
     assert gateway.metric("gatehouse_requests_in_flight") <= STREAMS + 1
+
+
+def test_one_stream_over_the_limit_is_refused_and_the_connection_goes_on(raw, backend, gateway):
+    """The client has acknowledged the limit, and miscounts."""
+    raw.ping()
+    numbers = list(itertools.islice(odd(), STREAMS + 1))
+    raw.send(*(opened(number) for number in numbers))
+    assert raw.reset_code(numbers[-1]) == REFUSED_STREAM
+    raw.send(RstStreamFrame(1, error_code=CANCEL))
+    raw.request(numbers[-1] + 2, "/public/after-the-limit")
+    assert raw.status(numbers[-1] + 2) == 200
+    assert not any(isinstance(frame, GoAwayFrame) for frame in raw.frames)
+
+
+STRAYS = {
+    # name: (the streams that are opened and answered, what follows, the error)
+    "HEADERS on a stream that has ended": ((1,), lambda: opened(1, "/public/stray"), STREAM_CLOSED),
+    "HEADERS on a lower stream": ((5,), lambda: opened(3, "/public/stray"), PROTOCOL_ERROR),
+    "HEADERS on a lower stream, again and again": ((100_001,), lambda: b"".join(
+        opened(number, "/public/stray") for number in range(1, 100_000, 2)), PROTOCOL_ERROR),
+    "DATA on a stream that has ended": ((1,), lambda: DataFrame(1, data=b"x").serialize(), STREAM_CLOSED),
+    "DATA on a lower stream": ((5,), lambda: DataFrame(3, data=b"x").serialize(), PROTOCOL_ERROR),
+}
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_a_frame_for_a_stream_that_is_gone_ends_the_connection(raw, backend, name):
+    numbers, stray, code = STRAYS[name]
+    for number in numbers:
+        raw.request(number, "/public/table")
+        assert raw.status(number) == 204
+    raw.send(stray())
+    assert raw.goaway() == code
+    assert not backend.requests_to("/public/stray")
 
 
 def test_content_past_the_window_is_refused(raw):

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from harness.answers import problem
+from harness.http2client import PREFACE, ContinuationFrame, GoAwayFrame, PingFrame, RawHTTP2, SettingsFrame, block, head, headers_frame, literal
 from harness.rawclient import Truncated
 from harness.waiting import eventually
 
@@ -46,6 +47,64 @@ def test_a_slow_head_on_a_used_connection_gets_408(gateway):
         assert client.exchange("GET", "/public/1").status == 200
         client.send("GET /pub")
         problem(client.response(), 408, "request_timeout")
+
+
+UNFINISHED = {
+    "no preface": b"",
+    "half a preface": PREFACE[:12],
+    "a preface without SETTINGS": PREFACE,
+    "a frame that is cut": PREFACE + SettingsFrame(0).serialize() + PingFrame(0, opaque_data=b"12345678").serialize()[:12],
+    "a frame's header that is cut": PREFACE + SettingsFrame(0).serialize() + b"\0\0\1",
+    "HEADERS that are cut": PREFACE + SettingsFrame(0).serialize() + headers_frame(1, block(head("/public/1"))).serialize()[:-1],
+    "HEADERS without their CONTINUATION": PREFACE + SettingsFrame(0).serialize() + headers_frame(
+        1, block(head("/public/1")), complete=False).serialize(),
+    "CONTINUATION that is cut": PREFACE + SettingsFrame(0).serialize() + headers_frame(
+        1, block(head("/public/1")), complete=False).serialize() + ContinuationFrame(1, data=literal("x-a", "b")).serialize()[:-1],
+}
+
+
+@pytest.fixture(scope="module")
+def patient(make_gateway, backend):
+    """Waits for heads for a second, and for everything else much longer than a test lasts."""
+    return make_gateway(backend.port, timeouts={"header": "1s", "idle": "75s", "body": "60s"})
+
+
+# Nothing can be under way before the preface is whole.
+BUSY = [name for name, data in UNFINISHED.items() if data.startswith(PREFACE + b"\0")]
+
+
+@pytest.mark.parametrize("name,busy", [*((name, False) for name in UNFINISHED), *((name, True) for name in BUSY)])
+def test_a_head_that_stops_on_http2_ends_the_connection(patient, backend, pki, name, busy):
+    """Also while another request of the connection is under way."""
+    if busy:
+        backend.on("/public/busy", lambda connection, request: connection.wait_for_end(30))
+    with RawHTTP2(patient.port, pki.public.certificate, preface=False, acknowledges=False) as raw:
+        began = time.monotonic()
+        data = UNFINISHED[name]
+        if busy:
+            start = len(PREFACE + SettingsFrame(0).serialize())
+            data = data[:start] + headers_frame(1, block(head("/public/busy"))).serialize() + data[start:].replace(b"\0\0\0\1", b"\0\0\0\3")
+        for byte in data if len(data) < 40 else [data]:
+            raw.send(bytes([byte]) if isinstance(byte, int) else byte)
+        raw.wait_for_end(8)
+        assert 0.9 < time.monotonic() - began
+        assert any(isinstance(frame, GoAwayFrame) for frame in raw.frames)
+    if busy:
+        eventually(lambda: patient.metric("gatehouse_requests_in_flight") == 0, what="the other request gone")
+
+
+def test_heads_that_come_in_pieces_are_given_time_each(patient, pki):
+    """Each is whole within its time, and the next has begun meanwhile: nothing is ever owed for long."""
+    with RawHTTP2(patient.port, pki.public.certificate, acknowledges=False) as raw:
+        rest = b""
+        for number in range(1, 9, 2):
+            frame = headers_frame(number, block(head("/public/pieces"))).serialize()
+            raw.send(rest + frame[:20])
+            rest = frame[20:]
+            raw.take(0.6)
+        raw.send(rest)
+        for number in range(1, 9, 2):
+            assert raw.status(number) == 200
 
 
 def test_an_idle_connection_is_closed_without_a_word(gateway):

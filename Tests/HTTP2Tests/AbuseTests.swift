@@ -172,8 +172,16 @@ struct AbuseTests {
     raw.owner.keepsEvents = false
     for index in 0..<10_000 { raw.receive(Wire.headers(UInt32(2 * index + 1), Wire.get + [("connection", "x")])) }
     #expect(raw.session.streamCount <= 100)
-    #expect(raw.pull().count <= 101)
-    #expect(raw.session.isFinished && raw.session.goAwayCode == .protocolError)
+    #expect(raw.pull().count <= 1001)
+    #expect(raw.session.isFinished && raw.session.goAwayCode == .enhanceYourCalm)
+  }
+
+  @Test("a client that goes on opening more streams than it may is given up as one that provokes resets")
+  func refusedStreams() {
+    let raw = Raw(server: HTTP2Limits(streams: 2))
+    let took = raw.flood(2000) { Wire.headers(UInt32(2 * $0 + 1), Wire.get).bytes }
+    #expect(took >= 1000 && took <= 1003)
+    #expect(raw.goAway == .enhanceYourCalm && raw.session.streamCount <= 2)
   }
 
   @Test("a bucket gives its burst, then its rate, and never more than its burst again")

@@ -110,12 +110,17 @@ struct EndingTests {
     #expect(pair.request() != nil)
   }
 
-  @Test("streams beyond the limit are refused before the limit is known, and an error after")
+  @Test("streams beyond the limit are refused each by itself, before the limit is known and after")
   func tooManyStreams() {
     let raw = Raw(server: HTTP2Limits(streams: 2))
     raw.receive(Wire.headers(1, Wire.get), Wire.headers(3, Wire.get), Wire.headers(5, Wire.get))
     #expect(raw.owner.events.count == 2)
-    #expect(raw.goAway == .protocolError)
+    #expect(raw.pull() == [Wire.reset(5, 7)])
+    raw.session.respond(raw.owner.streams[1]!, endStream: true) { $0.status(200) }
+    _ = raw.pull()
+    raw.receive(Wire.headers(7, Wire.get), Wire.headers(9, Wire.get))
+    #expect(raw.session.streamCount == 2 && raw.pull() == [Wire.reset(9, 7)])
+    #expect(raw.result == .ok && raw.goAway == nil)
 
     let pool = HTTP2StreamPool(server: 10, buffers: BufferPool())
     let owner = Recorder()
