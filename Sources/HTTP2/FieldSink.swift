@@ -29,6 +29,8 @@ package struct FieldSink: ~Copyable {
   }
 
   package var isEmpty: Bool { count == 0 }
+  /// Of names and values.
+  var byteCount: Int { bytes.count }
 
   /// Forgets the fields and keeps the memory.
   package mutating func removeAll() {

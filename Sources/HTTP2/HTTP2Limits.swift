@@ -22,12 +22,14 @@ package struct HTTP2Limits: Sendable {
   package var lowWater: Int
   /// Bytes of a field section that is sent, names and values and 32 for each field. A larger one resets its stream.
   package var sentHeaderBytes: Int
+  /// Bytes of heads that wait to be sent, all streams together, before `holdsManyHeads`.
+  package var pendingHeadBytes: Int
   package var abuse: AbuseLimits
 
   package init(
     headerBytes: Int = 32 << 10, headerCount: Int = 100, uriBytes: Int = 8 << 10, streams: Int = 100,
     streamWindow: Int = 64 << 10, connectionWindow: Int = 1 << 20, discarded: Int = 1 << 20, lowWater: Int = 16 << 10,
-    sentHeaderBytes: Int = 128 << 10, abuse: AbuseLimits = .client
+    sentHeaderBytes: Int = 128 << 10, pendingHeadBytes: Int = 256 << 10, abuse: AbuseLimits = .client
   ) {
     self.headerBytes = headerBytes
     self.headerCount = headerCount
@@ -38,6 +40,7 @@ package struct HTTP2Limits: Sendable {
     self.discarded = discarded
     self.lowWater = lowWater
     self.sentHeaderBytes = sentHeaderBytes
+    self.pendingHeadBytes = pendingHeadBytes
     self.abuse = abuse
   }
 }

@@ -41,7 +41,9 @@ extension HTTP2Session {
 
   /// Whether `request` would give a stream.
   package var canOpenStream: Bool {
-    guard role == .client, failure == nil, !goAwayReceived, !goAwaySent, live.count < allowedStreams else { return false }
+    guard role == .client, failure == nil, !goAwayReceived, !goAwaySent, live.count < allowedStreams, !holdsManyHeads else {
+      return false
+    }
     return nghttp2_session_check_request_allowed(handle) != 0
   }
 

@@ -12,15 +12,24 @@ extension HTTP2Session {
     pool.sink.removeAll()
     write(&pool.sink)
     let result = submit(pool.sink.nameValues(in: &heads, pool.buffers))
-    if result >= 0 { pendingHeads &+= 1 } else if pendingHeads == 0 { heads.giveBack(to: pool.buffers) }
+    if result >= 0 { headIsPending(pool.sink.byteCount) } else if pendingHeads == 0 { heads.giveBack(to: pool.buffers) }
     return result
   }
 
   /// The same for trailers, whose fields stand with their stream.
   func submitTrailers(_ stream: HTTP2Stream) {
     let fields = stream.trailers.nameValues()
-    if nghttp2_submit_trailer(handle, stream.id, fields.baseAddress, fields.count) == 0 { pendingHeads &+= 1 }
+    if nghttp2_submit_trailer(handle, stream.id, fields.baseAddress, fields.count) == 0 { headIsPending(stream.trailers.byteCount) }
   }
+
+  private func headIsPending(_ bytes: Int) {
+    pendingHeads &+= 1
+    pendingHeadBytes &+= bytes
+  }
+
+  /// Heads are under no flow control, and those of a stream that was reset wait on. So a peer that does not read what it has got
+  /// should be given no reason for more of them.
+  package var holdsManyHeads: Bool { pendingHeadBytes > limits.pendingHeadBytes }
 
   /// Blocks of memory held for heads.
   package var heldForHeads: Int { heads.blockCount }
@@ -28,6 +37,9 @@ extension HTTP2Session {
   /// nghttp2 has done with a HEADERS frame, sent or not.
   func headIsGone() {
     pendingHeads &-= 1
-    if pendingHeads == 0 { heads.giveBack(to: pool.buffers) }
+    if pendingHeads == 0 {
+      pendingHeadBytes = 0
+      heads.giveBack(to: pool.buffers)
+    }
   }
 }

@@ -40,6 +40,8 @@ import HTTP
   var targetLimit = 0
   /// HEADERS given to nghttp2 and not yet sent, and the memory that they point into.
   var pendingHeads = 0
+  /// Bytes of all heads that were given since none was waiting.
+  var pendingHeadBytes = 0
   var heads = BlockArena()
   /// The stream whose field section is being received, if we know it: a section's frames come one behind the other (RFC 9113
   /// section 4.3). No stream is freed while nghttp2 runs, and this is looked at only there.

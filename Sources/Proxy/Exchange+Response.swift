@@ -24,6 +24,15 @@ extension Exchange {
       responseHasBegun()
     }
     client.respond(head, bytes, to: self)
+    if head.isInterim { holdBackIfCongested() }
+  }
+
+  /// Pauses the backend while its client has not taken what is there; `clientDrained` lets it go on.
+  private func holdBackIfCongested() {
+    // Writing may have failed, and with it this exchange ended.
+    guard let client, client.isCongested else { return }
+    client.oweDrained()
+    upstream?.pauseReading()
   }
 
   /// Keeps what the log says of a final response.
@@ -41,10 +50,7 @@ extension Exchange {
       bytesOut &+= UInt64(bytes.count)
       client.respondContent(bytes)
     }
-    // Writing may have failed, and with it this exchange ended.
-    guard let client = self.client, client.isCongested else { return }
-    client.oweDrained()
-    upstream?.pauseReading()
+    holdBackIfCongested()
   }
 
   func responseTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {

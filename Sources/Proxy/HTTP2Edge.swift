@@ -19,6 +19,9 @@ final class HTTP2Edge: HTTP2Carrier {
   /// What the client has begun to send and owes the rest of, if it does, and since when: at first its preface.
   private var unfinishedHead: UInt32? = 0
   private var unfinishedSince: UInt64
+  /// What the socket had taken when that was last found to have grown, and when that was.
+  private var writtenThen: UInt64 = 0
+  private var writtenAt: UInt64 = 0
 
   /// Milliseconds between the two GOAWAYs of a drain: time for requests that are on their way (RFC 9113 section 6.8).
   private static let notice: UInt64 = 200
@@ -31,6 +34,7 @@ final class HTTP2Edge: HTTP2Carrier {
     self.connection = connection
     idleSince = connection.loop.now
     unfinishedSince = connection.loop.now
+    writtenAt = idleSince
     super.init(channel: connection)
     let context = connection.context
     let limits = HTTP2Limits(
@@ -85,7 +89,14 @@ final class HTTP2Edge: HTTP2Carrier {
   }
 
   override func written() {
-    if connection.output.isEmpty, session.isFinished, connection.state == .http2 { connection.endGracefully() }
+    guard connection.state == .http2 else { return }
+    if connection.output.isEmpty {
+      if session.isFinished { return connection.endGracefully() }
+      if connection.isReadingPaused { connection.resumeReading() }
+    } else if session.holdsManyHeads, !connection.isReadingPaused {
+      // It does not take what it has got, and each further request would be answered with more.
+      connection.pauseReading(watching: true)
+    }
   }
 
   /// The connection is gone, and every stream with it.
@@ -135,9 +146,20 @@ final class HTTP2Edge: HTTP2Carrier {
       return giveUp()
     }
     if streams.isEmpty, idleIsOver() { return }
+    if isStuck() { return connection.close() }
     write()
     guard connection.isOpen else { return }
     rearm()
+  }
+
+  /// Whether the client has taken nothing of what waits in the connection for as long as a body may pause. Windows say nothing of
+  /// that: they may be as wide as they like.
+  private func isStuck() -> Bool {
+    if connection.output.isEmpty || connection.bytesWritten != writtenThen {
+      writtenThen = connection.bytesWritten
+      writtenAt = now
+    }
+    return now &- writtenAt >= UInt64(connection.context.bodyTimeout)
   }
 
   /// Puts an idle connection to rest, and later ends it. True when it has ended.

@@ -33,6 +33,8 @@ open class SecureChannel: Channel {
   /// Records that are at hand are read together. For HTTP/2, whose peers like to send one for each message; content comes in records
   /// that fill a block, and reading another into what room is left would only cut them.
   package final var gathersRecords = false
+  /// All that the socket has ever taken.
+  package final private(set) var bytesWritten: UInt64 = 0
   private final var wantsToWrite = false
   /// `drained` is owed: the output has been above the high-water mark.
   private final var owesDrained = false
@@ -213,6 +215,7 @@ open class SecureChannel: Channel {
       switch wire.write(from: UnsafeRawPointer(output.start), count: output.count) {
       case .bytes(let count):
         output.consume(count)
+        bytesWritten &+= UInt64(truncatingIfNeeded: count)
       case .wantsWrite:
         if output.count > Self.highWater { owesDrained = true }
         setWriteInterest(true)
@@ -247,6 +250,7 @@ open class SecureChannel: Channel {
       switch wire.write(from: UnsafeRawPointer(rest.baseAddress.unsafelyUnwrapped), count: rest.count) {
       case .bytes(let count):
         rest = UnsafeBufferPointer(rebasing: rest[count...])
+        bytesWritten &+= UInt64(truncatingIfNeeded: count)
       case .wantsWrite:
         setWriteInterest(true)
         output.append(rest)

@@ -210,7 +210,7 @@ package final class BackendPool {
     if connection.isOpen { serveWaiting(on: connection) }
   }
 
-  private func serveWaiting(on connection: UpstreamConnection) {
+  func serveWaiting(on connection: UpstreamConnection) {
     while !waiting.isEmpty, connection.isOpen, connection.canShare,
       let index = waiting.firstIndex(where: { !$0.opensTunnel || mayCarryTunnel(connection) })
     {

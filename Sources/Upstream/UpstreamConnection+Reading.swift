@@ -15,8 +15,13 @@ extension UpstreamConnection {
       return false
     case .complete:
       let head = UnsafeBufferPointer(rebasing: bytes[..<responseHead.length])
-      let interim = responseHead.isInterim
-      if !interim {
+      let isInterim = responseHead.isInterim
+      if isInterim {
+        guard interim.allow(responseHead.length) else {
+          fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
+          return false
+        }
+      } else {
         state = .readingBody
         keepsOpen = responseHead.isPersistent
         switch responseHead.framing {
@@ -35,7 +40,7 @@ extension UpstreamConnection {
       client?.upstreamHead(.http1(self), responseHead, bytes: head)
       guard isOpen, client != nil else { return false }
       input.consume(length)
-      if interim {
+      if isInterim {
         responseHead.reset()
         parser.reset()
       } else if case .none = body {

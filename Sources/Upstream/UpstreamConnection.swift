@@ -43,6 +43,7 @@ public final class UpstreamConnection: SecureChannel {
   var parser: ResponseParser
   var decoder = ChunkedDecoder()
   var body = Body.none
+  var interim = InterimBounds()
   var requestMethod = HTTPMethod.get
   /// Requests carried to their end.
   package private(set) var carried = 0
@@ -126,6 +127,7 @@ public final class UpstreamConnection: SecureChannel {
     requestWritten = true
     responseHead.reset()
     parser.reset()
+    interim = InterimBounds()
     setDeadline(0)
   }
 

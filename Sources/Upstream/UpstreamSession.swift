@@ -18,7 +18,7 @@ final class UpstreamSession: HTTP2Carrier {
   /// Windows towards backends: one download may run at full speed, many together may not take all memory.
   private static let limits = HTTP2Limits(
     headerBytes: 64 << 10, headerCount: 128, uriBytes: 0, streams: 1000, streamWindow: 256 << 10, connectionWindow: 4 << 20,
-    abuse: .backend)
+    pendingHeadBytes: 1 << 20, abuse: .backend)
 
   init(_ connection: UpstreamConnection) {
     self.connection = connection
@@ -95,7 +95,9 @@ final class UpstreamSession: HTTP2Carrier {
   }
 
   override func written() {
-    if connection.output.isEmpty, session.isFinished, streams.isEmpty { connection.shutDown() }
+    if connection.output.isEmpty, session.isFinished, streams.isEmpty { return connection.shutDown() }
+    // Heads that have left make room for others.
+    if connection.pool.isAwaited { connection.pool.serveWaiting(on: connection) }
   }
 
   /// The connection is gone, and every stream with it.

@@ -20,6 +20,7 @@ public final class UpstreamStream {
   private var requestComplete = false
   private var requestWritten = false
   private var isTunnel = false
+  private var interim = InterimBounds()
   /// Waits for the backend's SETTINGS, which say whether it takes extended CONNECT; the value is `upstreamReady`'s.
   private var awaitsSettings: Bool?
   /// When the present wait is over, in ms of the loop's clock; 0 for no bound.
@@ -46,6 +47,7 @@ public final class UpstreamStream {
     requestComplete = false
     requestWritten = false
     isTunnel = false
+    interim = InterimBounds()
     awaitsSettings = nil
     deadline = 0
     isTouched = false
@@ -143,7 +145,12 @@ public final class UpstreamStream {
     guard let stream, let client else { return }
     owner.touch(self)
     let isInterim = stream.responseHead.isInterim
-    if !isInterim {
+    if isInterim {
+      guard interim.allow(stream.headBytes.count) else {
+        owner.session.reset(stream, .protocolError)
+        return fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: connection.carried > 1, responseStarted: true))
+      }
+    } else {
       responseStarted = true
       armIdle()
     }

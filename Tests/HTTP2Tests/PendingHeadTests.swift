@@ -81,7 +81,7 @@ struct PendingHeadTests {
 
   @Test("a head that finds no room is copied as it always was")
   func room() {
-    let pair = Pair(server: HTTP2Limits(headerBytes: 1 << 20), client: HTTP2Limits(abuse: .backend))
+    let pair = Pair(server: HTTP2Limits(headerBytes: 1 << 20), client: HTTP2Limits(pendingHeadBytes: 1 << 20, abuse: .backend))
     pair.run()
     // More than a block, and then more than all blocks together.
     for size in [9_000] + Array(repeating: 5_000, count: 60) {
@@ -95,5 +95,22 @@ struct PendingHeadTests {
     pair.run()
     #expect(pair.serverOwner.events.filter { $0.contains(Self.value(1, 5_000)) }.count == 61)
     #expect(pair.client.heldForHeads == 0)
+  }
+
+  @Test("when many of them wait no stream is opened, until all have gone")
+  func bound() {
+    let pair = Pair(server: HTTP2Limits(headerBytes: 1 << 20), client: HTTP2Limits(pendingHeadBytes: 30_000, abuse: .backend))
+    pair.run()
+    func ask() -> HTTP2Stream? {
+      pair.client.request(method: .get, endStream: true, context: nil) { sink in
+        for (name, value) in Pair.pseudoHeaders { sink.field(name, value) }
+        Self.field(&sink, "X-Ask", Self.value(1, 5_000))
+      }
+    }
+    // Those that are given up wait as well.
+    for _ in 0..<3 { if let stream = ask() { pair.client.reset(stream, .cancel) } }
+    #expect(pair.client.holdsManyHeads && !pair.client.canOpenStream && ask() == nil)
+    pair.run()
+    #expect(!pair.client.holdsManyHeads && ask() != nil)
   }
 }
