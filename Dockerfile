@@ -1,4 +1,4 @@
-# Build: the Swift toolchain and the headers. Run: the binary and five libraries, as nobody in particular.
+# Build: the Swift toolchain and the headers. Run: the binary and six libraries, as nobody in particular.
 
 FROM swift:6.3-bookworm AS build
 WORKDIR /src
@@ -16,7 +16,7 @@ RUN make build && install -D -s .build/release/gatehouse /out/gatehouse
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libhiredis0.14 libjansson4 libjwt0 libnghttp2-14 libssl3 \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libc-ares2 libhiredis0.14 libjansson4 libjwt0 libnghttp2-14 libssl3 \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --system --gid 65532 gatehouse \
  && useradd --system --uid 65532 --gid gatehouse --home-dir /etc/gatehouse --shell /usr/sbin/nologin gatehouse \

@@ -26,6 +26,7 @@ let package = Package(
     .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "CJWT", pkgConfig: "libjwt", providers: [.apt(["libjwt-dev"])]),
     .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+    .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
     // No pkg-config: it gives a -D that SwiftPM refuses with a warning.
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
 
@@ -43,6 +44,7 @@ let package = Package(
 
     // Sockets and connections.
     .target(name: "Reactor", dependencies: ["Bytes", "CLinux"]),
+    .target(name: "Resolver", dependencies: ["Reactor", "Bytes", "CCares", "CLinux"], swiftSettings: strict),
     .target(name: "Redis", dependencies: ["Reactor", "CHiredis", "CLinux"]),
     .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"]),
     .target(name: "Transport", dependencies: ["TLS", "HTTP2", "Reactor", "Bytes", "CLinux"]),
@@ -61,7 +63,7 @@ let package = Package(
       dependencies: ["Routing", "JSON", "Bytes", "HTTP", "COpenSSL", .product(name: "Yams", package: "Yams")]),
     .target(
       name: "Gateway",
-      dependencies: ["Proxy", "Configuration", "Redis", "Bytes", "CLinux", .product(name: "Logging", package: "swift-log")]),
+      dependencies: ["Proxy", "Configuration", "Redis", "Resolver", "Bytes", "CLinux", .product(name: "Logging", package: "swift-log")]),
     .target(name: "Development", dependencies: ["Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux"]),
     .executableTarget(
       name: "GatehouseCommand",
@@ -83,6 +85,7 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HTTP", "Bytes"]),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes", "CLinux"]),
+    .testTarget(name: "ResolverTests", dependencies: ["Resolver", "Reactor", "CLinux"]),
     .testTarget(name: "RedisTests", dependencies: ["Redis", "Reactor", "CHiredis", "CLinux"]),
     .testTarget(name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CLinux"]),
     .testTarget(name: "TransportTests", dependencies: ["Transport", "TLS", "Development", "Reactor", "Bytes", "CLinux"]),

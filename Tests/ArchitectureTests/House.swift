@@ -9,7 +9,7 @@ enum House {
 
   /// Every arrow of a room points to a room above it in this list.
   static let rooms: [Room] = [
-    room("CLinux"), room("COpenSSL"), room("CNghttp2"), room("CJWT"), room("CJansson"), room("CHiredis"),
+    room("CLinux"), room("COpenSSL"), room("CNghttp2"), room("CJWT"), room("CJansson"), room("CHiredis"), room("CCares"),
     // Pure rooms: no sockets, no threads.
     room("Bytes", "CLinux"),
     room("JSON", "Bytes"),
@@ -24,6 +24,7 @@ enum House {
     room("Telemetry", "HTTP", "Bytes"),
     // Sockets and connections.
     room("Reactor", "Bytes", "CLinux"),
+    room("Resolver", "Reactor", "Bytes", "CCares", "CLinux"),
     room("Redis", "Reactor", "CHiredis", "CLinux"),
     room("TLS", "Bytes", "COpenSSL", "CLinux"),
     room("Transport", "TLS", "HTTP2", "Reactor", "Bytes", "CLinux"),
@@ -34,8 +35,8 @@ enum House {
     // The process.
     room("Configuration", "Routing", "JSON", "Bytes", "HTTP", "COpenSSL", "Yams", dataPlane: false),
     room(
-      "Gateway", "Proxy", "Configuration", "Redis", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP", "TLS",
-      "Reactor",
+      "Gateway", "Proxy", "Configuration", "Redis", "Resolver", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP",
+      "TLS", "Reactor",
       "JSON", "Bytes", "COpenSSL", "CLinux", "Logging", dataPlane: false),
     room("Development", "Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux", dataPlane: false),
     room(
