@@ -1,3 +1,4 @@
+import HTTP
 import Routing
 import Yams
 
@@ -214,8 +215,8 @@ struct ConfigurationAssembler {
     }
   }
 
-  /// Names as backends read them: without regard to case, `_` as `-`.
+  /// Names as backends read them.
   private static func isSameField(_ left: String, _ right: String) -> Bool {
-    left.lowercased().replacing("_", with: "-") == right.lowercased().replacing("_", with: "-")
+    FieldName.canonical(left.utf8) == FieldName.canonical(right.utf8)
   }
 }

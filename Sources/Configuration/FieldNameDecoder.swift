@@ -2,19 +2,44 @@ import HTTP
 
 /// Header names that the configuration gives to the gateway.
 enum FieldNameDecoder {
-  /// A token that is none of the fields the gateway itself reads, removes or sets, unless it is in `allowed`.
+  /// A token that is none of the fields the gateway itself reads, removes or sets, unless it is in `allowed`. Those that it removes
+  /// because frameworks believe them may be the gateway's own.
   static func decode(_ cursor: Cursor, allowed: [FieldName] = []) -> String? {
+    guard let (text, id) = name(cursor) else { return nil }
+    guard [.other, .believed, .overriding].contains(id) || allowed.contains(id) else {
+      cursor.report("`\(text)` has a meaning of its own in HTTP or for the gateway: write another name")
+      return nil
+    }
+    return text
+  }
+
+  /// The names in a route's `forward`: of fields that would else be removed.
+  static func forwarded(_ cursors: [Cursor]) -> [String] {
+    var names: [String] = []
+    for cursor in cursors {
+      guard let (text, id) = name(cursor) else { continue }
+      switch id {
+      case .overriding, .believed, .xForwardedPort, .xForwardedPrefix, .xRealIP: break
+      case .other:
+        cursor.report("`\(text)` is forwarded without being named: leave it out")
+        continue
+      default:
+        cursor.report("`\(text)` is for the gateway to set or to remove: leave it out")
+        continue
+      }
+      if names.contains(where: { $0.lowercased() == text.lowercased() }) { cursor.report("`\(text)` is named twice") }
+      names.append(text)
+    }
+    return names
+  }
+
+  private static func name(_ cursor: Cursor) -> (text: String, id: FieldName)? {
     guard let text = cursor.text() else { return nil }
     let bytes = Array(text.utf8)
     guard TokenByte.isToken(bytes.span) else {
       cursor.report("`\(text)` is no header name: write letters, digits and `-`")
       return nil
     }
-    let id = FieldName(recognising: bytes.span)
-    guard id == .other || allowed.contains(id) else {
-      cursor.report("`\(text)` has a meaning of its own in HTTP or for the gateway: write another name")
-      return nil
-    }
-    return text
+    return (text, FieldName(recognising: bytes.span))
   }
 }

@@ -279,6 +279,8 @@ package struct RouteSettings: Sendable {
   package var timeout: Int?
   package var bodyMaximum: UInt64?
   package var forwardAccessToken = false
+  /// Fields that frameworks believe, and that the route lets through nevertheless.
+  package var forward: [String] = []
   /// Whether a response or WebSocket ends when its access token does.
   package var endAtExpiry = false
   package var location: SourceLocation

@@ -26,6 +26,7 @@ struct RouteDecoder {
   func decode(_ cursor: Cursor) -> RouteSettings? {
     let known = [
       "name", "match", "authenticate", "authorize", "backend", "backends", "rewrite", "timeout", "body", "forward_access_token",
+      "forward",
       "end_at_expiry",
     ]
     guard let values = cursor.mapping(known, later: ["rate_limit"]) else { return nil }
@@ -39,6 +40,7 @@ struct RouteDecoder {
     let maximum = values["body"].flatMap { $0.mapping(["maximum"]) }
       .flatMap { $0.required("maximum", "a size such as `1MiB`")?.size(0...1 << 40) }
     let forwards = values["forward_access_token"]?.boolean()
+    let forward = values["forward"]?.list("X-Original-URL").map(FieldNameDecoder.forwarded)
     let endsAtExpiry = values["end_at_expiry"]?.boolean()
     if endsAtExpiry == true, providers?.isEmpty == true {
       values["end_at_expiry"]?.report("a public route has no access token that could expire: leave `end_at_expiry` out")
@@ -52,6 +54,7 @@ struct RouteDecoder {
     settings.timeout = timeout
     settings.bodyMaximum = maximum.map(UInt64.init)
     settings.forwardAccessToken = forwards ?? false
+    settings.forward = forward ?? []
     settings.endAtExpiry = endsAtExpiry ?? false
     return settings
   }

@@ -1,4 +1,5 @@
 import Configuration
+import HTTP
 import Proxy
 import Routing
 import Tokens
@@ -12,7 +13,8 @@ struct SharedRouteParts {
 
   private let providers: [IdentityProviderSettings]
   private let removed: [TokenSource]
-  private let keySources: [TokenSource]
+  private let removedNames: FieldNameSet
+  private let keyNames: FieldNameSet
   private var accesses: [AccessKey: RouteAccess] = [:]
   private var backends: [[[Int]]: [(index: Int, upTo: Int)]] = [:]
 
@@ -23,15 +25,17 @@ struct SharedRouteParts {
     // A proof is for whoever checks it.
     if removed.contains(.dpop) { removed.append(.field(name: Array("dpop".utf8), scheme: nil)) }
     self.removed = removed
-    keySources = providers.filter { $0.apiKeyFile != nil }.flatMap(Self.sources)
+    removedNames = TokenSource.fieldNames(removed)
+    keyNames = TokenSource.fieldNames(providers.filter { $0.apiKeyFile != nil }.flatMap(Self.sources))
   }
 
   mutating func access(_ settings: RouteSettings) -> RouteAccess {
     let key = AccessKey(providers: settings.providers, rule: settings.authorization)
     if let made = accesses[key] { return made }
     let access = RouteAccess(
-      index: accesses.count, providers: ProviderSet(settings.providers), places: places(settings.providers), removedSources: removed,
-      keySources: keySources, rule: settings.authorization)
+      index: accesses.count, providers: ProviderSet(settings.providers), places: places(settings.providers),
+      removedSources: removed,
+      removedNames: removedNames, keyNames: keyNames, rule: settings.authorization)
     accesses[key] = access
     return access
   }
@@ -75,7 +79,7 @@ struct SharedRouteParts {
     case .header(let name, let scheme):
       if name.lowercased() == "authorization", scheme?.lowercased() == "bearer" { return .bearer }
       return .field(
-        name: name.lowercased().utf8.map { $0 == 0x5f ? 0x2d : $0 }, scheme: scheme.map { Array($0.lowercased().utf8) })
+        name: FieldName.canonical(name.utf8), scheme: scheme.map { Array($0.lowercased().utf8) })
     }
   }
 }

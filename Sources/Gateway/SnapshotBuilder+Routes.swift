@@ -11,7 +11,17 @@ extension SnapshotBuilder {
         access: shared.access(settings), backends: shared.backends(settings),
         stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,
         bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken,
+        forwardedFields: forwardedFields(settings, configuration).map { Array($0.lowercased().utf8) },
         endsAtExpiry: settings.endAtExpiry, path: settings.match.path)
     }
+  }
+
+  /// What the route names, and where an access token stands that it forwards.
+  private func forwardedFields(_ settings: RouteSettings, _ configuration: GatewayConfiguration) -> [String] {
+    guard settings.forwardAccessToken else { return settings.forward }
+    return settings.forward
+      + settings.providers.flatMap { configuration.identityProviders[$0].tokenFrom }.compactMap {
+        if case .header(let name, _) = $0 { name } else { nil }
+      }
   }
 }

@@ -1,8 +1,9 @@
 extension FieldName {
-  /// The name in lower case, as HTTP/2 writes it (RFC 9113 section 8.2.1); empty for `other`.
+  /// The name in lower case, as HTTP/2 writes it (RFC 9113 section 8.2.1); empty for `other` and for
+  /// cases that stand for several names.
   @inline(__always) package var canonicalName: StaticString {
     switch self {
-    case .other: return ""
+    case .other, .lookAlike, .overriding, .believed: return ""
     case .host: return "host"
     case .contentLength: return "content-length"
     case .transferEncoding: return "transfer-encoding"

@@ -16,7 +16,7 @@ package enum HopByHop {
     }
   }
 
-  /// Whether a `Connection` field of `head` nominates `name`. Case does not matter, and `_` is `-`, on both sides.
+  /// Whether a `Connection` field of `head` nominates `name`. Case does not matter, and what is no letter or digit is `-`, on both sides.
   ///
   /// Worth asking only when the head's `hasConnectionOptions` is set: other heads nominate nothing. A malformed
   /// list nominates what stands before its fault; the parsers refuse such heads.
@@ -25,7 +25,7 @@ package enum HopByHop {
     while let current = index {
       var list = TokenList(head[current].value)
       while case .token(let token) = list.next(in: bytes) {
-        if bytes.extracting(token.bounds).isSameFieldName(name) { return true }
+        if FieldName.isSame(bytes.extracting(token.bounds), name) { return true }
       }
       index = head.first(.connection, from: current &+ 1)
     }

@@ -156,7 +156,8 @@ extension Exchange {
   /// Only those providers look at a token in whose own places it stands.
   private func verify(_ token: ByteRange, _ holder: TokenHolder, _ route: Route, now: Int64) -> TokenVerdict {
     switch holder {
-    case .place(let index): return worker.verifier.verify(slice(token), acceptable: route.access.places[index].acceptable, now: now)
+    case .place(let index):
+      return worker.verifier.verify(slice(token), acceptable: route.access.places[index].acceptable, now: now)
     case .several:
       let providers = places(of: token, holder, route).flatMap(\.providers)
       return worker.verifier.verify(slice(token), acceptable: ProviderSet(providers), now: now)

@@ -122,7 +122,7 @@ extension Exchange {
 
   /// A trailer may no more look like the gateway's word than a header field may.
   private func isReserved(_ name: UnsafeBufferPointer<UInt8>, _ snapshot: WorkerSnapshot) -> Bool {
-    RequestFields.isReserved(ByteRange(offset: 0, count: name.count), snapshot.proxy.tokenFieldNames, name)
+    snapshot.proxy.tokenFieldNames.contains(name.span)
   }
 
   /// The request's last byte was read.

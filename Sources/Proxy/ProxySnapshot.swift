@@ -15,8 +15,8 @@ package final class ProxySnapshot: Sendable {
   package let internalTokens: InternalTokens
   /// The field that carries the internal token to each backend, by the backend's index.
   package let tokenFields: [[UInt8]]
-  /// All of these, in lower case, with `-` for `_`: client copies in any spelling are removed, whichever backend they go to.
-  package let tokenFieldNames: [[UInt8]]
+  /// All of these: client copies in any spelling are removed, whichever backend they go to.
+  package let tokenFieldNames: FieldNameSet
   /// What was denied when the snapshot was made.
   package let revocations: RevocationList
   package let pathRules: PathRules
@@ -36,12 +36,7 @@ package final class ProxySnapshot: Sendable {
     self.internalTokens = internalTokens
     self.revocations = revocations
     self.tokenFields = tokenFields.map { Array($0.utf8) }
-    var names: [[UInt8]] = []
-    for field in tokenFields {
-      let name = field.lowercased().utf8.map { $0 == 0x5f ? 0x2d : $0 }
-      if !names.contains(name) { names.append(name) }
-    }
-    tokenFieldNames = names
+    tokenFieldNames = FieldNameSet(self.tokenFields)
     self.pathRules = pathRules
     self.writesAccessLog = writesAccessLog
   }

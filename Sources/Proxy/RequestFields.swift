@@ -38,8 +38,8 @@ package struct RequestFields {
     package var route: Route
     /// The version of HTTP that the request came in, as `Via` has it (RFC 9110 section 7.6.3).
     package var receivedProtocol: StaticString
-    /// The names of fields that carry internal tokens, canonical.
-    package var tokenFieldNames: [[UInt8]]
+    /// The names of fields that carry internal tokens.
+    package var tokenFieldNames: FieldNameSet
     /// `Sec-WebSocket-Key` of the handshake, when the request opens a WebSocket.
     package var webSocketKey: [UInt8] = []
   }
@@ -74,11 +74,16 @@ package struct RequestFields {
       index &+= 1
       switch field.id {
       case .other:
-        if isReserved(field.name, own.tokenFieldNames, bytes) { continue }
-        if carriesToken(field, bytes, own) { continue }
-      case .host, .contentLength, .expect, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort,
-        .xForwardedPrefix, .xRealIP, .via, .xRequestID, .traceparent:
+        if isTakenOut(field, bytes, own) { continue }
+      case .host, .contentLength, .expect, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost, .via, .xRequestID,
+        .traceparent,
+        .lookAlike:
         continue
+      case .overriding, .xForwardedPort, .xForwardedPrefix, .xRealIP:
+        if !own.route.forwards(slice(field.name, bytes).span) || isTakenOut(field, bytes, own) { continue }
+      case .believed:
+        if !own.trustsPeer, !own.route.forwards(slice(field.name, bytes).span) { continue }
+        if isTakenOut(field, bytes, own) { continue }
       case .tracestate:
         if !own.forwardsTracestate { continue }
       case .te:
@@ -93,10 +98,10 @@ package struct RequestFields {
           if index - 1 == head.fields.first(.secWebSocketProtocol) { copySubprotocols(head, bytes, own.route, to: &out) }
           continue
         }
-        if carriesToken(field, bytes, own) { continue }
+        if isTakenOut(field, bytes, own) { continue }
       case .authorization:
         // The internal token may travel in this very field.
-        if !own.forwardsAccessToken || isReserved(field.name, own.tokenFieldNames, bytes) { continue }
+        if !own.forwardsAccessToken || own.tokenFieldNames.contains(slice(field.name, bytes).span) { continue }
       case .cookie:
         if !own.forwardsAccessToken, own.route.access.removesCookies {
           if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
@@ -105,19 +110,12 @@ package struct RequestFields {
         }
       default:
         if HopByHop.contains(field.id) { continue }
-        if isReserved(field.name, own.tokenFieldNames, bytes) { continue }
         // A token may stand in a field that has a meaning of its own, like `Sec-WebSocket-Protocol`.
-        if carriesToken(field, bytes, own) { continue }
+        if isTakenOut(field, bytes, own) { continue }
       }
       if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
       out.copy(field, bytes)
     }
-  }
-
-  /// Whether the field is one that carries internal tokens, in any spelling.
-  static func isReserved(_ name: ByteRange, _ reserved: [[UInt8]], _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-    for own in reserved where TokenSource.sameName(name, own, bytes) { return true }
-    return false
   }
 
   private static func isNominated(
@@ -127,12 +125,17 @@ package struct RequestFields {
     return HopByHop.isNominated(name: name.span, by: head.fields, in: bytes.span)
   }
 
-  /// Whether what the field holds stays here: an access token, unless the route forwards it, and an API key, always.
-  private static func carriesToken(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own) -> Bool {
-    for source in own.forwardsAccessToken ? own.route.access.keySources : own.route.access.removedSources {
-      if case .field(let name, _) = source, TokenSource.sameName(field.name, name, bytes) { return true }
-    }
-    return false
+  /// Whether the field stays here, in whatever spelling: one that carries internal tokens; an access token's, unless the route forwards
+  /// it; an API key's, always.
+  private static func isTakenOut(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own) -> Bool {
+    let name = slice(field.name, bytes)
+    if own.tokenFieldNames.contains(name.span) { return true }
+    return own.forwardsAccessToken
+      ? own.route.access.keyNames.contains(name.span) : own.route.access.removedNames.contains(name.span)
+  }
+
+  private static func slice(_ range: ByteRange, _ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(rebasing: bytes[range.bounds])
   }
 
   /// A `Cookie` field without the cookies that carry tokens; no field at all when nothing is left.

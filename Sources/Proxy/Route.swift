@@ -1,3 +1,5 @@
+import Bytes
+import HTTP
 import JSON
 
 /// A row of the route table as requests use it: who may pass, where to, with which bounds. Immutable, shared by workers.
@@ -18,6 +20,8 @@ package final class Route: Sendable {
   /// Bytes of content a request may have.
   package let bodyMaximum: UInt64
   package let forwardsAccessToken: Bool
+  /// Names, in lower case, of fields that frameworks believe and that travel all the same.
+  private let forwardedFields: [[UInt8]]
   /// A response or WebSocket ends when its access token does.
   package let endsAtExpiry: Bool
   /// What a Txn-Token's `tctx` says of the route: its name and its path as it is written, as JSON members.
@@ -26,7 +30,8 @@ package final class Route: Sendable {
   /// - Parameter backends: see `sharing`.
   package init(
     name: String, index: Int, metricID: Int, access: RouteAccess, backends: [(index: Int, upTo: Int)], stripPrefix: [UInt8],
-    timeout: Int, bodyMaximum: UInt64, forwardsAccessToken: Bool, endsAtExpiry: Bool = false, path: String = "/**"
+    timeout: Int, bodyMaximum: UInt64, forwardsAccessToken: Bool,
+    forwardedFields: [[UInt8]] = [], endsAtExpiry: Bool = false, path: String = "/**"
   ) {
     self.name = name
     self.index = index
@@ -37,6 +42,7 @@ package final class Route: Sendable {
     self.timeout = timeout
     self.bodyMaximum = bodyMaximum
     self.forwardsAccessToken = forwardsAccessToken
+    self.forwardedFields = forwardedFields
     self.endsAtExpiry = endsAtExpiry
     transactionContext =
       Array(#","route":"#.utf8) + JSONWriter.bytes(JSONValue(text: name)) + Array(#","path":"#.utf8)
@@ -50,6 +56,12 @@ package final class Route: Sendable {
       total += backend.weight
       return (backend.index, total)
     }
+  }
+
+  /// Whether the route lets through a field that else stays here. Case does not matter, everything else does.
+  func forwards(_ name: Span<UInt8>) -> Bool {
+    for field in forwardedFields where name.equalsIgnoringCase(field.span) { return true }
+    return false
   }
 
   /// The backend for a request that drew `random`, by weight.

@@ -1,3 +1,4 @@
+import HTTP
 import Routing
 import Tokens
 
@@ -12,8 +13,10 @@ package final class RouteAccess: Sendable {
   package let places: [TokenPlace]
   /// Where any provider looks for one: what stands there is not forwarded, on a public route neither.
   package let removedSources: [TokenSource]
-  /// Where any provider looks for API keys: they are never forwarded.
-  package let keySources: [TokenSource]
+  /// The fields among them.
+  package let removedNames: FieldNameSet
+  /// Fields where any provider looks for API keys: they are never forwarded.
+  package let keyNames: FieldNameSet
   /// Some source is a cookie, so `Cookie` fields are looked through before they are forwarded.
   package let removesCookies: Bool
   /// What stands before a token among a WebSocket's subprotocols; empty when no provider looks there.
@@ -27,14 +30,15 @@ package final class RouteAccess: Sendable {
   package let requiredScopes: [UInt8]
 
   package init(
-    index: Int, providers: ProviderSet, places: [TokenPlace], removedSources: [TokenSource], keySources: [TokenSource] = [],
-    rule: AuthorizationRule = .everyone
+    index: Int, providers: ProviderSet, places: [TokenPlace], removedSources: [TokenSource],
+    removedNames: FieldNameSet, keyNames: FieldNameSet = FieldNameSet([]), rule: AuthorizationRule = .everyone
   ) {
     self.index = index
     self.providers = providers
     self.places = places
     self.removedSources = removedSources
-    self.keySources = keySources
+    self.removedNames = removedNames
+    self.keyNames = keyNames
     removesCookies = removedSources.contains { if case .cookie = $0 { true } else { false } }
     subprotocolMarkers = removedSources.compactMap { if case .subprotocol(let marker) = $0 { marker } else { nil } }
     queryParameters = removedSources.compactMap { if case .query(let name) = $0 { name } else { nil } }

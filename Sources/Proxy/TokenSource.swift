@@ -7,7 +7,7 @@ package enum TokenSource: Sendable, Equatable {
   case bearer
   /// `Authorization: DPoP …` (RFC 9449 section 7.1).
   case dpop
-  /// Any other field; names and schemes in lower case. Without a scheme the whole value is the token.
+  /// Any other field, in any spelling; its name as `FieldName.canonical` has it, the scheme in lower case. Without a scheme the whole value is the token.
   case field(name: [UInt8], scheme: [UInt8]?)
   case cookie(name: [UInt8])
   /// The element behind `marker` in the list of subprotocols that a WebSocket's client offers: browsers can set no other field.
@@ -25,6 +25,11 @@ enum TokenFinding: Equatable {
 }
 
 extension TokenSource {
+  /// The fields of their own among `sources`.
+  package static func fieldNames(_ sources: [TokenSource]) -> FieldNameSet {
+    FieldNameSet(sources.compactMap { if case .field(let name, _) = $0 { name } else { nil } })
+  }
+
   /// Looks in this place.
   func find(_ fields: borrowing HeaderBlock, _ bytes: UnsafeBufferPointer<UInt8>, query: ByteRange) -> TokenFinding {
     switch self {
@@ -74,7 +79,7 @@ extension TokenSource {
     while index < fields.count {
       let field = fields[index]
       index += 1
-      guard sameName(field.name, name, bytes) else { continue }
+      guard FieldName.isSame(UnsafeBufferPointer(rebasing: bytes[field.name.bounds]).span, name) else { continue }
       guard found == nil else { return .ambiguous }
       found = field.value
     }
@@ -83,18 +88,6 @@ extension TokenSource {
     guard value.length >= scheme.count else { return .missing }
     for offset in 0..<scheme.count where ASCII.lower(bytes[value.start + offset]) != scheme[offset] { return .missing }
     return afterSpaces(value, scheme.count, bytes)
-  }
-
-  /// Whether the field name at `range` is `name` (lower case), with `_` for `-` and any case.
-  static func sameName(_ range: ByteRange, _ name: [UInt8], _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-    guard range.length == name.count else { return false }
-    var index = 0
-    while index < name.count {
-      let byte = ASCII.lower(bytes[range.start &+ index])
-      if (byte == 0x5f ? 0x2d : byte) != name[index] { return false }
-      index &+= 1
-    }
-    return true
   }
 
   private static func cookie(

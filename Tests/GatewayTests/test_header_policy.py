@@ -5,7 +5,10 @@ import pytest
 
 from harness import configuration as conf
 from harness.answers import UUID7, problem, seen
+from harness.gateway import command
+from harness.http2client import HTTP2Client
 from harness.tokens import decoded
+from harness.waiting import free_port
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -25,6 +28,9 @@ SPOOFS = {
     "nominated": [("X-Internal-Token", "forged"), ("Connection", "X-Internal-Token")],
     "nominated in lower case": [("Connection", "keep-alive, x-internal-token, x_internal_token")],
     "empty": [("X-Internal-Token", "")],
+    "dots": [("X.Internal.Token", "forged")],
+    "dots, twice": [("X.Internal.Token", "forged")] * 2,
+    **{f"with {mark}": [(f"X{mark}Internal{mark}Token", "forged"), (f"x-internal{mark}token", "forged")] for mark in "!#$%&'*+^`|~"},
 }
 
 
@@ -58,8 +64,9 @@ def test_connection_cannot_remove_what_the_gateway_adds(gateway, bearer, name):
     assert request.get("X-Internal-Token")
 
 
-@pytest.mark.parametrize("spelling", [str, str.lower, str.upper, lambda name: name.replace("-", "_")],
-                         ids=["as is", "lower", "upper", "underscores"])
+@pytest.mark.parametrize("spelling", [str, str.lower, str.upper, lambda name: name.replace("-", "_"), lambda name: name.replace("-", "."),
+                                      lambda name: name.replace("-", "~").lower()],
+                         ids=["as is", "lower", "upper", "underscores", "dots", "tildes"])
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "X-Request-Id"])
 def test_forwarding_headers_are_not_believed(gateway, bearer, name, spelling):
     request = ask(gateway, bearer, [(spelling(name), "203.0.113.66")] * 2)
@@ -193,3 +200,75 @@ class TestAccessToken:
 def test_framing_fields_spelled_with_underscores_are_refused(gateway, bearer):
     for name in ("Content_Length", "Transfer_Encoding"):
         problem(gateway.ask("GET", "/orders/1", headers={**bearer, name: "5"}), 400, ("bad_framing", "bad_request"))
+
+
+# What makes of a request another one passes from nobody, what says who the client is from trusted proxies.
+OVERRIDING = ["X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "Proxy", "X-Host", "X-Script-Name"]
+BELIEVED = ["X-Forwarded-Client-Cert", "X-Forwarded-User", "X-Forwarded-Ssl", "X-Forwarded-Scheme", "X-Forwarded-Server", "X-Forwarded-Anything",
+            "True-Client-IP", "X-Client-IP", "CF-Connecting-IP", "Client-Cert", "Client-Cert-Chain", "X-SSL-Client-Cert", "Remote-User", "X-Remote-User"]
+NEVER = ["X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Prefix", "SCRIPT_NAME", "X_Original_URL", "X.Forwarded.User", "client_cert",
+         "Content_Type", "Sec_Fetch_Site", "Keep.Alive"]
+HARMLESS = ["X-Client-Version", "X-Requested-With", "X-Forwarder", "Proxy-Hint", "X_Underscored", "X.Dotted"]
+
+
+class TestBelievedFields:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def gateway(cls, make_gateway, backend):
+        return make_gateway(backend.port, routes=[
+            conf.route("plain", "/plain/**", public=True),
+            conf.route("through", "/through/**", public=True, forward=["x-original-url", "X-Forwarded-User", "X-Real-IP"])])
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trusting(cls, make_gateway, backend):
+        gateway = make_gateway(backend.port, start=False, routes=[conf.route("plain", "/plain/**", public=True)])
+        gateway.configuration["listeners"][0]["trusted_proxies"] = ["127.0.0.0/8"]
+        return gateway.start()
+
+    def passed(self, gateway, names, version="HTTP/1.1", target="/plain/1"):
+        """Those of `names` that reach the backend."""
+        fields = [(name, "forged") for name in names]
+        if version == "HTTP/1.1":
+            request = seen(gateway.ask("GET", target, headers=fields))
+        else:
+            with HTTP2Client(gateway.port, gateway.ca) as client:
+                request = seen(client.exchange("GET", target, headers=[(name.lower(), value) for name, value in fields]))
+        assert str(request.fields).count("forged") == sum(value == "forged" for _, value in request.fields)
+        arrived = {name.lower() for name, value in request.fields if value == "forged"}
+        return [name for name in names if name.lower() in arrived]
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    def test_nothing_that_frameworks_believe_passes(self, gateway, version):
+        assert self.passed(gateway, OVERRIDING + BELIEVED + NEVER + HARMLESS, version) == HARMLESS
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    def test_a_route_lets_through_what_it_names(self, gateway, version):
+        passed = self.passed(gateway, OVERRIDING + BELIEVED + NEVER, version, "/through/1")
+        assert sorted(passed) == ["X-Forwarded-User", "X-Original-URL", "X-Real-IP"]
+
+    def test_a_trusted_proxy_says_who_the_client_is_and_nothing_else(self, trusting):
+        assert self.passed(trusting, OVERRIDING + BELIEVED + NEVER) == BELIEVED
+
+    def test_an_address_behind_a_trusted_proxy_is_not_taken_from_a_look_alike(self, trusting):
+        fields = [("X-Forwarded-For", "198.51.100.1"), ("X_Forwarded_For", "203.0.113.7"), ("x.forwarded.for", "203.0.113.8")]
+        request = seen(trusting.ask("GET", "/plain/look-alike", headers=fields))
+        assert request.get("X-Forwarded-For") == "198.51.100.1, 127.0.0.1" and "203.0.113" not in str(request.fields)
+        assert trusting.logged(path="/plain/look-alike")["client_ip"] == "198.51.100.1"
+
+    @pytest.mark.parametrize("name", ["X-Original-URL", "X_Request_Id", "X.Internal.Token", "x-forwarded-user", "Proxy"])
+    def test_not_as_trailers_either(self, gateway, backend, name):
+        with gateway.client() as client:
+            client.send("POST /plain/trailers HTTP/1.1\r\nHost: api.example.com\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        f"1\r\nx\r\n0\r\n{name}: forged-trailer\r\n\r\n")
+            client.response("POST")
+        assert not backend.saw("forged-trailer")
+
+    @pytest.mark.parametrize("names, says", [(["X-Custom"], "without being named"), (["Host"], "for the gateway"), (["X-Forwarded-For"], "for the gateway"),
+                                             (["X_Original_URL"], "for the gateway"), (["a b"], "no header name"), (["Proxy", "proxy"], "twice"), ([], "empty")])
+    def test_what_cannot_be_let_through_is_told(self, tmp_path, pki, idp, jwks, names, says):
+        file = tmp_path / "gateway.yaml"
+        file.write_text(conf.as_yaml(conf.standard(pki, idp, jwks, free_port(), free_port(), 9, routes=[
+            conf.route("plain", "/plain/**", public=True, forward=names)])))
+        result = command("check", "--config", file)
+        assert result.returncode == 2 and says in result.stderr and re.search(r"gateway\.yaml:\d+:\d+: ", result.stderr), result

@@ -58,11 +58,15 @@ extension Route {
   /// A route for tests, with what they vary.
   static func make(
     sources: [TokenSource] = [.bearer], removed: [TokenSource]? = nil, backends: [(index: Int, weight: Int)] = [(0, 1)],
-    forwardsAccessToken: Bool = false
+    forwardsAccessToken: Bool = false, forward: [String] = []
   ) -> Route {
     Route(
       name: "r", index: 0, metricID: 0,
-      access: RouteAccess(index: 0, providers: ProviderSet([0]), places: sources.map { TokenPlace($0, providers: [0]) }, removedSources: removed ?? sources),
-      backends: sharing(backends), stripPrefix: [], timeout: 0, bodyMaximum: 1 << 20, forwardsAccessToken: forwardsAccessToken)
+      access: RouteAccess(
+        index: 0, providers: ProviderSet([0]), places: sources.map { TokenPlace($0, providers: [0]) },
+        removedSources: removed ?? sources,
+        removedNames: TokenSource.fieldNames(removed ?? sources)),
+      backends: sharing(backends), stripPrefix: [], timeout: 0, bodyMaximum: 1 << 20, forwardsAccessToken: forwardsAccessToken,
+      forwardedFields: forward.map { Array($0.lowercased().utf8) })
   }
 }

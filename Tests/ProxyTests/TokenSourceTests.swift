@@ -131,7 +131,9 @@ struct TokenSourceTests {
       (["Authorization: Bearer abc", "X-Access-Token: abc", "Cookie: access_token=abc"], .several, false),
     ] as [([String], TokenHolder, Bool)])
   func `A token is for those in whose places it stands`(fields: [String], holder: TokenHolder, isInCookieOnly: Bool) throws {
-    let places = [TokenPlace(.bearer, providers: [0]), TokenPlace(Self.field, providers: [1]), TokenPlace(Self.cookie, providers: [0])]
+    let places = [
+      TokenPlace(.bearer, providers: [0]), TokenPlace(Self.field, providers: [1]), TokenPlace(Self.cookie, providers: [0]),
+    ]
     let search = try TestHead.withFields(fields) { head, bytes in
       let search = TokenPlace.search(places, head.fields, bytes.buffer)
       if case .found(let range, _, _) = search { #expect(bytes.text(range) == "abc") }
