@@ -105,8 +105,7 @@ extension Exchange {
     let sent = slice(head.path)
     // `OPTIONS *` is about the server and `CONNECT host:port` about a tunnel: no path, and no route has one for them.
     guard sent.count > 0, sent[0] == 0x2f else { return head.method == .options || head.method == .connect }
-    var scratch = worker.pathScratch.mutableSpan
-    switch CanonicalPath.canonicalise(sent.span, snapshot.proxy.pathRules, into: &scratch) {
+    switch worker.canonicalise(sent, snapshot.proxy.pathRules) {
     case .unchanged: return true
     case .refused: return false
     case .rewritten(let count):

@@ -1,5 +1,6 @@
 import Bytes
 import CLinux
+import HTTP
 import HTTP2
 import Reactor
 import TLS
@@ -173,6 +174,12 @@ package final class WorkerContext {
       metrics.connectionClosed(side: .upstream, protocol: version)
       counted -= 1
     }
+  }
+
+  /// The canonical form of `path`, which stands in `pathScratch` if it is another.
+  func canonicalise(_ path: UnsafeBufferPointer<UInt8>, _ rules: PathRules) -> CanonicalPath.Result {
+    var scratch = pathScratch.mutableSpan
+    return CanonicalPath.canonicalise(path.span, rules, into: &scratch)
   }
 
   // MARK: Identifiers, randomness, time
