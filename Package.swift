@@ -40,6 +40,7 @@ let package = Package(
     .target(name: "WebSocket", dependencies: ["Bytes", "Cryptography"], swiftSettings: strict),
     .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"]),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: strict),
+    .target(name: "Limits", swiftSettings: strict),
     .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
 
     // Sockets and connections.
@@ -48,11 +49,11 @@ let package = Package(
     .target(name: "Redis", dependencies: ["Reactor", "CHiredis", "CLinux"]),
     .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"]),
     .target(name: "Transport", dependencies: ["TLS", "HTTP2", "Reactor", "Bytes", "CLinux"]),
-    .target(name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
+    .target(name: "Upstream", dependencies: ["Transport", "Limits", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .target(
       name: "Proxy",
       dependencies: [
-        "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor",
+        "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor",
         "Bytes",
         "JSON", "CLinux",
       ]),
@@ -82,6 +83,7 @@ let package = Package(
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP", "Bytes", "CNghttp2", "CLinux"]),
     .testTarget(name: "WebSocketTests", dependencies: ["WebSocket"]),
     .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON"]),
+    .testTarget(name: "LimitsTests", dependencies: ["Limits"]),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HTTP", "Bytes"]),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes", "CLinux"]),

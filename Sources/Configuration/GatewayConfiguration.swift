@@ -25,6 +25,8 @@ package struct ProcessSettings: Sendable, Equatable {
   /// 0 is one per core.
   package var workers = 0
   package var drain = 30_000
+  /// Bytes that gathered content may take up, all workers together.
+  package var gathered = 64 << 20
   /// trace | debug | info | notice | warning | error | critical
   package var logLevel = "info"
   package init() {}
@@ -278,6 +280,8 @@ package struct RouteSettings: Sendable {
   /// For the whole exchange; nil leaves it to the backend's `response`.
   package var timeout: Int?
   package var bodyMaximum: UInt64?
+  /// Bytes of content that are gathered before a backend's connection is taken; 0 gathers none.
+  package var bodyGather = 64 << 10
   package var forwardAccessToken = false
   /// Fields that frameworks believe, and that the route lets through nevertheless.
   package var forward: [String] = []

@@ -2,9 +2,10 @@
 enum ProcessDecoder {
   static func process(_ cursor: Cursor) -> ProcessSettings {
     var settings = ProcessSettings()
-    guard let values = cursor.mapping(["workers", "drain", "log_level"]) else { return settings }
+    guard let values = cursor.mapping(["workers", "drain", "log_level", "gathered"]) else { return settings }
     if let workers = values["workers"]?.integer(0...1024) { settings.workers = workers }
     if let drain = values["drain"]?.duration(0...3_600_000) { settings.drain = drain }
+    if let gathered = values["gathered"]?.size(1 << 20...1 << 40) { settings.gathered = gathered }
     let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
     if let level = values["log_level"]?.word(levels.map { ($0, $0) }) { settings.logLevel = level }
     return settings

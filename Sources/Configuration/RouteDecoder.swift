@@ -37,8 +37,12 @@ struct RouteDecoder {
     let backends = self.backends(values)
     let stripPrefix = values["rewrite"].flatMap { rewrite($0) }
     let timeout = values["timeout"]?.duration(1...86_400_000)
-    let maximum = values["body"].flatMap { $0.mapping(["maximum"]) }
-      .flatMap { $0.required("maximum", "a size such as `1MiB`")?.size(0...1 << 40) }
+    let body = values["body"].flatMap { $0.mapping(["maximum", "gather"]) }
+    let maximum = body?["maximum"]?.size(0...1 << 40)
+    if body?.values.isEmpty == true, body?.misspelt.isEmpty == true {
+      values["body"]?.report("nothing is written: write `maximum` or `gather`, such as `{ maximum: 1MiB }`")
+    }
+    let gather = body?["gather"]?.size(0...16 << 20)
     let forwards = values["forward_access_token"]?.boolean()
     let forward = values["forward"]?.list("X-Original-URL").map(FieldNameDecoder.forwarded)
     let endsAtExpiry = values["end_at_expiry"]?.boolean()
@@ -53,6 +57,7 @@ struct RouteDecoder {
     settings.stripPrefix = stripPrefix
     settings.timeout = timeout
     settings.bodyMaximum = maximum.map(UInt64.init)
+    settings.bodyGather = gather ?? settings.bodyGather
     settings.forwardAccessToken = forwards ?? false
     settings.forward = forward ?? []
     settings.endAtExpiry = endsAtExpiry ?? false

@@ -10,7 +10,8 @@ extension SnapshotBuilder {
         name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .route),
         access: shared.access(settings), backends: shared.backends(settings),
         stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,
-        bodyMaximum: settings.bodyMaximum ?? .max, forwardsAccessToken: settings.forwardAccessToken,
+        bodyMaximum: settings.bodyMaximum ?? .max, bodyGather: settings.bodyGather,
+        forwardsAccessToken: settings.forwardAccessToken,
         forwardedFields: forwardedFields(settings, configuration).map { Array($0.lowercased().utf8) },
         endsAtExpiry: settings.endAtExpiry, path: settings.match.path)
     }

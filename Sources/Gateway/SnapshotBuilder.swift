@@ -97,7 +97,8 @@ package final class SnapshotBuilder {
       tokenFields: configuration.backends.map {
         $0.internalToken?.header ?? configuration.internalToken?.header ?? "X-Internal-Token"
       },
-      pathRules: configuration.pathRules, writesAccessLog: configuration.accessLog != .off)
+      pathRules: configuration.pathRules, writesAccessLog: configuration.accessLog != .off,
+      gatheredLimit: share(configuration.process.gathered))
     return .built(
       BuiltSnapshot(
         proxy: proxy, configuration: configuration, listeners: listeners, files: loaded.files, sha256: loaded.sha256,

@@ -54,10 +54,22 @@ extension Exchange {
     if case .length(let count) = head.framing, count > route.bodyMaximum { return refuse(.bodyTooLarge) }
     backend = route.backend(drawing: worker.random())
     if !route.access.providers.isEmpty {
-      if let refusal = addInternalToken(route, snapshot) { return refuse(refusal) }
+      if let refusal = addInternalToken(route, snapshot, now: Int64(startedReal / 1_000_000_000)) { return refuse(refusal) }
     }
     if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: token != nil) }
     if route.endsAtExpiry, let token { watchExpiry(of: token) }
+    if gathering.phase == .off {
+      switch beginGathering(route) {
+      case .off: break
+      case .refused: return refuse(.overloaded)
+      case .begun:
+        armClient()
+        client?.resumeContent()
+        return
+      }
+    } else if bytesIn > route.bodyMaximum {
+      return refuse(.bodyTooLarge)
+    }
     startTimer()
     askForConnection()
   }
@@ -196,9 +208,10 @@ extension Exchange {
   }
 
   /// The internal token for this principal and this backend: the one minted a moment ago, or a new one. Nil when it is there.
-  private func addInternalToken(_ route: Route, _ snapshot: WorkerSnapshot) -> GatewayError? {
+  ///
+  /// - Parameter now: seconds since 1970.
+  func addInternalToken(_ route: Route, _ snapshot: WorkerSnapshot, now: Int64) -> GatewayError? {
     guard let token, backend < snapshot.internalTokens.minters.count else { return .internalError }
-    let now = Int64(startedReal / 1_000_000_000)
     let minter = snapshot.internalTokens.minters[backend]
     if let known = token.minted(backend: backend, by: minter, now: now) {
       minted = known
@@ -227,7 +240,7 @@ extension Exchange {
     let peer = client?.connection.forwardedPeer ?? []
     return try peer.withUnsafeBufferPointer { peer throws(MintFailure) in
       let transaction = TransactionContext(
-        id: requestID, clientAddress: believedClient ?? peer, method: slice(head.methodRange), route: route.transactionContext,
+        id: requestID, clientAddress: believedClient?.text ?? peer, method: slice(head.methodRange), route: route.transactionContext,
         scope: route.access.requiredScopes)
       return try minter.mint(
         principal: token.principal, validUntil: token.validUntil, now: now, transaction: transaction,

@@ -20,11 +20,19 @@ extension Exchange {
     state.upstreamReady()
     // A WebSocket's handshake is complete, and its stream stays open.
     let isComplete = state.request == .complete
-    writeHead(leg, isComplete: isComplete && !state.isTunnel)
+    writeHead(leg, isComplete: isComplete && gathered.isEmpty && gatheredTrailers.isEmpty && !state.isTunnel)
     // Writing may have failed, and with it this exchange moved on.
     guard leg.isSame(as: upstream) else { return }
+    if gathering.holdsContent {
+      passOn(to: leg)
+      guard leg.isSame(as: upstream) else { return }
+    }
     if isComplete {
-      if case .http1(let connection) = leg { connection.requestEnded() }
+      if !state.isTunnel {
+        leg.requestEnded(isChunked: hasChunks, hadTrailers: requestHasTrailers)
+      } else if case .http1(let connection) = leg {
+        connection.requestEnded()
+      }
       leg.flush()
     } else {
       responseDeadline = 0
@@ -103,7 +111,9 @@ extension Exchange {
   func requestContent(_ content: UnsafeBufferPointer<UInt8>) {
     bytesIn &+= UInt64(content.count)
     if logout != nil { return logoutContent(content) }
-    guard let route, let upstream else { return }
+    guard let route else { return }
+    if gathering.takesContent { return gather(content, route) }
+    guard let upstream else { return }
     if state.isTunnel { return tunnelContent(content, upstream) }
     if bytesIn > route.bodyMaximum { return interrupt(.bodyTooLarge) }
     state.contentForwarded()
@@ -111,11 +121,20 @@ extension Exchange {
   }
 
   /// No length was promised: HTTP/1.1 needs chunks.
-  private var isChunked: Bool { if case .length = head.framing { false } else { true } }
+  var isChunked: Bool { if case .length = head.framing { false } else { true } }
+
+  /// Whether there is content without a promised length, which ends with a last chunk, be it empty.
+  private var hasChunks: Bool {
+    switch head.framing {
+    case .chunked, .stream: true
+    case .none, .length, .untilClose: false
+    }
+  }
 
   func requestTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-    guard let upstream, let snapshot else { return }
-    if isReserved(name, snapshot) { return }
+    guard let snapshot, !isReserved(name, snapshot) else { return }
+    if gathering.holdsContent { return gatherTrailer(name, value) }
+    guard let upstream else { return }
     upstream.trailer(name, value, isFirst: !requestHasTrailers)
     requestHasTrailers = true
   }
@@ -131,6 +150,7 @@ extension Exchange {
     if state.isTunnel, !state.isOpenTunnel { return interrupt(.badRequest) }
     state.requestEnded()
     if logout != nil { return decideLogout(mayWait: true) }
+    if gathering.ended() == .ask { return gatheredEnough() }
     guard let upstream else { return }
     if state.isTunnel { return upstream.tunnelEnded() }
     upstream.requestEnded(isChunked: isChunked, hadTrailers: requestHasTrailers)

@@ -38,11 +38,14 @@ extension Exchange {
       proof = slice(field.value)
     }
     guard let proof else { return .proofMissing }
+    // The request is looked at a second time, after a reload.
+    if proofIsSpent { return nil }
     let request = DPoPRequest(
       method: Array(slice(head.methodRange)), isEncrypted: client?.connection.wire.isEncrypted ?? true,
       authority: Array(slice(head.authority)), path: Array(slice(head.path)), canonicalPath: Array(path))
     do throws(TokenDenial) {
       try worker.proofs.check(proof, of: key, for: token, request, provider.proof, leeway: min(provider.leeway, 30), now: now)
+      proofIsSpent = true
       return nil
     } catch {
       return GatewayError(error)

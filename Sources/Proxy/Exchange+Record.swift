@@ -23,15 +23,15 @@ extension Exchange {
 
   /// The client's address by the word of proxies that are trusted: the last in `X-Forwarded-For` that is none of them
   /// itself. Nil when the peer is to be taken for the client.
-  var believedClient: UnsafeBufferPointer<UInt8>? {
+  var believedClient: (text: UnsafeBufferPointer<UInt8>, address: PeerAddress)? {
     guard let connection = client?.connection, connection.trustsPeer else { return nil }
-    var last: UnsafeBufferPointer<UInt8>?
+    var last: (text: UnsafeBufferPointer<UInt8>, address: PeerAddress)?
     var next = head.fields.first(.xForwardedFor)
     while let index = next {
       for element in slice(head.fields[index].value).split(separator: 0x2c) {
         let address = UnsafeBufferPointer(rebasing: element)
         guard let peer = PeerAddress(text: address) else { continue }
-        if last == nil || !connection.context.trusts(peer) { last = ASCII.trimmed(address) }
+        if last == nil || !connection.context.trusts(peer) { last = (ASCII.trimmed(address), peer) }
       }
       next = head.fields.first(.xForwardedFor, from: index + 1)
     }
@@ -66,7 +66,7 @@ extension Exchange {
                   (principal?.subject ?? none).withUnsafeBufferPointer { subject in
                     let (id, method, host, path) = (requestID, slice(head.methodRange), slice(head.authority), path)
                     let traceID = UnsafeBufferPointer(start: identifiers + 36 + 3, count: TraceContext.traceIDLength)
-                    let client = believed ?? peer
+                    let client = believed?.text ?? peer
                     var line = AccessLogLine()
                     line.time = Int64(startedReal / 1_000_000)
                     line.requestID = id.span

@@ -1,6 +1,7 @@
 import Bytes
 import HTTP
 import HTTP2
+import Limits
 import Reactor
 import Routing
 import Tokens
@@ -16,11 +17,12 @@ import Upstream
 /// 3. May they: the route's rule, once per token and route.
 /// 4. How much: content within the route's bound.
 /// 5. As whom: the internal token for this principal and backend, minted or reused.
-/// 6. To whom: a pooled connection, its peer's identity checked (`Exchange+Forwarding`).
-/// 7. The request's content one way, the response the other, each no faster than its reader takes it.
-/// 8. One log line, the counters (`Exchange+Record`).
+/// 6. When: content that comes slowly is gathered before a connection is taken for it (`Exchange+Gathering`).
+/// 7. To whom: a pooled connection, its peer's identity checked (`Exchange+Forwarding`).
+/// 8. The request's content one way, the response the other, each no faster than its reader takes it.
+/// 9. One log line, the counters (`Exchange+Record`).
 ///
-/// Until phase 6 nothing has left the gateway, and any phase can end in an answer of its own. Objects are pooled: one
+/// Until phase 7 nothing has left the gateway, and any phase can end in an answer of its own. Objects are pooled: one
 /// serves request after request, and a warm request allocates nothing.
 package final class Exchange: UpstreamClient {
   package unowned(unsafe) let worker: WorkerContext
@@ -59,6 +61,16 @@ package final class Exchange: UpstreamClient {
   var awaitedAnswer: (remote: RemoteIntrospection, digest: [UInt8])?
   /// The WebSocket that this request opens or has become, if it does.
   var tunnel: Tunnel?
+
+  /// Content that waits for a connection to be taken for it, and whose memory that is.
+  var gathering = ContentGathering()
+  var gathered = ByteQueue()
+  var gatheredTrailers: [(name: [UInt8], value: [UInt8])] = []
+  /// Bytes of memory that were counted for it.
+  var gatheredMemory = 0
+  var origin = ClientAddress.unknown
+  /// The request's DPoP proof was good, and is not again.
+  var proofIsSpent = false
 
   // When time is up, in ms of the loop's clock; 0 for never.
   /// For the response, by the route or the client's own word.
@@ -120,6 +132,8 @@ package final class Exchange: UpstreamClient {
     isGRPC = false
     tunnel = nil
     logout = nil
+    gathering = ContentGathering()
+    proofIsSpent = false
     responseDeadline = 0
     callDeadline = 0
     expiry = 0
@@ -213,7 +227,7 @@ package final class Exchange: UpstreamClient {
 
   /// Whether content from the client has somewhere to go now.
   package var takesContent: Bool {
-    if logout != nil { return !state.isOver }
+    if logout != nil || gathering.takesContent { return !state.isOver }
     return state.takesContent && !(upstream?.isCongested ?? false)
   }
 
@@ -299,6 +313,7 @@ package final class Exchange: UpstreamClient {
     if awaitedKeys != nil { worker.keyWaiting.forget(self) }
     if let logout, logout.number > 0 { worker.logouts.forget(logout.number) }
     if awaitedAnswer != nil { worker.introspectionWaiting.forget(self) }
+    if gathering.phase != .off { releaseGathered() }
     record()
     client = nil
     worker.giveBack(self)

@@ -21,12 +21,14 @@ package final class ProxySnapshot: Sendable {
   package let revocations: RevocationList
   package let pathRules: PathRules
   package let writesAccessLog: Bool
+  /// Bytes that content gathered by one worker may take up.
+  package let gatheredLimit: Int
 
   /// - Parameter tokenFields: by the backend's index.
   package init(
     generation: UInt64, routeTable: RouteTable, routes: [Route], backends: [Backend], providers: [IdentityProvider],
     internalTokens: InternalTokens, revocations: RevocationList = .none, tokenFields: [String], pathRules: PathRules,
-    writesAccessLog: Bool
+    writesAccessLog: Bool, gatheredLimit: Int
   ) {
     self.generation = generation
     self.routeTable = routeTable
@@ -39,5 +41,6 @@ package final class ProxySnapshot: Sendable {
     tokenFieldNames = FieldNameSet(self.tokenFields)
     self.pathRules = pathRules
     self.writesAccessLog = writesAccessLog
+    self.gatheredLimit = gatheredLimit
   }
 }

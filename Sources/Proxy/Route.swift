@@ -19,6 +19,8 @@ package final class Route: Sendable {
   package let timeout: Int
   /// Bytes of content a request may have.
   package let bodyMaximum: UInt64
+  /// Bytes of content that are gathered before a backend's connection is taken; 0 gathers none.
+  package let bodyGather: Int
   package let forwardsAccessToken: Bool
   /// Names, in lower case, of fields that frameworks believe and that travel all the same.
   private let forwardedFields: [[UInt8]]
@@ -30,7 +32,7 @@ package final class Route: Sendable {
   /// - Parameter backends: see `sharing`.
   package init(
     name: String, index: Int, metricID: Int, access: RouteAccess, backends: [(index: Int, upTo: Int)], stripPrefix: [UInt8],
-    timeout: Int, bodyMaximum: UInt64, forwardsAccessToken: Bool,
+    timeout: Int, bodyMaximum: UInt64, bodyGather: Int = 0, forwardsAccessToken: Bool,
     forwardedFields: [[UInt8]] = [], endsAtExpiry: Bool = false, path: String = "/**"
   ) {
     self.name = name
@@ -41,6 +43,7 @@ package final class Route: Sendable {
     self.stripPrefix = stripPrefix
     self.timeout = timeout
     self.bodyMaximum = bodyMaximum
+    self.bodyGather = bodyGather
     self.forwardsAccessToken = forwardsAccessToken
     self.forwardedFields = forwardedFields
     self.endsAtExpiry = endsAtExpiry

@@ -2,6 +2,7 @@ import Bytes
 import CLinux
 import HTTP
 import HTTP2
+import Limits
 import Reactor
 import TLS
 import Telemetry
@@ -34,6 +35,8 @@ package final class WorkerContext {
   var claimScratch: [UInt8] = []
   let signer = TokenSigner()
   var warm = WarmConnections()
+  /// For content that is gathered before a backend is asked for.
+  var gatheredMemory: SharedMemory
   var log: LogWriter
   var accessLog = AccessLog()
   private let report: (String) -> Void
@@ -69,6 +72,7 @@ package final class WorkerContext {
   ) {
     self.loop = loop
     self.metrics = metrics
+    gatheredMemory = SharedMemory(limit: snapshot.gatheredLimit)
     log = LogWriter(descriptor: logDescriptor)
     self.report = report
     self.reportFailure = reportFailure
@@ -102,6 +106,7 @@ package final class WorkerContext {
       return pool
     }
     for pool in old.values { pool.retire() }
+    gatheredMemory.limit = next.gatheredLimit
     verifier.install(providers: next.providers)
     if next.revocations !== verifier.revocations { install(next.revocations) }
     snapshot = WorkerSnapshot(proxy: next, pools: pools, internalTokens: next.internalTokens)

@@ -60,6 +60,8 @@ package final class BackendPool {
     for index in idle.indices { idle[index].reserveCapacity(64) }
   }
 
+  /// Whether requests may share a connection: the backend may speak HTTP/2.
+  package var mayShare: Bool { backend.protocols != .http1 }
   package var openConnections: Int { open }
   package var idleConnections: Int { idle.reduce(0) { $0 + $1.count } }
 

@@ -21,6 +21,7 @@ enum House {
     room("WebSocket", "Cryptography", "Bytes"),
     room("Tokens", "JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"),
     room("Routing", "HTTP", "JSON", "Bytes"),
+    room("Limits"),
     room("Telemetry", "HTTP", "Bytes"),
     // Sockets and connections.
     room("Reactor", "Bytes", "CLinux"),
@@ -28,9 +29,9 @@ enum House {
     room("Redis", "Reactor", "CHiredis", "CLinux"),
     room("TLS", "Bytes", "COpenSSL", "CLinux"),
     room("Transport", "TLS", "HTTP2", "Reactor", "Bytes", "CLinux"),
-    room("Upstream", "Transport", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
+    room("Upstream", "Transport", "Limits", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
     room(
-      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP2", "HTTP1", "HTTP", "TLS",
+      "Proxy", "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP2", "HTTP1", "HTTP", "TLS",
       "Reactor", "JSON", "Bytes", "CLinux"),
     // The process.
     room("Configuration", "Routing", "JSON", "Bytes", "HTTP", "COpenSSL", "Yams", dataPlane: false),
@@ -50,7 +51,7 @@ enum House {
   /// Libraries from elsewhere that stand in `imports` above.
   static let packages: Set<String> = ["Yams", "Logging", "ArgumentParser", "Crypto"]
   /// Rooms that must stay pure, so that they are tested, fuzzed and explained without sockets.
-  static let pure = ["JSON", "HTTP", "HTTP1", "Tokens", "Routing", "Telemetry"]
+  static let pure = ["JSON", "HTTP", "HTTP1", "Tokens", "Routing", "Limits", "Telemetry"]
 
   private static func room(_ name: String, _ imports: String..., dataPlane: Bool = true) -> Room {
     Room(name: name, imports: Set(imports), isDataPlane: dataPlane)

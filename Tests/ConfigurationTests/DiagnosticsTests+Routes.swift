@@ -107,6 +107,13 @@ extension DiagnosticsTests {
         "r.yaml:13:175: `1` is neither `true` nor `false`",
         "r.yaml:13:178: `rate_limit` is not supported by this version yet: leave it out",
       ]),
+      Broken("backend: orders", with: "backend: orders, body: {}", [
+        "r.yaml:13:121: nothing is written: write `maximum` or `gather`, such as `{ maximum: 1MiB }`",
+      ]),
+      Broken("backend: orders", with: "backend: orders, body: { gather: 17MiB, maximal: 1 }", [
+        "r.yaml:13:131: `17MiB` is out of range: write 0 to 16MiB",
+        "r.yaml:13:138: unknown key `maximal`: did you mean `maximum`?",
+      ]),
       Broken("backend: orders", with: "backend: orders, rewrite: { strip_prefix: /orders/ }", [
         "r.yaml:13:140: a prefix to strip is plain segments without a last slash, such as `/v1`",
       ]),

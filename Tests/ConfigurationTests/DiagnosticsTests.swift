@@ -76,6 +76,9 @@ struct DiagnosticsTests {
         "r.yaml:14:21: `-1` is no whole number from 0 to 1024",
         "r.yaml:14:32: `25h` is out of range: write 0s to 1h",
       ]),
+      Broken(adding: "process: { gathered: 1KiB }\n", [
+        "r.yaml:14:22: `1KiB` is out of range: write 1MiB to 1024GiB",
+      ]),
       Broken(adding: "access_log: {}\n", [
         "r.yaml:14:13: `path` is missing: write `-` for standard output, a file, or `off`",
       ]),

@@ -211,6 +211,20 @@ struct LoadingTests {
     #expect(configuration.internalToken?.signingKeys[0].state == .active)
     #expect(configuration.backends[0].balance == .leastRequests)
     #expect(!configuration.routes[0].forwardAccessToken)
+    #expect(configuration.routes[0].bodyMaximum == nil)
+    #expect(configuration.routes[0].bodyGather == 64 << 10)
+  }
+
+  @Test("what is written about content has its say, and the rest its default")
+  func content() throws {
+    let text = "process: { gathered: 2MiB }\n" + Sample.all
+    let all = try loaded(text.replacing("backend: orders }", with: "backend: orders, body: { gather: 0 } }"))
+    #expect(all.process.gathered == 2 << 20)
+    #expect(all.routes[0].bodyGather == 0)
+    #expect(all.routes[0].bodyMaximum == nil)
+    let one = try loaded(text.replacing("backend: orders }", with: "backend: orders, body: { maximum: 5 } }"))
+    #expect(one.routes[0].bodyGather == 64 << 10)
+    #expect(one.routes[0].bodyMaximum == 5)
   }
 
   @Test(

@@ -167,9 +167,9 @@ def test_both_directions_at_once(gateway, backend):
         for block in connection.reader.blocks(request, False):
             connection.send(b"%x\r\n%s\r\n" % (len(block), block))
         connection.send("0\r\n\r\n")
-    backend.on("/public/duplex", script)
+    backend.on("/streamed/duplex", script)
     with gateway.client() as client:
-        client.request("POST", "/public/duplex", headers={"Transfer-Encoding": "chunked"})
+        client.request("POST", "/streamed/duplex", headers={"Transfer-Encoding": "chunked"})
         client.send("5\r\nhello\r\n")
         head = client.reader.response_head()
         blocks = client.reader.blocks(head, True)
@@ -180,7 +180,7 @@ def test_both_directions_at_once(gateway, backend):
 
 @pytest.mark.parametrize("how", ["before the answer", "in the answer", "in the request"])
 def test_a_client_that_goes_away_frees_its_backend(gateway, backend, how):
-    path = f"/public/leaver-{how.replace(' ', '-')}"
+    path = f"/streamed/leaver-{how.replace(' ', '-')}"
     freed = threading.Event()
 
     def script(connection, request):

@@ -158,8 +158,8 @@ def field(request, name):
     return values[0] if values else None
 
 
-def path_of(what):
-    return f"/public/{what}-{time.time_ns()}"
+def path_of(what, route="/public"):
+    return f"{route}/{what}-{time.time_ns()}"
 
 
 class TestMessages:
@@ -238,7 +238,7 @@ class TestMessages:
         assert gateway.peak_resident < 64
 
     def test_an_answer_before_the_content_is_over(self, caller, backend, gateway):
-        path = path_of("early")
+        path = path_of("early", "/streamed")
         backend.on(path, lambda side: (side.begin(403, length=2), side.send(b"no"), side.finish(), side.wait_cancelled()))
         started = start(caller, "POST", path, body=b"x" * 1000, streamed=True, end=False)
         answer = answer_of(caller, started, "POST")
@@ -484,16 +484,16 @@ def malformed(stream, fields):
 @pytest.mark.parametrize("length,content", [(10, b"short"), (3, b"longer")])
 def test_a_length_that_is_not_kept_costs_its_stream_only(own, length, content):
     gateway, backend, client = own
-    backend.on("/public/lies", lambda stream: (stream.respond(200, [("content-length", str(length))]), stream.send(content, end=True)))
+    backend.on("/streamed/lies", lambda stream: (stream.respond(200, [("content-length", str(length))]), stream.send(content, end=True)))
     # The request stays open: the backend hears no reset of a stream that is over on both sides.
-    answer = client.response(client.start("POST", "/public/lies", end=False))
+    answer = client.response(client.start("POST", "/streamed/lies", end=False))
     if answer.reset_code is not None:
         # Known too late for another answer. A head that came in the same turn may have gone with its stream.
         assert not answer.complete and answer.reset_code == INTERNAL_ERROR and (not answer.head_came or answer.status == 200)
     else:
         problem_of(answer, 502, "upstream_protocol")
-    eventually(lambda: backend.requests_to("/public/lies")[0].reset_code is not None, what="its reset")
-    assert backend.requests_to("/public/lies")[0].reset_code == PROTOCOL_ERROR
+    eventually(lambda: backend.requests_to("/streamed/lies")[0].reset_code is not None, what="its reset")
+    assert backend.requests_to("/streamed/lies")[0].reset_code == PROTOCOL_ERROR
     assert client.exchange("GET", "/public/next").status == 200
     assert len(backend.connections) == 1
 

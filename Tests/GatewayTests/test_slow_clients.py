@@ -137,7 +137,7 @@ def test_a_handshake_that_stops_is_closed(gateway, data):
 
 def test_a_body_that_stops_is_cut(gateway, backend):
     with gateway.client() as client:
-        client.request("POST", "/public/stopped", headers={"Content-Length": "1000"})
+        client.request("POST", "/streamed/stopped", headers={"Content-Length": "1000"})
         client.send("half")
         start = time.monotonic()
         try:
@@ -146,7 +146,7 @@ def test_a_body_that_stops_is_cut(gateway, backend):
             pass
         client.rest()
         assert 0.7 < time.monotonic() - start < 4
-    connection = next(c for c in backend.connections if any(r.target == "/public/stopped" for r in c.requests))
+    connection = next(c for c in backend.connections if any(r.target == "/streamed/stopped" for r in c.requests))
     assert connection.ended.wait(3), "the backend is not left waiting"
 
 

@@ -29,7 +29,7 @@ def gateway(make_gateway, pki, idp, jwks, backend):
         backends=[conf.backend(pki, backend.port, timeouts={"idle": "1s"})],
         changes={"identity_providers": [conf.provider(idp, jwks, leeway="0s")]},
         routes=[conf.route("public", "/public/**", public=True), conf.route("ending", "/ending/**", end_at_expiry=True),
-                conf.route("lasting", "/lasting/**")])
+                conf.route("lasting", "/lasting/**"), conf.route("streamed", "/streamed/**", public=True, body={"gather": 0})])
 
 
 def test_each_event_is_passed_on_before_the_next_is_sent(gateway, backend, events):
@@ -138,9 +138,9 @@ def test_an_upload_streams_as_it_comes(gateway, backend):
         connection.answer(200, b"done")
         raise ValueError
 
-    backend.on("/public/upload", script)
+    backend.on("/streamed/upload", script)
     with gateway.client() as client:
-        client.send("POST /public/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send("POST /streamed/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         for number in range(5):
             client.send(chunk(f"part {number}"))
             assert got[number].wait(5), f"part {number} was held back"
@@ -149,4 +149,4 @@ def test_an_upload_streams_as_it_comes(gateway, backend):
             assert client.response().body == b"done"
         except Truncated as error:
             raise AssertionError(str(error))
-    eventually(lambda: gateway.logged(path="/public/upload"))
+    eventually(lambda: gateway.logged(path="/streamed/upload"))

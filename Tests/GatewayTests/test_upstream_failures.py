@@ -212,9 +212,9 @@ class TestPool:
             connection.answer(200, b"early")
             connection.wait_for_end(3)
 
-        backend.on("/public/early", script)
+        backend.on("/streamed/early", script)
         with gateway.client() as client:
-            client.request("POST", "/public/early", headers={"Content-Length": "100000"})
+            client.request("POST", "/streamed/early", headers={"Content-Length": "100000"})
             client.send(b"x" * 1000)
             assert client.response().body == b"early"
         assert gateway.ask("GET", "/public/next").status == 200

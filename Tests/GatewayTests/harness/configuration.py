@@ -69,5 +69,7 @@ def standard(pki, idp, jwks, port, admin_port, backend_port, *, routes=None, wor
         "routes": routes or [
             route("orders", "/orders/**", authorize={"scopes": ["orders:read"]}),
             route("public", "/public/**", public=True),
+            # What comes is passed on at once, not gathered.
+            route("streamed", "/streamed/**", public=True, body={"gather": 0}),
         ],
     }

@@ -91,12 +91,14 @@ class Link:
                 pass
 
     @classmethod
-    def connect(cls, port, ca, protocol, *, server_name="api.example.com", receive_buffer=None, timeout=10, certificate=None):
+    def connect(cls, port, ca, protocol, *, server_name="api.example.com", receive_buffer=None, timeout=10, certificate=None, source=None):
         context = ssl.create_default_context(cafile=str(ca))
         context.set_alpn_protocols([protocol])
         if certificate:
             context.load_cert_chain(certificate.certificate, certificate.key)
         tcp = socket.socket()
+        if source:
+            tcp.bind((source, 0))
         if receive_buffer:
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         tcp.settimeout(timeout)

@@ -8,8 +8,10 @@ from .message import Reader, Truncated
 
 class RawClient:
     def __init__(self, port, ca, *, server_name="api.example.com", timeout=10.0, receive_buffer=None, certificate=None,
-                 alpn=("http/1.1",), minimum=None, session=None):
+                 alpn=("http/1.1",), minimum=None, session=None, source=None):
         self.tcp = socket.socket()
+        if source:
+            self.tcp.bind((source, 0))
         if receive_buffer:
             self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.tcp.settimeout(timeout)

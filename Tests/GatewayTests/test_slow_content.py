@@ -1,0 +1,280 @@
+"""Content that comes slowly holds no backend's connection: up to a bound it is gathered before one is taken."""
+import json
+import threading
+
+import pytest
+
+from harness import configuration as conf
+from harness.answers import problem
+from harness.http2client import HTTP1Client, HTTP2Client
+from harness.waiting import eventually
+
+KIB = 1 << 10
+VERSIONS = [HTTP1Client, HTTP2Client]
+
+
+@pytest.fixture(scope="module")
+def gateway(make_gateway, backend, pki):
+    return make_gateway(
+        backends=[conf.backend(pki, backend.port, limits={"connections": 4, "pending": 64})],
+        routes=[conf.route("public", "/public/**", public=True, body={"gather": "64KiB", "maximum": "1MiB"}),
+                conf.route("streamed", "/streamed/**", public=True, body={"gather": 0}),
+                conf.route("orders", "/orders/**", authorize={"scopes": ["orders:write"]})])
+
+
+@pytest.fixture(params=VERSIONS, ids=["HTTP/1.1", "HTTP/2"])
+def client(request, gateway):
+    with request.param(gateway.port, gateway.ca) as client:
+        yield client
+
+
+class Upload:
+    """A request whose content is sent piece by piece."""
+
+    def __init__(self, client, path, *, length=None, method="POST", headers=()):
+        self.client, self.path, self.method = client, path, method
+        self.chunked = length is None
+        self.is_http2 = isinstance(client, HTTP2Client)
+        fields = dict(headers)
+        if length is not None:
+            fields["content-length"] = str(length)
+        if self.is_http2:
+            self.number = client.start(method, path, headers=fields, end=False)
+        else:
+            client.start(method, path, headers=fields, streamed=self.chunked, end=False)
+
+    def send(self, data):
+        if self.is_http2:
+            self.client.send(self.number, data)
+        else:
+            self.client.link.send(b"%x\r\n%s\r\n" % (len(data), data) if self.chunked else data)
+
+    def end(self, trailers=()):
+        if self.is_http2:
+            self.client.send(self.number, end=True, trailers=trailers)
+        elif self.chunked:
+            self.client.link.send(b"0\r\n" + "".join(f"{n}: {v}\r\n" for n, v in trailers).encode() + b"\r\n")
+
+    def pump(self):
+        """Gives what is waiting to the other side."""
+        if self.is_http2:
+            self.client.step(0.05)
+        else:
+            self.client.link.receive(0.05)
+
+    def response(self):
+        return self.client.response(self.number) if self.is_http2 else self.client.response(self.method)
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=["HTTP/1.1", "HTTP/2"])
+def test_slow_uploads_hold_no_connection(gateway, backend, version):
+    clients = [version(gateway.port, gateway.ca) for _ in range(12 if version is HTTP1Client else 2)]
+    uploads = []
+    try:
+        for number in range(40 if version is HTTP2Client else 12):
+            upload = Upload(clients[number % len(clients)], f"/public/trickle/{version.__name__}/{number}", length=1000)
+            upload.send(b"x")
+            uploads.append(upload)
+        for number in range(20):
+            assert gateway.ask("GET", f"/public/beside/{number}").status == 200
+        assert not backend.requests_to(f"/public/trickle/{version.__name__}/"), "no backend has heard of them yet"
+        for upload in uploads:
+            upload.send(b"y" * 999)
+            upload.end()
+        for upload in uploads:
+            seen = json.loads(upload.response().body)
+            assert (seen["body"], seen["target"]) == ("x" + "y" * 999, upload.path)
+    finally:
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.parametrize("length", [None, 300 * KIB], ids=["chunked", "length"])
+def test_what_is_longer_than_the_bound_goes_on_when_the_bound_is_full(backend, client, length):
+    path = f"/public/long-{type(client).__name__}-{length}"
+    upload = Upload(client, path, length=length)
+    upload.send(b"a" * (63 * KIB))
+    for _ in range(20):
+        upload.pump()
+    assert not backend.requests_to(path)
+    upload.send(b"b" * (2 * KIB))
+    eventually(lambda: upload.pump() or backend.requests_to(path), 10)
+    upload.send(b"c" * (235 * KIB))
+    upload.end()
+    answer = upload.response()
+    assert answer.status == 200 and json.loads(answer.body)["body_bytes"] == 300 * KIB
+
+
+def test_a_request_says_the_same_as_it_would_have(backend, client):
+    path = f"/public/same-{type(client).__name__}"
+    upload = Upload(client, path + "-chunked")
+    upload.send(b"abc")
+    upload.pump()
+    upload.send(b"def")
+    upload.end(trailers=[("x-sum", "6"), ("x-internal-token", "mine")])
+    seen = json.loads(upload.response().body)
+    assert seen["body"] == "abcdef" and seen["trailers"] == [["x-sum", "6"]]
+    names = {name.lower(): value for name, value in seen["headers"]}
+    assert names["transfer-encoding"] == "chunked" and "content-length" not in names
+    upload = Upload(client, path + "-length", length=6)
+    upload.send(b"abc")
+    upload.pump()
+    upload.send(b"def")
+    upload.end()
+    seen = json.loads(upload.response().body)
+    names = {name.lower(): value for name, value in seen["headers"]}
+    assert (seen["body"], names["content-length"]) == ("abcdef", "6") and "transfer-encoding" not in names
+
+
+def test_content_that_turns_out_to_be_empty_is_complete(gateway, backend, client):
+    upload = Upload(client, f"/public/empty-{type(client).__name__}")
+    for _ in range(5):
+        upload.pump()
+    upload.end()
+    assert json.loads(upload.response().body)["body"] == ""
+
+
+@pytest.mark.parametrize("path", ["/streamed/", "/public/"])
+def test_content_that_ends_before_there_is_a_connection_is_complete_all_the_same(make_gateway, backend, pki, path):
+    """An empty DATA frame ends a request while another holds the only connection: the backend must get the last chunk."""
+    gateway = make_gateway(
+        backends=[conf.backend(pki, backend.port, limits={"connections": 1})],
+        routes=[conf.route("public", "/public/**", public=True), conf.route("streamed", "/streamed/**", public=True, body={"gather": 0})])
+    go = threading.Event()
+
+    def hold(connection, request):
+        connection.body(request)
+        go.wait(20)
+        connection.answer(200, b"held")
+
+    backend.on(path + "hold", hold)
+    with gateway.client() as first, HTTP2Client(gateway.port, gateway.ca) as second:
+        first.request("GET", path + "hold")
+        eventually(lambda: backend.requests_to(path + "hold"))
+        number = second.start("POST", path + "ended", end=False)
+        second.send(number, end=True)
+        for _ in range(10):
+            second.step(0.05)
+        go.set()
+        assert first.response().body == b"held"
+        assert json.loads(second.response(number).body)["body"] == ""
+        assert json.loads(second.exchange("GET", path + "after").body)["target"] == path + "after"
+
+
+def test_a_route_may_pass_on_what_comes_at_once(backend, client):
+    path = f"/streamed/{type(client).__name__}"
+    upload = Upload(client, path, length=10)
+    eventually(lambda: upload.pump() or backend.requests_to(path), 5)
+    upload.send(b"0123456789")
+    upload.end()
+    assert json.loads(upload.response().body)["body"] == "0123456789"
+
+
+def test_who_may_not_is_refused_before_anything_is_gathered(client):
+    upload = Upload(client, "/orders/1", length=1000)
+    problem(upload.response(), 401, "token_missing")
+
+
+def test_too_much_is_refused_while_it_is_gathered(make_gateway, backend):
+    gateway = make_gateway(backend.port, routes=[conf.route("small", "/small/**", public=True, body={"maximum": "1KiB"})])
+    for version in VERSIONS:
+        with version(gateway.port, gateway.ca) as client:
+            upload = Upload(client, "/small/1")
+            upload.send(b"x" * 600)
+            upload.send(b"x" * 600)
+            problem(upload.response(), 413, "body_too_large")
+    assert not backend.requests_to("/small/")
+
+
+def test_content_that_stops_while_it_is_gathered_gets_408(make_gateway, backend):
+    gateway = make_gateway(backend.port, timeouts={"body": "1s"})
+    for version in VERSIONS:
+        with version(gateway.port, gateway.ca) as client:
+            upload = Upload(client, "/public/stopped", length=1000)
+            upload.send(b"x")
+            problem(upload.response(), 408, "request_timeout")
+    assert not backend.requests_to("/public/stopped")
+
+
+def test_clients_that_go_away_leave_nothing_gathered(make_gateway, backend):
+    """More than there is memory for, one after the other."""
+    gateway = make_gateway(backend.port, changes={"process": {"gathered": "1MiB"}})
+    for round in range(10):
+        with HTTP2Client(gateway.port, gateway.ca) as client:
+            for number in range(20):
+                client.send(client.start("POST", f"/public/left/{round}/{number}", end=False), b"x" * 1000)
+            client.step(0.05)
+    with HTTP1Client(gateway.port, gateway.ca) as client:
+        upload = Upload(client, "/public/stays", length=10)
+        upload.send(b"01234")
+        for _ in range(5):
+            upload.pump()
+        assert not backend.requests_to("/public/stays"), "there is memory to gather it"
+        upload.send(b"56789")
+        assert upload.response().status == 200
+
+
+def test_one_clients_gathering_leaves_memory_for_others(make_gateway, backend):
+    gateway = make_gateway(backend.port, changes={"process": {"gathered": "1MiB"}})
+    greedy = []
+
+    def fill(address, count):
+        client = HTTP2Client(gateway.port, gateway.ca, source=address)
+        greedy.append(client)
+        for number in range(count):
+            client.send(client.start("POST", f"/public/greedy/{address}/{number}", end=False), b"x")
+        assert client.exchange("GET", "/public/behind-them").status == 200
+
+    def passed(address):
+        for client in greedy:
+            client.step(0.01)
+        return len(backend.requests_to(f"/public/greedy/{address}/"))
+
+    try:
+        # A block of 16 KiB for each: one client may have 32 of the 64 that there are. The rest goes on as it comes.
+        fill("127.0.0.2", 50)
+        eventually(lambda: passed("127.0.0.2") == 18, 10)
+        with HTTP1Client(gateway.port, gateway.ca, source="127.0.0.4") as client:
+            upload = Upload(client, "/public/modest", length=10)
+            upload.send(b"01234")
+            for _ in range(5):
+                upload.pump()
+            assert not backend.requests_to("/public/modest")
+            upload.send(b"56789")
+            assert upload.response().status == 200
+        fill("127.0.0.3", 32)
+        assert passed("127.0.0.3") == 0
+        # All is in use: nothing new is gathered, and requests without content notice nothing.
+        with HTTP1Client(gateway.port, gateway.ca, source="127.0.0.4") as client:
+            problem(Upload(client, "/public/refused", length=10).response(), 503, "overloaded")
+        assert gateway.ask("GET", "/public/beside").status == 200
+        while greedy:
+            greedy.pop().close()
+        with HTTP1Client(gateway.port, gateway.ca, source="127.0.0.4") as client:
+            upload = Upload(client, "/public/again", length=10)
+            upload.send(b"0123456789")
+            assert upload.response().status == 200
+    finally:
+        for client in greedy:
+            client.close()
+
+
+def test_what_is_gathered_across_a_reload_is_decided_anew(make_gateway, backend):
+    gateway = make_gateway(backend.port)
+    with HTTP1Client(gateway.port, gateway.ca) as kept, HTTP1Client(gateway.port, gateway.ca) as lost:
+        uploads = [Upload(kept, "/public/kept", length=10), Upload(lost, "/orders/lost", length=10, headers={})]
+        problem(uploads[1].response(), 401, "token_missing")
+        uploads[0].send(b"01234")
+        uploads[0].pump()
+        gateway.reload()
+        uploads[0].send(b"56789")
+        assert json.loads(uploads[0].response().body)["body"] == "0123456789"
+    with HTTP2Client(gateway.port, gateway.ca) as client:
+        upload = Upload(client, "/public/gone", length=10)
+        upload.send(b"01234")
+        upload.pump()
+        gateway.reload(conf.merged(gateway.configuration, {"routes": [conf.route("other", "/other/**", public=True)]}))
+        upload.send(b"56789")
+        upload.end()
+        problem(upload.response(), 404, "no_route")
+    assert not backend.requests_to("/public/gone")
