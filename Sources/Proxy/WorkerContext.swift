@@ -217,13 +217,14 @@ package final class WorkerContext {
   func identify(_ exchange: Exchange) {
     var id = UnsafeMutableBufferPointer(start: exchange.identifiers, count: RequestIDGenerator.length).mutableSpan
     identifiers.next(at: Int64(exchange.startedReal / 1_000_000), to: &id)
-    var parent: UnsafeBufferPointer<UInt8>?
+    let trace: TraceContext
     if let index = exchange.head.fields.first(.traceparent),
       exchange.head.fields.first(.traceparent, from: index + 1) == nil
     {
-      parent = exchange.slice(exchange.head.fields[index].value)
+      trace = TraceContext(continuing: exchange.slice(exchange.head.fields[index].value).span, random: &generator)
+    } else {
+      trace = TraceContext(continuing: nil, random: &generator)
     }
-    let trace = TraceContext(continuing: parent?.span, random: &generator)
     var text = UnsafeMutableBufferPointer(
       start: exchange.identifiers + RequestIDGenerator.length, count: TraceContext.length
     ).mutableSpan
