@@ -27,9 +27,16 @@
   }
 
   @inlinable package subscript(index: Int) -> Element {
-    precondition(index >= 0 && index < count)
-    // Checked above: it has been written.
-    return unsafe storage[index]
+    get {
+      precondition(index >= 0 && index < count)
+      // Checked above: it has been written.
+      return unsafe storage[index]
+    }
+    set {
+      precondition(index >= 0 && index < count)
+      // Checked above: it is there.
+      unsafe storage[index] = newValue
+    }
   }
 
   @inlinable package mutating func removeAll() { count = 0 }

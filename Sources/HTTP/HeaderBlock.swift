@@ -6,6 +6,8 @@ import Bytes
   /// The value without leading and trailing white space.
   @usableFromInline package var value: ByteRange
   @usableFromInline package var id: FieldName
+  /// A `Connection` field of the head nominates it: it ends here.
+  @usableFromInline package internal(set) var isNominated = false
 
   @inlinable package init(name: ByteRange, value: ByteRange, id: FieldName) {
     self.name = name
@@ -32,6 +34,12 @@ import Bytes
   @inlinable package mutating func append(_ field: HeaderField) -> Bool { fields.append(field) }
 
   @inlinable package subscript(index: Int) -> HeaderField { fields[index] }
+
+  mutating func nominate(_ index: Int) {
+    var field = fields[index]
+    field.isNominated = true
+    fields[index] = field
+  }
 
   /// The index of the first field that is `id`, from `start` on.
   @inlinable package func first(_ id: FieldName, from start: Int = 0) -> Int? {

@@ -1,5 +1,3 @@
-import Bytes
-
 /// Fields that are meant for one connection and end at the gateway (RFC 9110 section 7.6.1).
 package enum HopByHop {
   /// Whether the gateway removes `name` whether or not `Connection` nominates it.
@@ -14,21 +12,5 @@ package enum HopByHop {
     default:
       return false
     }
-  }
-
-  /// Whether a `Connection` field of `head` nominates `name`. Case does not matter, and what is no letter or digit is `-`, on both sides.
-  ///
-  /// Worth asking only when the head's `hasConnectionOptions` is set: other heads nominate nothing. A malformed
-  /// list nominates what stands before its fault; the parsers refuse such heads.
-  package static func isNominated(name: Span<UInt8>, by head: borrowing HeaderBlock, in bytes: Span<UInt8>) -> Bool {
-    var index = head.first(.connection)
-    while let current = index {
-      var list = TokenList(head[current].value)
-      while case .token(let token) = list.next(in: bytes) {
-        if FieldName.isSame(bytes.extracting(token.bounds), name) { return true }
-      }
-      index = head.first(.connection, from: current &+ 1)
-    }
-    return false
   }
 }

@@ -43,7 +43,7 @@ package struct RequestHead: ~Copyable {
   package var isWebSocket = false
   /// The value of `Sec-WebSocket-Key`; empty in HTTP/2, which has none.
   package var webSocketKey: ByteRange = .empty
-  /// `Connection` names something besides `close`, `keep-alive` and `upgrade`: ask `HopByHop.isNominated` of each field.
+  /// `Connection` names something besides `close`, `keep-alive` and `upgrade`: fields that it names are marked.
   package var hasConnectionOptions = false
   /// Bytes of the whole head, the empty line included.
   package var length = 0

@@ -8,7 +8,7 @@ public struct ResponseHead: ~Copyable {
   package var framing: BodyFraming = .none
   /// Whether the backend keeps the connection open after this response.
   package var isPersistent = true
-  /// `Connection` names something besides `close`, `keep-alive` and `upgrade`: ask `HopByHop.isNominated` of each field.
+  /// `Connection` names something besides `close`, `keep-alive` and `upgrade`: fields that it names are marked.
   package var hasConnectionOptions = false
   /// 101, and what it switches to is WebSocket (RFC 6455 section 4.2.2).
   package var isWebSocket = false

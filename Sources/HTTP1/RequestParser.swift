@@ -149,6 +149,7 @@ package struct RequestParser {
     }
     head.isPersistent = framing.isPersistent(minorVersion: head.minorVersion)
     head.hasConnectionOptions = framing.connection.namesFields
+    if framing.connection.namesFields { HopByHop.markNominated(in: &head.fields, bytes) }
     head.expectsContinue = expectsContinue && hasContent
     // HTTP/1.0 has no upgrade (RFC 9110 section 7.8).
     if framing.connection.upgrade, head.minorVersion == 1, head.method == .get, head.framing == .none, webSocket.isComplete {

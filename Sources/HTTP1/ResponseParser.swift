@@ -96,7 +96,7 @@ package struct ResponseParser {
       case .end(let next):
         head.length = next
         if head.status == 101 { head.isWebSocket = switchesToWebSocket(head, bytes) }
-        finish(&head, requestMethod: requestMethod)
+        finish(&head, bytes, requestMethod: requestMethod)
         return .complete
       case .incomplete:
         return stall(at: end)
@@ -113,9 +113,10 @@ package struct ResponseParser {
   }
 
   /// RFC 9112 section 6.3, in its order.
-  private mutating func finish(_ head: inout ResponseHead, requestMethod: HTTPMethod) {
+  private mutating func finish(_ head: inout ResponseHead, _ bytes: Span<UInt8>, requestMethod: HTTPMethod) {
     head.isPersistent = framing.isPersistent(minorVersion: head.minorVersion)
     head.hasConnectionOptions = framing.connection.namesFields
+    if framing.connection.namesFields { HopByHop.markNominated(in: &head.fields, bytes) }
     let announcesContent = framing.isChunked || (framing.contentLength ?? 0) > 0
     if head.status < 200 || head.status == 204 {
       head.framing = .none

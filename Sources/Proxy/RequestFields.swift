@@ -69,6 +69,7 @@ package struct RequestFields {
     _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout Output
   ) {
     var index = 0
+    var hasSubprotocols = false
     while index < head.fields.count {
       let field = head.fields[index]
       index &+= 1
@@ -95,7 +96,9 @@ package struct RequestFields {
         if head.isWebSocket { continue }
       case .secWebSocketProtocol:
         if !own.forwardsAccessToken, !own.route.access.subprotocolMarkers.isEmpty {
-          if index - 1 == head.fields.first(.secWebSocketProtocol) { copySubprotocols(head, bytes, own.route, to: &out) }
+          // All of these fields are one list, which is written where the first of them stands.
+          if !hasSubprotocols { copySubprotocols(head, bytes, own.route, to: &out) }
+          hasSubprotocols = true
           continue
         }
         if isTakenOut(field, bytes, own) { continue }
@@ -104,7 +107,7 @@ package struct RequestFields {
         if !own.forwardsAccessToken || own.tokenFieldNames.contains(slice(field.name, bytes).span) { continue }
       case .cookie:
         if !own.forwardsAccessToken, own.route.access.removesCookies {
-          if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
+          if field.isNominated { continue }
           copyCookies(field, bytes, own.route, to: &out)
           continue
         }
@@ -113,16 +116,9 @@ package struct RequestFields {
         // A token may stand in a field that has a meaning of its own, like `Sec-WebSocket-Protocol`.
         if isTakenOut(field, bytes, own) { continue }
       }
-      if head.hasConnectionOptions, isNominated(field, head, bytes) { continue }
+      if field.isNominated { continue }
       out.copy(field, bytes)
     }
-  }
-
-  private static func isNominated(
-    _ field: HeaderField, _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> Bool {
-    let name = UnsafeBufferPointer(rebasing: bytes[field.name.start..<field.name.end])
-    return HopByHop.isNominated(name: name.span, by: head.fields, in: bytes.span)
   }
 
   /// Whether the field stays here, in whatever spelling: one that carries internal tokens; an access token's, unless the route forwards

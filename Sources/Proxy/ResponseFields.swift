@@ -40,11 +40,11 @@ package enum ResponseFields {
         // Of a HEAD or 304 response it is what a GET would have had; never of a 204 (RFC 9110 section 8.6).
         if case .asGiven = framing, head.status != 204 { out.copy(field, bytes) }
       case .other:
-        if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
+        if !field.isNominated { out.copy(field, bytes) }
       default:
         if HopByHop.contains(field.id) { continue }
         if field.id == .date { hasDate = true }
-        if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
+        if !field.isNominated { out.copy(field, bytes) }
       }
     }
     if !hasDate { date(now(), to: &out) }
@@ -66,7 +66,7 @@ package enum ResponseFields {
       let field = head.fields[index]
       index &+= 1
       if HopByHop.contains(field.id) || field.id == .contentLength { continue }
-      if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
+      if !field.isNominated { out.copy(field, bytes) }
     }
   }
 
@@ -83,7 +83,7 @@ package enum ResponseFields {
       let field = head.fields[index]
       index &+= 1
       if HopByHop.contains(field.id) || field.id == .contentLength || field.id == .secWebSocketAccept { continue }
-      if !head.hasConnectionOptions || !isNominated(field, head, bytes) { out.copy(field, bytes) }
+      if !field.isNominated { out.copy(field, bytes) }
     }
     if !marker.isEmpty, head.fields.first(.secWebSocketProtocol) == nil {
       marker.withUnsafeBufferPointer { out.field("Sec-WebSocket-Protocol", $0) }
@@ -101,12 +101,5 @@ package enum ResponseFields {
     case .keepAlive: out.field("Connection", "keep-alive")
     case .close: out.field("Connection", "close")
     }
-  }
-
-  private static func isNominated(
-    _ field: HeaderField, _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>
-  ) -> Bool {
-    let name = UnsafeBufferPointer(rebasing: bytes[field.name.start..<field.name.end])
-    return HopByHop.isNominated(name: name.span, by: head.fields, in: bytes.span)
   }
 }

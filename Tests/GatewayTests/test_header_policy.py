@@ -1,5 +1,7 @@
 """What headers reach the backend: the gateway's own are the gateway's, whatever the client wrote."""
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +137,57 @@ def test_hop_by_hop_fields_stay_here(gateway, bearer):
         assert request.all(name) == [], name
     assert "gzip" not in (request.get("TE") or "")
     assert "x-private" not in (request.get("Connection") or "").lower()
+
+
+def process_time(gateway):
+    """Seconds that the gateway has computed."""
+    fields = Path(f"/proc/{gateway.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class TestManyConnectionOptions:
+    """A list of options and a list of fields are not held against each other one by one."""
+    KEPT, NOMINATED = [f"h{number}" for number in range(80)], ["n", "o1", "p22"]
+
+    def fields(self, kept):
+        """As many options as a head has room for, of which three name a field; and so many fields that none names."""
+        some = "abcdefghijklm"
+        value = ",".join([*self.NOMINATED, *(some[number % len(some)] for number in range(14_000))])
+        return [("Connection", value), *((name, "1") for name in self.KEPT[:kept] + self.NOMINATED)]
+
+    def check(self, message, kept):
+        names = [name for name, _ in message.fields]
+        assert [name for name in names if name in self.KEPT] == self.KEPT[:kept] and not set(names) & set(self.NOMINATED)
+
+    def cost(self, gateway, client, send, count):
+        """Seconds for each of `count` exchanges."""
+        send(client)
+        before = process_time(gateway)
+        for _ in range(count):
+            send(client)
+        return (process_time(gateway) - before) / count
+
+    def test_requests(self, gateway, bearer):
+        def send(client, kept):
+            self.check(seen(client.exchange("GET", "/orders/1", headers=[*bearer.items(), *self.fields(kept)])), kept)
+
+        with gateway.client() as client:
+            few, many = (self.cost(gateway, client, lambda client: send(client, kept), 100) for kept in (4, 80))
+            assert many < 3 * few, (few, many)
+
+    def test_responses(self, gateway, backend):
+        def script(connection, request):
+            connection.answer(200, b"ok", self.fields(int(request.target.rsplit("/", 1)[1])))
+        backend.on("/public/options/", script)
+
+        def send(client, kept):
+            answer = client.exchange("GET", f"/public/options/{kept}")
+            assert answer.status == 200
+            self.check(answer, kept)
+
+        with gateway.client() as client:
+            few, many = (self.cost(gateway, client, lambda client: send(client, kept), 100) for kept in (4, 80))
+            assert many < 3 * few, (few, many)
 
 
 def test_a_nominated_end_to_end_field_is_removed_and_host_is_not(gateway, bearer):
