@@ -17,7 +17,7 @@ extension HTTP2Session {
     stream.hasResponded = true
     if endStream { stream.outputEnded = true }
     var provider = nghttp2_data_provider()
-    provider.source.ptr = Unmanaged.passUnretained(stream).toOpaque()
+    provider.source.ptr = stream.slot?.pointer
     provider.read_callback = SessionCallbacks.readData
     let result = submitHead(write) { fields in
       endStream
@@ -62,18 +62,19 @@ extension HTTP2Session {
   /// - Parameters:
   ///   - method: the one that `write` gives; it decides whether the response has content.
   ///   - isTunnel: an extended CONNECT: only when `peerTakesTunnels`.
+  ///   - ownerSlot: the stream's.
   /// - Returns: nil when no stream can be opened: too many, or the connection is closing.
   package func request(
-    method: HTTPMethod, endStream: Bool, isTunnel: Bool = false, context: AnyObject?, _ write: (inout FieldSink) -> Void
+    method: HTTPMethod, endStream: Bool, isTunnel: Bool = false, ownerSlot: SlotID? = nil, _ write: (inout FieldSink) -> Void
   ) -> HTTP2Stream? {
     guard canOpenStream else { return nil }
     let stream = pool.take()
-    stream.context = context
+    stream.ownerSlot = ownerSlot
     stream.isHeadRequest = method == .head
     stream.isTunnelRequest = isTunnel
     stream.hasResponded = true
     stream.outputEnded = endStream
-    let pointer = Unmanaged.passUnretained(stream).toOpaque()
+    let pointer = adopt(stream)
     var provider = nghttp2_data_provider()
     provider.source.ptr = pointer
     provider.read_callback = SessionCallbacks.readData
@@ -83,11 +84,13 @@ extension HTTP2Session {
         : nghttp2_submit_request(handle, nil, fields.baseAddress, fields.count, &provider, pointer)
     }
     guard id > 0 else {
+      stream.slot.map { _ = live.remove($0) }
+      stream.slot = nil
       stream.state = .closed
       pool.give(stream)
       return nil
     }
-    adopt(stream, id: id)
+    stream.id = id
     return stream
   }
 

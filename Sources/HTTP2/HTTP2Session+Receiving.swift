@@ -71,7 +71,6 @@ extension HTTP2Session {
 
   func headersBegan(_ headers: nghttp2_headers, _ known: HTTP2Stream?) -> Int32 {
     guard !isAbandoned else { return SessionCallbacks.stop }
-    receiving = known.map { Unmanaged.passUnretained($0) }
     switch role {
     case .server:
       if headers.cat == NGHTTP2_HCAT_REQUEST {
@@ -101,12 +100,12 @@ extension HTTP2Session {
 
   private func openRequest(_ id: Int32) {
     let stream = pool.take()
-    adopt(stream, id: id)
+    stream.id = id
+    let pointer = adopt(stream)
     stream.headBytes.borrow(from: pool.buffers)
     stream.beginRequestHead()
     bounds.streamOpened()
-    receiving = Unmanaged.passUnretained(stream)
-    nghttp2_session_set_stream_user_data(handle, id, Unmanaged.passUnretained(stream).toOpaque())
+    nghttp2_session_set_stream_user_data(handle, id, pointer)
     // Every stream gets its turn, whatever it thinks of its importance.
     var priority = nghttp2_extpri(urgency: UInt32(NGHTTP2_EXTPRI_DEFAULT_URGENCY), inc: 1)
     nghttp2_session_change_extpri_stream_priority(handle, id, &priority, 1)

@@ -67,7 +67,7 @@ extension HTTP2Session {
     headIsGone()
     if let stream {
       refuse(stream, .internalError)
-    } else if role == .client, let unsent = live.first(where: { $0.id == frame.pointee.hd.stream_id }) {
+    } else if role == .client, let unsent = live.all().first(where: { $0.id == frame.pointee.hd.stream_id }) {
       // It never became a stream, for the peer or nghttp2: nothing was done with it.
       markClosed(unsent, .refusedStream)
     }

@@ -7,23 +7,21 @@ import HTTP
 /// Framing and HPACK are nghttp2's. What a head may say, who may do what how often, and when anything is freed is decided here.
 /// nghttp2's callbacks run inside `receive` and `pull`; nothing is freed there. The end of a stream, and output that drained, is
 /// told afterwards: at the end of `receive`, or by `settle`, so that `pull` may fill a buffer that the owner's calls touch.
-@usableFromInline package final class HTTP2Session {
+public final class HTTP2Session {
   package enum Role: Sendable { case server, client }
 
   package let role: Role
   package let limits: HTTP2Limits
   let pool: HTTP2StreamPool
-  /// Holds this session, so it is not held by it.
-  private let owner: Unmanaged<HTTP2Owner>
+  /// Whoever is told; mostly it holds the session. Forgotten with `abandon`, behind which nothing is told.
+  package var owner: HTTP2Owner?
   let handle: OpaquePointer
 
-  /// Streams that nghttp2 knows, or will once their HEADERS are sent; the order means nothing.
-  private(set) var live: [HTTP2Stream] = []
+  /// Streams that nghttp2 knows, or will once their HEADERS are sent. What it remembers of each is its slot.
+  var live = SlotTable<HTTP2Stream>()
   /// Closed by nghttp2, their owner not told yet.
   private var closing: [HTTP2Stream] = []
   private var drained: [HTTP2Stream] = []
-  /// Streams that were given up while nghttp2 still knows them: it has pointers to them as long as it lives.
-  private var givenUp: [HTTP2Stream] = []
   private var isSettling = false
 
   var bounds: AbuseBounds
@@ -43,12 +41,6 @@ import HTTP
   /// Bytes of all heads that were given since none was waiting.
   var pendingHeadBytes = 0
   var heads = BlockArena()
-  /// The stream whose field section is being received, if we know it: a section's frames come one behind the other (RFC 9113
-  /// section 4.3). No stream is freed while nghttp2 runs, and this is looked at only there.
-  var receiving: Unmanaged<HTTP2Stream>?
-  /// The stream that nghttp2 told of last, while it runs: a frame's callbacks come one behind the other.
-  private var latest: Unmanaged<HTTP2Stream>?
-  private var latestID: Int32 = 0
   /// Found in a callback, acted on behind it.
   var violation: HTTP2ErrorCode?
   private var isInsideReceive = false
@@ -67,38 +59,32 @@ import HTTP
 
   /// - Parameters:
   ///   - pool: made for the same role.
-  ///   - owner: must live as long as the session is used.
-  package init(server limits: HTTP2Limits, pool: HTTP2StreamPool, owner: HTTP2Owner) {
+  ///   - owner: nil for one that is set before the session is used.
+  package init(server limits: HTTP2Limits, pool: HTTP2StreamPool, owner: HTTP2Owner? = nil) {
     role = .server
     self.limits = limits
     self.pool = pool
-    self.owner = .passUnretained(owner)
+    self.owner = owner
     bounds = AbuseBounds(limits.abuse)
     expansion = ValueExpansion(preface: HTTP2Preface.length)
     handle = SessionOptions.makeSession(.server, limits, pool.memory)
-    begin()
+    SessionOptions.submitSettings(handle, role, limits)
+    greeting = SessionScope.run(self) { SessionOptions.takeSettings(handle, streams: limits.streams) }
   }
 
-  package init(client limits: HTTP2Limits, pool: HTTP2StreamPool, owner: HTTP2Owner) {
+  package init(client limits: HTTP2Limits, pool: HTTP2StreamPool, owner: HTTP2Owner? = nil) {
     role = .client
     self.limits = limits
     self.pool = pool
-    self.owner = .passUnretained(owner)
+    self.owner = owner
     bounds = AbuseBounds(limits.abuse)
     expansion = ValueExpansion(preface: 0)
     handle = SessionOptions.makeSession(.client, limits, pool.memory)
-    begin()
-  }
-
-  /// Calls the owner, without the retain and the release that a reference of our own would cost each time.
-  @inline(__always)
-  func tell<Result>(_ body: (HTTP2Owner) -> Result) -> Result { owner._withUnsafeGuaranteedRef(body) }
-
-  private func begin() {
-    nghttp2_session_set_user_data(handle, Unmanaged.passUnretained(self).toOpaque())
     SessionOptions.submitSettings(handle, role, limits)
-    if role == .server { greeting = SessionOptions.takeSettings(handle, streams: limits.streams) }
   }
+
+  @inline(__always)
+  func tell(_ body: (HTTP2Owner) -> Void) { if let owner { body(owner) } }
 
   deinit { nghttp2_session_del(handle) }
 
@@ -114,15 +100,13 @@ import HTTP
     self.now = now
     guard let start = bytes.baseAddress, !bytes.isEmpty else { return .ok }
     isInsideReceive = true
-    let holder = owner.retain()
-    let result =
+    let result = SessionScope.run(self) {
       role == .server
-      ? expansion.pass(bytes, pool.buffers, isStray: { isStray($0) }) {
-        nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count)
-      }
-      : nghttp2_session_mem_recv(handle, start, bytes.count)
-    holder.release()
-    latestID = 0
+        ? expansion.pass(bytes, pool.buffers, isStray: { isStray($0) }) {
+          nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count)
+        }
+        : nghttp2_session_mem_recv(handle, start, bytes.count)
+    }
     isInsideReceive = false
     if isAbandoned {
       // Whoever did so has said why.
@@ -174,14 +158,15 @@ import HTTP
         queue.pointee.append(greeting)
         greeting = []
       }
-      fill(queue)
-      if let violation, failure == nil {
-        fail(violation)
+      SessionScope.run(self) {
         fill(queue)
+        if let violation, failure == nil {
+          fail(violation)
+          fill(queue)
+        }
       }
       target = nil
     }
-    latestID = 0
     isInsidePull = false
   }
 
@@ -221,10 +206,11 @@ import HTTP
   package func oldestStall(now: UInt64) -> UInt64? {
     var oldest: UInt64?
     let connection = nghttp2_session_get_remote_window_size(handle)
-    for stream in live where !stream.output.isEmpty {
+    live.forEach { stream in
+      if stream.output.isEmpty { return }
       guard connection <= 0 || nghttp2_session_get_stream_remote_window_size(handle, stream.id) <= 0 else {
         stream.stalledSince = nil
-        continue
+        return
       }
       let since = stream.stalledSince ?? now
       stream.stalledSince = since
@@ -234,33 +220,25 @@ import HTTP
   }
 
   /// The stream that nghttp2 knows by this number, for its callbacks.
-  func stream(_ id: Int32) -> Unmanaged<HTTP2Stream>? {
-    if id == 0 { return nil }
-    if id == latestID { return latest }
-    guard let pointer = nghttp2_session_get_stream_user_data(handle, id) else { return nil }
-    let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer)
-    latest = stream
-    latestID = id
-    return stream
+  func stream(_ id: Int32) -> HTTP2Stream? {
+    guard let token = nghttp2_session_get_stream_user_data(handle, id) else { return nil }
+    return live.find(SlotID(token: token))
   }
 
-  func adopt(_ stream: HTTP2Stream, id: Int32) {
-    stream.id = id
-    stream.slot = live.count
-    live.append(stream)
+  /// Makes it one of those that are alive, and gives what nghttp2 is to remember it by.
+  func adopt(_ stream: HTTP2Stream) -> UnsafeMutableRawPointer? {
+    let slot = live.insert(stream)
+    stream.slot = slot
+    return slot.pointer
   }
 
   /// nghttp2 has forgotten the stream, or never came to know it.
   func markClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
-    latestID = 0
-    guard stream.state == .open else { return }
+    guard stream.state == .open, let slot = stream.slot else { return }
     stream.state = .closed
     stream.closeCode = code
-    let last = live.removeLast()
-    if last !== stream {
-      live[stream.slot] = last
-      last.slot = stream.slot
-    }
+    stream.slot = nil
+    live.remove(slot)
     if stream.unconsumed > 0 {
       // What the owner still holds it forgets with the stream; the other streams must not pay for it.
       nghttp2_session_consume_connection(handle, stream.unconsumed)
@@ -303,8 +281,6 @@ import HTTP
     if isAbandoned {
       stream.output.removeAll()
       stream.output.giveBack(to: pool.buffers)
-      stream.context = nil
-      givenUp.append(stream)
     } else {
       if stream.isInDrainedList { drained.removeAll { $0 === stream } }
       pool.give(stream)
@@ -317,8 +293,9 @@ import HTTP
     guard !isAbandoned else { return }
     isAbandoned = true
     if failure == nil { failure = code }
-    while let stream = live.last { markClosed(stream, code) }
+    for stream in live.all() { markClosed(stream, code) }
     while let stream = closing.popLast() { tellClosed(stream) }
     drained.removeAll()
+    owner = nil
   }
 }

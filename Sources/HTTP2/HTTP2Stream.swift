@@ -18,8 +18,8 @@ public final class HTTP2Stream {
   package internal(set) var headBytes = ByteQueue()
   /// Why the head is refused, if it is.
   package internal(set) var headRefusal: HTTP2HeadError?
-  /// Whoever serves this stream. A client's is held until the stream is closed, a server's beyond: it may serve the next one too.
-  package var context: AnyObject?
+  /// Where the session's owner has whoever serves this stream: a slot of a table of its own.
+  package var ownerSlot: SlotID?
 
   /// Bytes of content handed over and not yet consumed.
   package internal(set) var unconsumed = 0
@@ -35,8 +35,8 @@ public final class HTTP2Stream {
   package internal(set) var hasResponded = false
 
   var state = State.idle
-  /// Place in the session's list of live streams.
-  var slot = 0
+  /// Among the session's live streams; nil when it is none of them.
+  var slot: SlotID?
   /// RST_STREAM is queued: nothing is handed over any more.
   var isResetting = false
   /// The owner asked for it, so it is not the peer's doing.
@@ -99,6 +99,7 @@ public final class HTTP2Stream {
   /// Makes it ready for another stream.
   func recycle() {
     id = 0
+    ownerSlot = nil
     head.reset()
     responseHead.reset()
     headRefusal = nil

@@ -50,13 +50,8 @@ package final class HTTP2StreamPool {
     stream.output.removeAll()
     stream.output.giveBack(to: buffers)
     var stream = stream
-    guard free.count < keep, isKnownUniquelyReferenced(&stream) else {
-      stream.context = nil
-      return
-    }
-    if requestFields == 0 {
-      stream.context = nil
-    } else {
+    guard free.count < keep, isKnownUniquelyReferenced(&stream) else { return }
+    if requestFields > 0 {
       // A request's head was taken over with its memory, or is of no interest to anybody.
       stream.headBytes.removeAll()
       stream.headBytes.giveBack(to: buffers)

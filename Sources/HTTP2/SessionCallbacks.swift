@@ -27,93 +27,87 @@ enum SessionCallbacks {
   static let resetStream = Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
   static let wouldBlock = Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
 
-  /// Calls `body` with the session and the stream that a frame or a chunk belongs to, if we know it: without the retains and
-  /// releases that holding the two would cost (25 of each a request), since neither is freed while nghttp2 runs.
+  /// Calls `body` with the session and the stream that a frame or a chunk belongs to, if we know it.
   @inline(__always)
   private static func call<Result>(
-    _ user: UnsafeMutableRawPointer?, _ id: Int32, _ body: (HTTP2Session, HTTP2Stream?) -> Result
+    _ user: UnsafeMutableRawPointer?, _ id: Int32, or none: Result, _ body: (HTTP2Session, HTTP2Stream?) -> Result
   ) -> Result {
-    call(user) { session in
-      guard let stream = session.stream(id) else { return body(session, nil) }
-      return stream._withUnsafeGuaranteedRef { body(session, $0) }
-    }
-  }
-
-  @inline(__always)
-  private static func call<Result>(_ user: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Result) -> Result {
-    Unmanaged<HTTP2Session>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef(body)
+    guard let scope = user?.assumingMemoryBound(to: SessionScope.self) else { return none }
+    scope.pointee.turn(to: id)
+    return scope.pointee.call(body)
   }
 
   private static let onBeginFrame: nghttp2_on_begin_frame_callback = { _, header, user in
-    guard let header else { return 0 }
-    return call(user) { $0.frameBegan(header.pointee) }
+    guard let header, let scope = user?.assumingMemoryBound(to: SessionScope.self) else { return stop }
+    return scope.pointee.call { session, _ in session.frameBegan(header.pointee) }
   }
 
   private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, user in
-    guard let frame else { return 0 }
-    return call(user, frame.pointee.hd.stream_id) { $0.headersBegan(frame.pointee.headers, $1) }
+    guard let frame else { return stop }
+    return call(user, frame.pointee.hd.stream_id, or: stop) { $0.headersBegan(frame.pointee.headers, $1) }
   }
 
-  private static let onHeader: nghttp2_on_header_callback = { _, _, name, nameLength, value, valueLength, _, user in
-    // Not by way of an optional, which would be retained: this is called for each field of each head.
-    call(user) { session in
-      guard let receiving = session.receiving else { return 0 }
-      return receiving._withUnsafeGuaranteedRef { stream in
-        session.fieldReceived(
-          stream, UnsafeBufferPointer(start: name, count: nameLength), UnsafeBufferPointer(start: value, count: valueLength))
-      }
+  private static let onHeader: nghttp2_on_header_callback = { _, frame, name, nameLength, value, valueLength, _, user in
+    guard let frame else { return stop }
+    return call(user, frame.pointee.hd.stream_id, or: stop) { session, stream in
+      guard let stream else { return 0 }
+      return session.fieldReceived(
+        stream, UnsafeBufferPointer(start: name, count: nameLength), UnsafeBufferPointer(start: value, count: valueLength))
     }
   }
 
   private static let onInvalidHeader: nghttp2_on_invalid_header_callback = {
     _, frame, _, nameLength, _, valueLength, _, user in
-    guard let frame else { return 0 }
-    return call(user, frame.pointee.hd.stream_id) { session, stream in
+    guard let frame else { return stop }
+    return call(user, frame.pointee.hd.stream_id, or: stop) { session, stream in
       guard let stream else { return 0 }
       return session.invalidFieldReceived(stream, nameLength, valueLength)
     }
   }
 
   private static let onFrameReceived: nghttp2_on_frame_recv_callback = { _, frame, user in
-    guard let frame else { return 0 }
-    return call(user, frame.pointee.hd.stream_id) { $0.frameReceived(frame, $1) }
+    guard let frame else { return stop }
+    return call(user, frame.pointee.hd.stream_id, or: stop) { $0.frameReceived(frame, $1) }
   }
 
   private static let onData: nghttp2_on_data_chunk_recv_callback = { _, _, id, bytes, count, user in
-    call(user, id) { $0.contentReceived($1, id, UnsafeBufferPointer(start: bytes, count: count)) }
+    call(user, id, or: stop) { $0.contentReceived($1, id, UnsafeBufferPointer(start: bytes, count: count)) }
   }
 
   private static let onStreamClose: nghttp2_on_stream_close_callback = { _, id, code, user in
-    call(user, id) { session, stream in
+    call(user, id, or: stop) { session, stream in
       if let stream { session.markClosed(stream, HTTP2ErrorCode(rawValue: code)) }
       return 0
     }
   }
 
   private static let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, user in
-    guard let frame else { return 0 }
-    call(user, frame.pointee.hd.stream_id) { $0.frameSent(frame, $1) }
-    return 0
+    guard let frame else { return stop }
+    return call(user, frame.pointee.hd.stream_id, or: stop) {
+      $0.frameSent(frame, $1)
+      return 0
+    }
   }
 
   private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, error, user in
-    guard let frame else { return 0 }
-    call(user, frame.pointee.hd.stream_id) { $0.frameNotSent(frame, $1, error) }
-    return 0
+    guard let frame else { return stop }
+    return call(user, frame.pointee.hd.stream_id, or: stop) {
+      $0.frameNotSent(frame, $1, error)
+      return 0
+    }
   }
 
   /// Says how much of a stream's output goes into the next DATA frame; `sendData` copies it.
-  static let readData: nghttp2_data_source_read_callback = { _, _, _, length, flags, source, user in
-    guard let flags, let pointer = source?.pointee.ptr else { return deferred }
-    return call(user) { session in
-      Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { session.nextData($0, atMost: length, flags) }
-    }
+  static let readData: nghttp2_data_source_read_callback = { _, id, _, length, flags, source, user in
+    guard let flags, let source, let scope = user?.assumingMemoryBound(to: SessionScope.self) else { return deferred }
+    scope.pointee.turn(to: id, source.pointee.ptr)
+    return scope.pointee.call { session, stream in stream.map { session.nextData($0, atMost: length, flags) } ?? deferred }
   }
 
   private static let sendData: nghttp2_send_data_callback = { _, frame, header, length, source, user in
-    guard let header, let pointer = source?.pointee.ptr else { return stop }
-    return call(user) { session in
-      Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { session.writeData($0, header, length) }
-    }
+    guard let frame, let header, let source, let scope = user?.assumingMemoryBound(to: SessionScope.self) else { return stop }
+    scope.pointee.turn(to: frame.pointee.hd.stream_id, source.pointee.ptr)
+    // Closed since the frame was measured: its bytes are gone.
+    return scope.pointee.call { session, stream in stream.map { session.writeData($0, header, length) } ?? resetStream }
   }
 }

@@ -56,7 +56,7 @@ public final class DownstreamConnection: SecureChannel {
   var content = Content.none
   /// The request being served, from its first byte to the end of both halves.
   var exchange: Exchange?
-  /// The HTTP/2 side, when ALPN chose it; all else here is HTTP/1.1.
+  /// The HTTP/2 side, when ALPN chose it, until the connection closes; all else here is HTTP/1.1.
   private(set) var http2: HTTP2Edge?
   /// The response is framed in chunks.
   var responseIsChunked = false
@@ -335,6 +335,7 @@ public final class DownstreamConnection: SecureChannel {
     if state == .readingHead { exchange?.discard() } else { exchange?.clientGone() }
     leaveWarm()
     worker.connectionClosed(peer, isHTTP2: http2 != nil)
+    http2 = nil
   }
 }
 

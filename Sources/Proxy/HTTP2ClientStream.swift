@@ -5,14 +5,12 @@ import HTTP2
 /// A stream of an HTTP/2 connection, as an exchange's client: content in as fast as the backend takes it, the answer out as
 /// fast as the client does.
 ///
-/// Goes with its `HTTP2Stream` from one request to the next, as long as nobody else holds it.
+/// The object serves one request after another on the same connection, but only when nobody else holds it.
 package final class HTTP2ClientStream {
-  private unowned(unsafe) var edge: HTTP2Edge
+  private let edge: HTTP2Edge
   /// Nil once it is closed.
   private var stream: HTTP2Stream?
   private(set) var exchange: Exchange?
-  /// Place in the edge's list; -1 when it is not in it.
-  var index = -1
   /// When the present wait is over, in ms of the loop's clock; 0 for no bound.
   private(set) var deadline: UInt64 = 0
   private var exchangeDeadline: UInt64 = 0
@@ -31,8 +29,7 @@ package final class HTTP2ClientStream {
   }
 
   /// Readies it for another request: `lost` was called for the last.
-  func reopen(_ edge: HTTP2Edge, _ stream: HTTP2Stream) {
-    self.edge = edge
+  func reopen(_ stream: HTTP2Stream) {
     self.stream = stream
     exchangeDeadline = 0
     waiting.removeAll()

@@ -6,13 +6,15 @@ import Transport
 
 /// The HTTP/2 side of a client's connection: feeds its session, starts an exchange for each request, writes what they answer.
 ///
-/// The connection owns it and does the I/O. Streams share the connection's deadline: the nearest of theirs is set.
+/// The connection does the I/O. The two hold each other, and the streams this, until the connection closes: `connectionGone`. Streams share the connection's deadline: the nearest of theirs is set.
 final class HTTP2Edge: HTTP2Carrier {
-  unowned(unsafe) let connection: DownstreamConnection
-  /// Streams whose request has begun and which are not closed.
-  private var streams: [HTTP2ClientStream] = []
+  let connection: DownstreamConnection
+  /// Streams whose request has begun and which are not closed; the session's streams know their slots.
+  private var streams = SlotTable<HTTP2ClientStream>()
   /// Those that the present event has brought something for.
   private var touched: [HTTP2ClientStream] = []
+  /// Over, and free for the next request as soon as nobody holds them any more.
+  private var spare: [HTTP2ClientStream] = []
   private var idleSince: UInt64
   /// When, in ms of the loop's clock, a second GOAWAY follows the first.
   private var finalGoAwayAt: UInt64 = 0
@@ -29,17 +31,17 @@ final class HTTP2Edge: HTTP2Carrier {
   private static let look: UInt64 = 1_000
   /// Milliseconds without a stream after which OpenSSL's buffers are given back.
   private static let restAfter: UInt64 = 5_000
+  private static let kept = 128
 
   init(_ connection: DownstreamConnection) {
     self.connection = connection
     idleSince = connection.loop.now
     unfinishedSince = connection.loop.now
     writtenAt = idleSince
-    super.init(channel: connection)
     let context = connection.context
     let limits = HTTP2Limits(
       headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes, streams: context.streams)
-    carry(HTTP2Session(server: limits, pool: connection.worker.serverStreams, owner: self))
+    super.init(channel: connection, session: HTTP2Session(server: limits, pool: connection.worker.serverStreams))
   }
 
   // MARK: The connection's events
@@ -102,12 +104,11 @@ final class HTTP2Edge: HTTP2Carrier {
   /// The connection is gone, and every stream with it.
   func connectionGone() {
     abandon()
-    for stream in streams {
-      stream.lost()
-      stream.index = -1
-    }
-    streams = []
+    // None is left: each was told by the session.
+    for stream in streams.all() { stream.lost() }
+    streams.removeAll()
     touched = []
+    spare = []
   }
 
   /// Two GOAWAYs: the first announces the end, the second ends it, and requests that were on their way are served.
@@ -126,14 +127,14 @@ final class HTTP2Edge: HTTP2Carrier {
   }
 
   /// Requests under way.
-  var exchanges: [Exchange] { streams.compactMap(\.exchange) }
+  var exchanges: [Exchange] { streams.all().compactMap(\.exchange) }
 
   // MARK: Deadlines
 
   func deadlineReached() {
     forgetWake()
     if finalGoAwayAt > 0, now >= finalGoAwayAt { session.goAway() }
-    for stream in streams where stream.deadline > 0 && stream.deadline <= now { stream.timeIsUp() }
+    for stream in streams.all() where stream.deadline > 0 && stream.deadline <= now { stream.timeIsUp() }
     guard connection.isOpen else { return }
     if let stalled = session.oldestStall(now: now), now &- stalled >= UInt64(connection.context.bodyTimeout) {
       // A client that gives no window for as long as a body may pause is given up.
@@ -178,6 +179,7 @@ final class HTTP2Edge: HTTP2Carrier {
   /// Gives back what the next stream can have anew, unless something is under way.
   func restIfIdle() {
     guard !connection.isAtRest, streams.isEmpty, connection.output.isEmpty else { return }
+    spare = []
     session.rest()
     connection.rest()
   }
@@ -185,7 +187,7 @@ final class HTTP2Edge: HTTP2Carrier {
   func rearm() {
     if finalGoAwayAt > 0, !session.goAwaySent { wake(at: finalGoAwayAt) }
     if unfinishedHead != nil { wake(at: headEnd) }
-    for stream in streams where stream.deadline > 0 { wake(at: stream.deadline) }
+    streams.forEach { if $0.deadline > 0 { wake(at: $0.deadline) } }
     if streams.isEmpty {
       let idleEnd = idleSince &+ UInt64(connection.context.idleTimeout)
       wake(at: connection.isAtRest ? idleEnd : min(idleSince &+ Self.restAfter, idleEnd))
@@ -199,21 +201,15 @@ final class HTTP2Edge: HTTP2Carrier {
   override func requestHead(_ stream: HTTP2Stream, endStream: Bool) {
     connection.isAtRest = false
     let carrier = takeCarrier(stream)
-    carrier.index = streams.count
-    streams.append(carrier)
+    stream.ownerSlot = streams.insert(carrier)
     carrier.begin()
     wake(at: now &+ Self.look)
   }
 
-  /// The stream's own, from its last request, unless somebody still holds that.
   private func takeCarrier(_ stream: HTTP2Stream) -> HTTP2ClientStream {
-    if isKnownUniquelyReferenced(&stream.context), let context = stream.context {
-      let carrier = unsafeDowncast(context, to: HTTP2ClientStream.self)
-      carrier.reopen(self, stream)
-      return carrier
-    }
-    let carrier = HTTP2ClientStream(self, stream)
-    stream.context = carrier
+    guard let last = spare.indices.last, isKnownUniquelyReferenced(&spare[last]) else { return HTTP2ClientStream(self, stream) }
+    let carrier = spare.removeLast()
+    carrier.reopen(stream)
     return carrier
   }
 
@@ -230,14 +226,11 @@ final class HTTP2Edge: HTTP2Carrier {
   override func streamReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) { carrier(stream)?.lost() }
 
   override func streamClosed(_ stream: HTTP2Stream) {
-    guard let carrier = carrier(stream) else { return }
+    // Without a slot it had no head worth telling of.
+    guard let slot = stream.ownerSlot, let carrier = streams.find(slot) else { return }
     carrier.lost()
-    let last = streams.removeLast()
-    if last !== carrier {
-      streams[carrier.index] = last
-      last.index = carrier.index
-    }
-    carrier.index = -1
+    guard streams.remove(slot) != nil, connection.isOpen else { return }
+    if spare.count < Self.kept { spare.append(carrier) }
     if streams.isEmpty {
       idleSince = now
       connection.stayWarm()
@@ -246,9 +239,7 @@ final class HTTP2Edge: HTTP2Carrier {
   }
 
   private func carrier(_ stream: HTTP2Stream) -> HTTP2ClientStream? {
-    // Set in `takeCarrier` and nowhere else. Without a place it is from an earlier request: this one had no head worth telling.
-    guard let context = stream.context else { return nil }
-    let carrier = unsafeDowncast(context, to: HTTP2ClientStream.self)
-    return carrier.index >= 0 ? carrier : nil
+    guard let slot = stream.ownerSlot else { return nil }
+    return streams.find(slot)
   }
 }

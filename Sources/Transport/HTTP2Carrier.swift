@@ -4,29 +4,24 @@ import Reactor
 /// What the two sides' HTTP/2 connections have in common: a session on a channel, written as far as the peer takes it, and one
 /// deadline for all that wait.
 open class HTTP2Carrier: HTTP2Owner {
-  /// Owns this.
-  private unowned(unsafe) let channel: SecureChannel
-  private var held: HTTP2Session?
-  /// The same, for use: without the retain and the release of nine calls a request.
-  @usableFromInline package final unowned(unsafe) var used: HTTP2Session?
+  /// Has this until it closes.
+  private let channel: SecureChannel
+  /// Forgets this with `abandon`.
+  package final let session: HTTP2Session
   private var isWriting = false
   private var writesAgain = false
   /// What the channel's deadline is set to.
   private var wakesAt = UInt64.max
 
-  public init(channel: SecureChannel) {
+  /// - Parameter session: has no owner yet.
+  public init(channel: SecureChannel, session: HTTP2Session) {
     self.channel = channel
+    self.session = session
     channel.gathersRecords = true
     super.init()
+    session.owner = self
   }
 
-  /// The session needs its owner to be made first.
-  package final func carry(_ session: HTTP2Session) {
-    held = session
-    used = session
-  }
-
-  @inlinable package final var session: HTTP2Session { used.unsafelyUnwrapped }
   /// Milliseconds of the loop's clock.
   package final var now: UInt64 { channel.loop.now }
 

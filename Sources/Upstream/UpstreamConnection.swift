@@ -47,10 +47,8 @@ public final class UpstreamConnection: SecureChannel {
   var requestMethod = HTTPMethod.get
   /// Requests carried to their end.
   package private(set) var carried = 0
-  /// The HTTP/2 side, when ALPN chose it; all else here is HTTP/1.1.
-  private(set) final unowned(unsafe) var http2: UpstreamSession?
-  /// Holds it; `http2` is for use, without a retain and a release each time.
-  private var heldHTTP2: UpstreamSession?
+  /// The HTTP/2 side, when ALPN chose it, until the connection closes; all else here is HTTP/1.1.
+  private(set) final var http2: UpstreamSession?
   /// Whether another request may begin beside those under way.
   var canShare: Bool { http2?.canOpen ?? false }
   var requestWritten = false
@@ -220,7 +218,6 @@ public final class UpstreamConnection: SecureChannel {
     client = nil
     state = .shared
     let session = UpstreamSession(self)
-    heldHTTP2 = session
     http2 = session
     carry(first, reused: false)
     if isOpen { pool.becameShared(self) }
@@ -353,5 +350,6 @@ public final class UpstreamConnection: SecureChannel {
   public override func closing() {
     http2?.connectionGone()
     pool.closed(self, wasIdle: state == .idle)
+    http2 = nil
   }
 }

@@ -4,9 +4,12 @@ import HTTP2
 import Transport
 
 /// The HTTP/2 side of a connection to a backend: many requests at once, each on its stream.
+///
+/// The connection and this hold each other, and the streams this, until the connection closes: `connectionGone`.
 final class UpstreamSession: HTTP2Carrier {
-  unowned(unsafe) let connection: UpstreamConnection
-  private var streams: [UpstreamStream] = []
+  let connection: UpstreamConnection
+  /// The session's streams know the slots.
+  private var streams = SlotTable<UpstreamStream>()
   /// Those that the present event has brought something for.
   private var touched: [UpstreamStream] = []
   /// Over, and free for the next request as soon as nobody holds them any more.
@@ -22,8 +25,7 @@ final class UpstreamSession: HTTP2Carrier {
 
   init(_ connection: UpstreamConnection) {
     self.connection = connection
-    super.init(channel: connection)
-    carry(HTTP2Session(client: Self.limits, pool: connection.pool.streams, owner: self))
+    super.init(channel: connection, session: HTTP2Session(client: Self.limits, pool: connection.pool.streams))
   }
 
   /// Whether another request may begin on this connection.
@@ -33,8 +35,7 @@ final class UpstreamSession: HTTP2Carrier {
   /// A stream for `client`, which writes its head next.
   func open(_ client: UpstreamClient) -> UpstreamStream {
     let stream = take(for: client)
-    stream.index = streams.count
-    streams.append(stream)
+    stream.slot = streams.insert(stream)
     return stream
   }
 
@@ -47,17 +48,12 @@ final class UpstreamSession: HTTP2Carrier {
 
   /// Drops a stream that never came to be.
   func forget(_ stream: UpstreamStream) {
-    guard stream.index < streams.count, streams[stream.index] === stream else { return }
-    remove(stream)
+    if let slot = stream.slot { remove(slot) }
   }
 
-  private func remove(_ stream: UpstreamStream) {
-    let last = streams.removeLast()
-    if last !== stream {
-      streams[stream.index] = last
-      last.index = stream.index
-    }
-    if spare.count < Self.kept { spare.append(stream) }
+  private func remove(_ slot: SlotID) {
+    guard let stream = streams.remove(slot) else { return }
+    if spare.count < Self.kept, !isGone { spare.append(stream) }
     connection.pool.streamEnded(connection)
     if streams.isEmpty, connection.isOpen {
       if connection.pool.isRetired || !session.canOpenStream { return finishGracefully() }
@@ -104,8 +100,11 @@ final class UpstreamSession: HTTP2Carrier {
   func connectionGone() {
     isGone = true
     abandon()
-    for stream in streams { stream.closed() }
-    streams = []
+    // Those that the session knows were told by it; others wait for the backend's SETTINGS.
+    for stream in streams.all() {
+      stream.closed()
+      forget(stream)
+    }
     touched = []
     spare = []
   }
@@ -115,11 +114,11 @@ final class UpstreamSession: HTTP2Carrier {
   func deadlineReached() {
     forgetWake()
     if streams.isEmpty { return finishGracefully() }
-    for stream in streams where stream.deadline > 0 && stream.deadline <= now { stream.timeIsUp() }
+    for stream in streams.all() where stream.deadline > 0 && stream.deadline <= now { stream.timeIsUp() }
     guard connection.isOpen else { return }
     write()
     guard connection.isOpen else { return }
-    for stream in streams where stream.deadline > 0 { wake(at: stream.deadline) }
+    streams.forEach { if $0.deadline > 0 { wake(at: $0.deadline) } }
     if streams.isEmpty { wake(at: now &+ UInt64(connection.backend.idleTimeout)) }
   }
 
@@ -140,19 +139,20 @@ final class UpstreamSession: HTTP2Carrier {
   override func streamReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) { leg(stream)?.reset(code) }
 
   override func streamClosed(_ stream: HTTP2Stream) {
-    guard let leg = leg(stream) else { return }
+    guard let slot = stream.ownerSlot, let leg = streams.find(slot) else { return }
     leg.closed()
-    if !isGone { remove(leg) }
+    remove(slot)
   }
 
   override func settingsReceived() {
-    for stream in streams { stream.settingsReceived() }
+    for stream in streams.all() { stream.settingsReceived() }
   }
 
   override func goAway(lastStream: Int32, _ code: HTTP2ErrorCode) { connection.pool.noLongerShared(connection) }
 
   private func leg(_ stream: HTTP2Stream) -> UpstreamStream? {
     // Set in `UpstreamStream.begin` and nowhere else.
-    stream.context.map { unsafeDowncast($0, to: UpstreamStream.self) }
+    guard let slot = stream.ownerSlot else { return nil }
+    return streams.find(slot)
   }
 }

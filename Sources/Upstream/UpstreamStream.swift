@@ -11,7 +11,8 @@ public final class UpstreamStream {
   /// Who is served; nil when nobody is any more.
   package unowned(unsafe) var client: UpstreamClient?
   private var stream: HTTP2Stream?
-  var index = 0
+  /// Among the connection's streams.
+  var slot: SlotID?
   /// Response content that the client does not take yet; never more than the stream's window.
   private var waiting = ByteQueue()
   private var isPaused = false
@@ -59,7 +60,7 @@ public final class UpstreamStream {
 
   /// Sends the head. `write` gives the pseudo-headers first.
   package func begin(method: HTTPMethod, endStream: Bool, isTunnel: Bool, _ write: (inout FieldSink) -> Void) {
-    stream = owner.session.request(method: method, endStream: endStream, isTunnel: isTunnel, context: self, write)
+    stream = owner.session.request(method: method, endStream: endStream, isTunnel: isTunnel, ownerSlot: slot, write)
     requestWritten = stream != nil
     requestComplete = endStream
     if stream == nil {

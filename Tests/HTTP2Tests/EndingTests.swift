@@ -90,7 +90,7 @@ struct EndingTests {
   }
 
   private func open(_ raw: Raw, endStream: Bool = true) -> HTTP2Stream? {
-    raw.session.request(method: .get, endStream: endStream, context: nil) { sink in
+    raw.session.request(method: .get, endStream: endStream) { sink in
       for (name, value) in Pair.pseudoHeaders {
         sink.field(name, value)
       }

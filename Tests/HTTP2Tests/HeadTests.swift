@@ -168,7 +168,7 @@ struct HeadTests {
   func badResponse(index: Int) throws {
     let raw = Raw(client: HTTP2Limits(abuse: .backend))
     for _ in 0..<2 {
-      _ = raw.session.request(method: .get, endStream: true, context: nil) { sink in
+      _ = raw.session.request(method: .get, endStream: true) { sink in
         for (name, value) in Pair.pseudoHeaders {
           sink.field(name, value)
         }

@@ -64,7 +64,7 @@ final class Pair {
   func request(
     _ method: HTTPMethod = .get, _ path: StaticString = "/", _ fields: [(StaticString, StaticString)] = [], endStream: Bool = true
   ) -> HTTP2Stream? {
-    let stream = client.request(method: method, endStream: endStream, context: nil) { sink in
+    let stream = client.request(method: method, endStream: endStream) { sink in
       sink.field(":method", method.token)
       sink.field(":scheme", "https")
       sink.field(":authority", "example.com")

@@ -42,7 +42,7 @@ struct PendingHeadTests {
       for _ in 0..<random.below(30) {
         number += 1
         let size = [1, 20, 300, 1_400][random.below(4)]
-        let stream = pair.client.request(method: .get, endStream: true, context: nil) { [number] sink in
+        let stream = pair.client.request(method: .get, endStream: true) { [number] sink in
           for (name, value) in Pair.pseudoHeaders { sink.field(name, value) }
           Self.field(&sink, "X-Ask", Self.value(number, size))
         }
@@ -85,7 +85,7 @@ struct PendingHeadTests {
     pair.run()
     // More than a block, and then more than all blocks together.
     for size in [9_000] + Array(repeating: 5_000, count: 60) {
-      let stream = pair.client.request(method: .get, endStream: true, context: nil) { sink in
+      let stream = pair.client.request(method: .get, endStream: true) { sink in
         for (name, value) in Pair.pseudoHeaders { sink.field(name, value) }
         Self.field(&sink, "X-Ask", Self.value(1, size))
       }
@@ -102,7 +102,7 @@ struct PendingHeadTests {
     let pair = Pair(server: HTTP2Limits(headerBytes: 1 << 20), client: HTTP2Limits(pendingHeadBytes: 30_000, abuse: .backend))
     pair.run()
     func ask() -> HTTP2Stream? {
-      pair.client.request(method: .get, endStream: true, context: nil) { sink in
+      pair.client.request(method: .get, endStream: true) { sink in
         for (name, value) in Pair.pseudoHeaders { sink.field(name, value) }
         Self.field(&sink, "X-Ask", Self.value(1, 5_000))
       }

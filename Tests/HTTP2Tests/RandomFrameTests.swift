@@ -41,7 +41,7 @@ struct RandomFrameTests {
     var opened = 0
     for _ in 0..<120 {
       if raw.session.role == .client, random.below(3) == 0 {
-        let stream = raw.session.request(method: .get, endStream: random.below(2) == 0, context: nil) { sink in
+        let stream = raw.session.request(method: .get, endStream: random.below(2) == 0) { sink in
           sink.field(":method", "GET")
           sink.field(":scheme", "https")
           sink.field(":authority", "a")

@@ -11,7 +11,7 @@ struct TunnelTests {
   ]
 
   private func open(_ pair: Pair, _ fields: [(StaticString, StaticString)] = []) -> HTTP2Stream? {
-    pair.client.request(method: .get, endStream: false, isTunnel: true, context: nil) { sink in
+    pair.client.request(method: .get, endStream: false, isTunnel: true) { sink in
       sink.field(":method", "CONNECT")
       sink.field(":protocol", "websocket")
       sink.field(":scheme", "https")

@@ -281,7 +281,7 @@ struct ValueExpansionTests {
     pair.run()
     let token = Self.token
     for _ in 0..<5 {
-      let stream = pair.client.request(method: .get, endStream: true, context: nil) { sink in
+      let stream = pair.client.request(method: .get, endStream: true) { sink in
         for (name, value) in Wire.get + [("authorization", token)] {
           var (name, value) = (name, value)
           name.withUTF8 { name in value.withUTF8 { sink.field(name, $0) } }

@@ -90,7 +90,7 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     _ = session.receive(UnsafeBufferPointer(start: preface.utf8Start, count: preface.utf8CodeUnitCount), now: 0)
   } else {
     for method in [HTTPMethod.get, .head, .post] {
-      let stream = session.request(method: method, endStream: method != .post, context: nil) { sink in
+      let stream = session.request(method: method, endStream: method != .post) { sink in
         sink.field(":method", method.token)
         sink.field(":scheme", "https")
         sink.field(":authority", "a")

@@ -1,0 +1,54 @@
+import Bytes
+import CNghttp2
+
+/// What nghttp2's callbacks find the session by: it is there while nghttp2 runs, and no longer. It stands on the stack of `receive` or
+/// `pull` and holds the session; before and behind, nghttp2 knows nothing of us.
+///
+/// It is not copied, so what it holds is lent to a callback without a retain and a release each time, of which there were 25 a request.
+struct SessionScope: ~Copyable {
+  private let session: HTTP2Session
+  /// The stream that nghttp2 told of last: a frame's callbacks come one behind the other.
+  private var stream: HTTP2Stream?
+  private var streamID: Int32 = 0
+
+  private init(_ session: HTTP2Session) { self.session = session }
+
+  /// Runs `body`, which calls nghttp2, so that its callbacks find `session`.
+  static func run<Result>(_ session: HTTP2Session, _ body: () -> Result) -> Result {
+    var scope = SessionScope(session)
+    return withUnsafeMutablePointer(to: &scope) { pointer in
+      nghttp2_session_set_user_data(session.handle, pointer)
+      defer { nghttp2_session_set_user_data(session.handle, nil) }
+      return body()
+    }
+  }
+
+  /// Turns to the stream that a callback is about. Callbacks do not nest, so nobody has the last one by now.
+  @inline(__always)
+  mutating func turn(to id: Int32) {
+    if id == streamID, stream?.state == .open { return }
+    keep(id, id == 0 ? nil : session.stream(id))
+  }
+
+  /// The same, for a callback that is given what nghttp2 remembers.
+  @inline(__always)
+  mutating func turn(to id: Int32, _ token: UnsafeMutableRawPointer?) {
+    if id == streamID, stream?.state == .open { return }
+    keep(id, token.flatMap { session.live.find(SlotID(token: $0)) })
+  }
+
+  private mutating func keep(_ id: Int32, _ found: HTTP2Stream?) {
+    stream = found
+    streamID = found == nil ? 0 : id
+  }
+
+  @inline(__always)
+  borrowing func call<Result>(_ body: (HTTP2Session, HTTP2Stream?) -> Result) -> Result { body(session, stream) }
+}
+
+extension SlotID {
+  /// As C takes it, in the place of an address.
+  var pointer: UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: UInt(token)) }
+
+  init(token: UnsafeMutableRawPointer) { self.init(token: UInt64(UInt(bitPattern: token))) }
+}
