@@ -36,9 +36,9 @@ let package = Package(
     .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "HTTP1", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
     .target(name: "HTTP2", dependencies: ["HTTP", "Bytes", "CNghttp2", "CLinux"]),
-    .target(name: "Cryptography", dependencies: ["Bytes", "COpenSSL", "CJWT"], swiftSettings: strict),
+    .target(name: "Cryptography", dependencies: ["Bytes", "COpenSSL", "CJWT", "CJansson"], swiftSettings: strict),
     .target(name: "WebSocket", dependencies: ["Bytes", "Cryptography"], swiftSettings: strict),
-    .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"]),
+    .target(name: "Tokens", dependencies: ["JSON", "Cryptography", "Bytes"], swiftSettings: strict),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: strict),
     .target(name: "Limits", swiftSettings: strict),
     .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
@@ -53,15 +53,15 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor",
-        "Bytes",
+        "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "WebSocket", "Cryptography", "HTTP1", "HTTP2", "HTTP",
+        "TLS", "Reactor", "Bytes",
         "JSON", "CLinux",
       ]),
 
     // The process.
     .target(
       name: "Configuration",
-      dependencies: ["Routing", "JSON", "Bytes", "HTTP", "COpenSSL", .product(name: "Yams", package: "Yams")]),
+      dependencies: ["Routing", "JSON", "Cryptography", "Bytes", "HTTP", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .target(
       name: "Gateway",
       dependencies: ["Proxy", "Configuration", "Redis", "Resolver", "Bytes", "CLinux", .product(name: "Logging", package: "swift-log")]),
@@ -81,8 +81,9 @@ let package = Package(
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"]),
     .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HTTP"]),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP", "Bytes", "CNghttp2", "CLinux"]),
+    .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Bytes"]),
     .testTarget(name: "WebSocketTests", dependencies: ["WebSocket"]),
-    .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON"]),
+    .testTarget(name: "TokensTests", dependencies: ["Tokens", "Cryptography", "JSON"]),
     .testTarget(name: "LimitsTests", dependencies: ["Limits"]),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "HTTP", "JSON"]),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "HTTP", "Bytes"]),
@@ -100,7 +101,7 @@ let package = Package(
       dependencies: ["GatehouseBackend", "JSON", .product(name: "Crypto", package: "swift-crypto")]),
     .testTarget(name: "SupervisionTests", dependencies: ["Gateway", "Telemetry"]),
     .testTarget(name: "DevelopmentTests", dependencies: ["Development", "Tokens", "TLS", "JSON"]),
-    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing", "JSON"]),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Routing", "Cryptography", "JSON"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -55,6 +55,24 @@ extension Span where Element == UInt8 {
     // Checked above; any eight bytes are a `UInt64`.
     return unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
   }
+
+  /// Calls `body` with each sixteen bytes from the front on, as two words.
+  ///
+  /// - Returns: how many bytes that were; up to 15 are left.
+  @inlinable @inline(__always)
+  package func forEachTwoWords(_ body: (UInt64, UInt64) -> Void) -> Int {
+    // Bytes have no gaps between them.
+    let raw = unsafe bytes
+    var index = 0
+    while index &+ 16 <= count {
+      // 16 bytes from `index` on are there: the loop's condition.
+      unsafe body(
+        raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self),
+        raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index &+ 8, as: UInt64.self))
+      index &+= 16
+    }
+    return index
+  }
 }
 
 extension MutableSpan where Element == UInt8 {
@@ -96,6 +114,9 @@ extension MutableSpan where Element == UInt8 {
 }
 
 extension [UInt8] {
+  /// Whether these bytes are those of `other`.
+  @inlinable package func equals(_ other: Span<UInt8>) -> Bool { span.equals(other) }
+
   /// A copy of `bytes`.
   @inlinable package init(_ bytes: Span<UInt8>) {
     // Read while it is borrowed.

@@ -1,4 +1,4 @@
-import Foundation
+import HTTP
 
 /// Addresses and networks as operators write them.
 enum AddressDecoder {
@@ -36,7 +36,7 @@ enum AddressDecoder {
   private static func host(_ text: String, _ cursor: Cursor) -> String? {
     if text.hasPrefix("["), text.hasSuffix("]") {
       let address = String(text.dropFirst().dropLast())
-      if parse(address, AF_INET6, 16) != nil { return address }
+      if IPAddressText.octets6(Array(address.utf8).span) != nil { return address }
       cursor.report("`\(address)` is no IPv6 address")
       return nil
     }
@@ -52,7 +52,8 @@ enum AddressDecoder {
     let isName = text.utf8.allSatisfy { $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 26 || [0x2d, 0x2e, 0x5f].contains($0) }
     let hasEmptyLabel = text.split(separator: ".", omittingEmptySubsequences: false).dropLast(text.hasSuffix(".") ? 1 : 0)
       .contains(where: \.isEmpty)
-    guard isDotted ? parse(text, AF_INET, 4) != nil : isName && !hasEmptyLabel && text.utf8.count <= 254 else {
+    guard isDotted ? IPAddressText.octets4(Array(text.utf8).span) != nil : isName && !hasEmptyLabel && text.utf8.count <= 254
+    else {
       cursor.report("`\(text)` is neither a host name nor an IP address")
       return nil
     }
@@ -67,10 +68,10 @@ enum AddressDecoder {
     let address = String(parts[0])
     var bytes: [UInt8]
     let base: Int
-    if let v4 = parse(address, AF_INET, 4) {
+    if let v4 = IPAddressText.octets4(Array(address.utf8).span) {
       bytes = [UInt8](repeating: 0, count: 10) + [0xff, 0xff] + v4
       base = 96
-    } else if let v6 = parse(address, AF_INET6, 16) {
+    } else if let v6 = IPAddressText.octets6(Array(address.utf8).span) {
       bytes = v6
       base = 0
     } else {
@@ -91,10 +92,5 @@ enum AddressDecoder {
       return nil
     }
     return IPNetwork(bytes: bytes, prefixLength: length)
-  }
-
-  private static func parse(_ text: String, _ family: Int32, _ count: Int) -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: count)
-    return inet_pton(family, text, &bytes) == 1 ? bytes : nil
   }
 }

@@ -1,3 +1,4 @@
+import Cryptography
 import Routing
 import Yams
 
@@ -36,8 +37,8 @@ package enum ConfigurationLoader {
     return .loaded(
       LoadedConfiguration(
         configuration: configuration, routes: table,
-        files: sources.map { LoadedFile(path: $0.name, sha256: Digest.sha256($0.bytes)) },
-        sha256: Digest.sha256(sources.flatMap(\.bytes)), warnings: collector.warnings()))
+        files: sources.map { LoadedFile(path: $0.name, sha256: Digest.hexadecimal(Digest.sha256($0.bytes))) },
+        sha256: Digest.hexadecimal(Digest.sha256(sources.flatMap(\.bytes))), warnings: collector.warnings()))
   }
 
   /// Routes whose other values are wrong are not among those that are compared.

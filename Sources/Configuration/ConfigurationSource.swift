@@ -23,12 +23,14 @@ package struct ConfigurationSource: Sendable {
   /// The files that `path` names: itself, or every `*.yaml` and `*.yml` in it by name.
   static func read(path: String, _ collector: DiagnosticCollector) -> [ConfigurationSource] {
     let place = SourceLocation(file: path, line: 1, column: 1)
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+    guard FileManager.default.fileExists(atPath: path) else {
       collector.report(place, "there is no such file or directory")
       return []
     }
-    if !isDirectory.boolValue { return [readFile(path, at: path, collector)].compactMap { $0 } }
+    // Only a directory, or a link to one, has an entry for itself.
+    guard FileManager.default.fileExists(atPath: path + "/.") else {
+      return [readFile(path, at: path, collector)].compactMap { $0 }
+    }
     let directory = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     // Whoever replaces the files may remove the old ones while they are read: then the new ones are read instead.
     for attempt in 1...attempts {

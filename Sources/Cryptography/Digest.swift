@@ -1,20 +1,13 @@
 import Bytes
 import COpenSSL
 
-/// Hash functions of OpenSSL.
 package enum Digest {
-  /// Fetched once: in OpenSSL 3 a fetch by name costs more than hashing a short token. Nobody frees them, and OpenSSL only reads
-  /// them, from any thread.
-  nonisolated(unsafe) static let sha256Function = unsafe EVP_MD_fetch(nil, "SHA256", nil)
-  nonisolated(unsafe) static let sha384Function = unsafe EVP_MD_fetch(nil, "SHA384", nil)
-  nonisolated(unsafe) static let sha512Function = unsafe EVP_MD_fetch(nil, "SHA512", nil)
-
   /// 32 bytes.
   package static func sha256(_ bytes: Span<UInt8>) -> [UInt8] {
-    var digest = [UInt8](repeating: 0, count: 32)
-    // OpenSSL reads as many bytes as it is told there are, and writes 32.
+    var digest = [UInt8](repeating: 0, count: HashFunction.sha256.count)
+    // OpenSSL reads as many bytes as it is told there are, and writes as many as the function gives.
     let done = unsafe bytes.withUnsafeBufferPointer {
-      unsafe EVP_Digest($0.baseAddress, $0.count, &digest, nil, sha256Function, nil)
+      unsafe EVP_Digest($0.baseAddress, $0.count, &digest, nil, HashFunction.sha256.function, nil)
     }
     precondition(done == 1, "SHA-256 is missing from OpenSSL")
     return digest

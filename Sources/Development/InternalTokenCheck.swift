@@ -28,18 +28,16 @@ struct InternalTokenCheck: Sendable {
   ///   - now: Unix seconds.
   func check(_ token: String, peer: PeerIdentity?, now: Int64) -> Verdict {
     var verdict = Verdict()
-    verdict.refusal = Array(token.utf8).withUnsafeBufferPointer { bytes -> String? in
-      do throws(TokenDenial) {
-        return try firstRefusal(bytes, peer, now, &verdict)
-      } catch {
-        return "the token is not a JWS that this key set can verify (\(error.code))"
-      }
+    do throws(TokenDenial) {
+      verdict.refusal = try firstRefusal(Array(token.utf8).span, peer, now, &verdict)
+    } catch {
+      verdict.refusal = "the token is not a JWS that this key set can verify (\(error.code))"
     }
     return verdict
   }
 
   private func firstRefusal(
-    _ token: UnsafeBufferPointer<UInt8>, _ peer: PeerIdentity?, _ now: Int64, _ verdict: inout Verdict
+    _ token: Span<UInt8>, _ peer: PeerIdentity?, _ now: Int64, _ verdict: inout Verdict
   ) throws(TokenDenial) -> String? {
     let parts = try CompactJWS(token)
     verdict.header = parts.header
@@ -53,11 +51,11 @@ struct InternalTokenCheck: Sendable {
       return "alg is neither ES256 nor EdDSA"
     }
     let key = try keys.select(kid: parts.kid, algorithm: algorithm)
-    let isSigned = parts.signature.withUnsafeBufferPointer { signature in
-      SignatureVerifier().isValid(
-        signature, over: UnsafeBufferPointer(rebasing: token[..<parts.signedCount]), by: key, algorithm: algorithm)
+    let signature = parts.signature
+    let signed = token.extracting(..<parts.signedCount)
+    guard SignatureVerifier().isValid(signature.span, over: signed, by: key, algorithm: algorithm) else {
+      return "the signature is wrong"
     }
-    guard isSigned else { return "the signature is wrong" }
     guard claims.member("aud") == JSONValue(text: audience) else { return "aud is not \(audience)" }
     guard let expiry = claims.member("exp")?.flooredInteger, now < expiry + leeway else { return "exp is missing or past" }
     guard let issued = claims.member("iat")?.flooredInteger, issued - leeway <= now else {

@@ -59,6 +59,6 @@ struct RevocationImage: Sendable {
   }
 
   private static func table(_ data: Data, now: Int64) throws(RevocationFile.Failure) -> RevocationTable {
-    try [UInt8](data).withUnsafeBufferPointer { bytes throws(RevocationFile.Failure) in try RevocationFile.read(bytes, now: now) }
+    try RevocationFile.read([UInt8](data).span, now: now)
   }
 }

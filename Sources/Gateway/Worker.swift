@@ -85,7 +85,7 @@ package final class Worker: Sendable {
       tokenCacheBytes: start.tokenCacheBytes, report: log
     ) { backend, endpoint, failure in failures.report(backend, endpoint, failure) }
     context.keyWaiting.ask = { [number] remote, kid in
-      start.reports.post(.unknownKey(number, remote, kid.withUnsafeBufferPointer { TokenHash.process.hash($0) }))
+      start.reports.post(.unknownKey(number, remote, TokenHash.process.hash(kid.span)))
     }
     context.logouts.post = { [number] logout, entries in start.reports.post(.loggedOut(number, logout, entries)) }
     context.introspectionWaiting.ask = { [number] remote, digest, token in

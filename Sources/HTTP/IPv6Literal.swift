@@ -35,7 +35,7 @@ enum IPv6Literal {
   }
 
   /// Four decimal numbers below 256, without leading zeros.
-  private static func isIPv4(_ text: Span<UInt8>) -> Bool {
+  static func isIPv4(_ text: Span<UInt8>) -> Bool {
     var numbers = 0
     var index = 0
     while true {

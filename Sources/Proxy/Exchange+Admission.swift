@@ -168,10 +168,10 @@ extension Exchange {
   private func verify(_ token: ByteRange, _ holder: TokenHolder, _ route: Route, now: Int64) -> TokenVerdict {
     switch holder {
     case .place(let index):
-      return worker.verifier.verify(slice(token), acceptable: route.access.places[index].acceptable, now: now)
+      return worker.verifier.verify(slice(token).span, acceptable: route.access.places[index].acceptable, now: now)
     case .several:
       let providers = places(of: token, holder, route).flatMap(\.providers)
-      return worker.verifier.verify(slice(token), acceptable: ProviderSet(providers), now: now)
+      return worker.verifier.verify(slice(token).span, acceptable: ProviderSet(providers), now: now)
     }
   }
 
@@ -239,8 +239,9 @@ extension Exchange {
     }
     let peer = client?.connection.forwardedPeer ?? []
     return try peer.withUnsafeBufferPointer { peer throws(MintFailure) in
+      let (id, client, method) = (requestID, believedClient?.text ?? peer, slice(head.methodRange))
       let transaction = TransactionContext(
-        id: requestID, clientAddress: believedClient?.text ?? peer, method: slice(head.methodRange), route: route.transactionContext,
+        id: id.span, clientAddress: client.span, method: method.span, route: route.transactionContext,
         scope: route.access.requiredScopes)
       return try minter.mint(
         principal: token.principal, validUntil: token.validUntil, now: now, transaction: transaction,

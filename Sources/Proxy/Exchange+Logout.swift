@@ -37,7 +37,7 @@ extension Exchange {
       return refuseLogout("the content is no form with one logout_token")
     }
     let now = worker.seconds
-    switch token.withUnsafeBufferPointer({ worker.verifier.verifyLogout($0, now: now) }) {
+    switch worker.verifier.verifyLogout(token.span, now: now) {
     case .refused(let reason): refuseLogout(reason)
     case .keysUnavailable: refuse(.keysUnavailable)
     case .unknownKey(let remote, let kid):

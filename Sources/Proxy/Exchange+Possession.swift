@@ -1,4 +1,5 @@
 import Bytes
+import Cryptography
 import HTTP
 import Tokens
 
@@ -44,7 +45,7 @@ extension Exchange {
       method: Array(slice(head.methodRange)), isEncrypted: client?.connection.wire.isEncrypted ?? true,
       authority: Array(slice(head.authority)), path: Array(slice(head.path)), canonicalPath: Array(path))
     do throws(TokenDenial) {
-      try worker.proofs.check(proof, of: key, for: token, request, provider.proof, leeway: min(provider.leeway, 30), now: now)
+      try worker.proofs.check(proof.span, of: key, for: token.span, request, provider.proof, leeway: min(provider.leeway, 30), now: now)
       proofIsSpent = true
       return nil
     } catch {

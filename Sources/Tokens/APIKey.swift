@@ -1,4 +1,5 @@
-import COpenSSL
+import Bytes
+import Cryptography
 import JSON
 
 /// A key that a machine client shows instead of a token: `ghk_ID_SECRET`. The gateway keeps a salted hash of it.
@@ -40,14 +41,14 @@ package struct APIKey: Sendable {
   }
 
   /// The id in what is written like a key; nil for anything else.
-  package static func id(of text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+  package static func id(of text: Span<UInt8>) -> [UInt8]? {
     let secret = Base64URL.encodedCount(secretBytes)
-    guard text.count > prefix.count + 1 + secret, text.starts(with: prefix) else { return nil }
+    guard text.count > prefix.count + 1 + secret, text.starts(with: "ghk_") else { return nil }
     let end = text.count - secret - 1
-    let id = text[prefix.count..<end]
+    let id = [UInt8](text.extracting(prefix.count..<end))
     guard text[end] == 0x5f, isID(id) else { return nil }
-    guard Base64URL.decode(UnsafeBufferPointer(rebasing: text[(end + 1)...]))?.count == secretBytes else { return nil }
-    return Array(id)
+    guard Base64URL.decode(text.extracting((end + 1)...))?.count == secretBytes else { return nil }
+    return id
   }
 
   /// A new key's text, its salt and its hash.
@@ -69,5 +70,5 @@ package struct APIKey: Sendable {
     return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
   }
 
-  package static func hash(_ text: some Collection<UInt8>, salt: [UInt8]) -> [UInt8] { Digest.sha256(salt + text) }
+  package static func hash(_ text: [UInt8], salt: [UInt8]) -> [UInt8] { Digest.sha256(salt + text) }
 }

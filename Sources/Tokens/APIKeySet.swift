@@ -1,3 +1,6 @@
+import Bytes
+import Cryptography
+
 /// The keys of one provider of API keys. Immutable; read anew by each reload.
 package final class APIKeySet: Sendable {
   private let keys: [[UInt8]: APIKey]
@@ -16,11 +19,11 @@ package final class APIKeySet: Sendable {
   /// The key that `text` is.
   ///
   /// - Throws: `.apiKeyInvalid`, and `.expired` for a key that would else be good.
-  func find(_ text: UnsafeBufferPointer<UInt8>, now: Int64) throws(TokenDenial) -> APIKey {
+  func find(_ text: Span<UInt8>, now: Int64) throws(TokenDenial) -> APIKey {
     guard let id = APIKey.id(of: text) else { throw .apiKeyInvalid }
     let known = keys[id]
     let candidate = known ?? nobody
-    let matches = ConstantTime.equal(APIKey.hash(text, salt: candidate.salt), candidate.hash)
+    let matches = ConstantTime.equal(APIKey.hash([UInt8](text), salt: candidate.salt), candidate.hash)
     guard matches, let known else { throw .apiKeyInvalid }
     guard now < known.principal.expiresAt else { throw .expired }
     return known

@@ -11,7 +11,7 @@ extension AccessTokenVerifier {
   /// Everything that section 2.6 asks for but whether the token came before.
   ///
   /// - Parameter now: seconds since 1970.
-  package func verifyLogout(_ token: UnsafeBufferPointer<UInt8>, now: Int64) -> LogoutVerdict {
+  package func verifyLogout(_ token: Span<UInt8>, now: Int64) -> LogoutVerdict {
     guard let jws = try? CompactJWS(token), let claims = try? JSONParser.parse(jws.payload, limits: .token), claims.members != nil
     else {
       return .refused("no signed JWT with JSON in it")
@@ -27,7 +27,7 @@ extension AccessTokenVerifier {
   }
 
   private func verify(
-    _ token: UnsafeBufferPointer<UInt8>, _ jws: CompactJWS, _ claims: JSONValue, _ provider: IdentityProvider,
+    _ token: Span<UInt8>, _ jws: CompactJWS, _ claims: JSONValue, _ provider: IdentityProvider,
     _ rules: LogoutRules,
     now: Int64
   ) -> LogoutVerdict {

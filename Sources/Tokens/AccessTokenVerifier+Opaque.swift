@@ -1,3 +1,5 @@
+import Bytes
+import Cryptography
 import JSON
 
 /// Tokens that say nothing by themselves: API keys, looked up, and tokens that their issuer is asked about.
@@ -12,7 +14,7 @@ extension AccessTokenVerifier {
   ///
   /// - Parameter candidates: the acceptable providers; at least one of them has no keys.
   func verifyOpaque(
-    _ token: UnsafeBufferPointer<UInt8>, hash: UInt64, candidates: [Int], now: Int64
+    _ token: Span<UInt8>, hash: UInt64, candidates: [Int], now: Int64
   ) throws(TokenDenial) -> VerifiedToken? {
     let keyed = candidates.filter { providers[$0].apiKeys != nil }
     if !keyed.isEmpty, keyed.count == candidates.count || APIKey.id(of: token) != nil {
@@ -25,7 +27,7 @@ extension AccessTokenVerifier {
   }
 
   private func verifyAPIKey(
-    _ token: UnsafeBufferPointer<UInt8>, hash: UInt64, _ candidates: [Int], now: Int64
+    _ token: Span<UInt8>, hash: UInt64, _ candidates: [Int], now: Int64
   ) throws(TokenDenial) -> VerifiedToken {
     var denial = TokenDenial.apiKeyInvalid
     for index in candidates {
@@ -42,7 +44,7 @@ extension AccessTokenVerifier {
     throw denial
   }
 
-  private func isIntrospected(_ token: UnsafeBufferPointer<UInt8>, by provider: IdentityProvider, _ signing: [Int]) -> Bool {
+  private func isIntrospected(_ token: Span<UInt8>, by provider: IdentityProvider, _ signing: [Int]) -> Bool {
     guard !signing.isEmpty, let jws = try? CompactJWS(token), let claims = try? Self.claims(jws) else { return true }
     let issuer = claims.member("iss")
     guard !signing.contains(where: { issuer == .string(providers[$0].issuer) }) else { return false }
@@ -50,13 +52,13 @@ extension AccessTokenVerifier {
   }
 
   private func introspect(
-    _ token: UnsafeBufferPointer<UInt8>, hash: UInt64, provider index: Int, now: Int64
+    _ token: Span<UInt8>, hash: UInt64, provider index: Int, now: Int64
   ) throws(TokenDenial) -> VerifiedToken {
     let provider = providers[index]
     guard let remote = provider.introspection else { throw .introspectionUnavailable }
     // Visible ASCII (RFC 6749 appendix A.12).
     guard !token.isEmpty, token.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { throw .malformed }
-    let digest = Digest.sha256(Array(token))
+    let digest = Digest.sha256(token)
     if isKnownInactive(digest, remote, now: now) { throw .inactive }
     guard let answer = answer(about: digest, from: remote) else {
       unanswered = (remote, digest)
@@ -76,12 +78,12 @@ extension AccessTokenVerifier {
   }
 
   private func entry(
-    _ token: UnsafeBufferPointer<UInt8>, _ hash: UInt64, _ principal: Principal, provider index: Int, validUntil: Int64,
+    _ token: Span<UInt8>, _ hash: UInt64, _ principal: Principal, provider index: Int, validUntil: Int64,
     freshUntil: Int64
   ) -> VerifiedToken {
     let provider = providers[index]
     return VerifiedToken(
-      bytes: Array(token), hash: hash, principal: principal, key: nil, algorithm: nil, provider: index,
+      bytes: [UInt8](token), hash: hash, principal: principal, key: nil, algorithm: nil, provider: index,
       providerFingerprint: provider.fingerprint, validUntil: validUntil, freshUntil: freshUntil,
       needsProof: principal.confirmation != nil || provider.proof.certificate == .required || provider.proof.dpop == .required,
       isAPIKey: provider.apiKeys != nil, epoch: epoch)

@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// What `AccessTokenVerifier` says about a token.
@@ -64,7 +65,7 @@ package final class AccessTokenVerifier {
   ///   - token: the compact JWS, without the scheme.
   ///   - acceptable: the providers that the route accepts.
   ///   - now: seconds since 1970.
-  package func verify(_ token: UnsafeBufferPointer<UInt8>, acceptable: ProviderSet, now: Int64) -> TokenVerdict {
+  package func verify(_ token: Span<UInt8>, acceptable: ProviderSet, now: Int64) -> TokenVerdict {
     if revocations.refusesEverything { return .denied(.revocationUnavailable) }
     let hash = cache.hash(token)
     if let entry = cache.lookup(token, hash: hash) {
@@ -167,7 +168,7 @@ package final class AccessTokenVerifier {
   // MARK: A token not seen before
 
   private func verifyAnew(
-    _ token: UnsafeBufferPointer<UInt8>, hash: UInt64, acceptable: ProviderSet, now: Int64
+    _ token: Span<UInt8>, hash: UInt64, acceptable: ProviderSet, now: Int64
   ) throws(TokenDenial) -> VerifiedToken {
     let candidates = providers.indices.filter { acceptable.contains($0) && token.count <= providers[$0].maximumTokenBytes }
     guard !candidates.isEmpty else { throw .tooLarge }
@@ -218,7 +219,7 @@ package final class AccessTokenVerifier {
   }
 
   private func verify(
-    _ token: UnsafeBufferPointer<UInt8>, hash: UInt64, _ jws: CompactJWS, _ claims: JSONValue, provider index: Int, now: Int64
+    _ token: Span<UInt8>, hash: UInt64, _ jws: CompactJWS, _ claims: JSONValue, provider index: Int, now: Int64
   ) throws(TokenDenial) -> VerifiedToken {
     let provider = providers[index]
     guard let algorithm = jws.algorithm else { throw .algorithm }
@@ -243,7 +244,7 @@ package final class AccessTokenVerifier {
       keyThumbprint: key.thumbprint, confirmation: try Confirmation(claims))
     let (validUntil, overflowed) = expires.addingReportingOverflow(provider.leeway)
     return VerifiedToken(
-      bytes: Array(token), hash: hash, principal: principal, key: key, algorithm: algorithm, provider: index,
+      bytes: [UInt8](token), hash: hash, principal: principal, key: key, algorithm: algorithm, provider: index,
       providerFingerprint: provider.fingerprint, validUntil: overflowed ? .max : validUntil,
       needsProof: principal.confirmation != nil || provider.proof.certificate == .required || provider.proof.dpop == .required,
       epoch: epoch)
@@ -266,12 +267,10 @@ package final class AccessTokenVerifier {
   }
 
   func checkSignature(
-    _ token: UnsafeBufferPointer<UInt8>, _ jws: CompactJWS, _ key: VerificationKey, _ algorithm: JOSEAlgorithm
+    _ token: Span<UInt8>, _ jws: CompactJWS, _ key: VerificationKey, _ algorithm: JOSEAlgorithm
   ) throws(TokenDenial) {
-    let message = UnsafeBufferPointer(rebasing: token[..<jws.signedCount])
-    let valid = jws.signature.withUnsafeBufferPointer { signature in
-      signatures.isValid(signature, over: message, by: key, algorithm: algorithm)
-    }
-    guard valid else { throw .signature }
+    let message = token.extracting(..<jws.signedCount)
+    let signature = jws.signature
+    guard signatures.isValid(signature.span, over: message, by: key, algorithm: algorithm) else { throw .signature }
   }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// A JWS in compact serialization (RFC 7515 section 7.1), taken apart but not verified.
@@ -16,11 +17,11 @@ package struct CompactJWS: Sendable {
   package let signedCount: Int
 
   /// - Throws: `.malformed`.
-  package init(_ token: UnsafeBufferPointer<UInt8>) throws(TokenDenial) {
+  package init(_ token: Span<UInt8>) throws(TokenDenial) {
     guard let parts = Self.split(token) else { throw .malformed }
-    guard let headerBytes = Base64URL.decode(UnsafeBufferPointer(rebasing: token[..<parts.first])),
-      let payload = Base64URL.decode(UnsafeBufferPointer(rebasing: token[(parts.first + 1)..<parts.second])),
-      let signature = Base64URL.decode(UnsafeBufferPointer(rebasing: token[(parts.second + 1)...])), !signature.isEmpty
+    guard let headerBytes = Base64URL.decode(token.extracting(..<parts.first)),
+      let payload = Base64URL.decode(token.extracting((parts.first + 1)..<parts.second)),
+      let signature = Base64URL.decode(token.extracting((parts.second + 1)...)), !signature.isEmpty
     else { throw .malformed }
     guard let header = try? JSONParser.parse(headerBytes, limits: .token),
       case .string(let algorithm)? = header.member("alg"), header.member("crit") == nil
@@ -36,7 +37,7 @@ package struct CompactJWS: Sendable {
   }
 
   /// Where the two dots are; nil unless there are exactly two and something stands before the first.
-  private static func split(_ token: UnsafeBufferPointer<UInt8>) -> (first: Int, second: Int)? {
+  private static func split(_ token: Span<UInt8>) -> (first: Int, second: Int)? {
     var first: Int?
     var second: Int?
     for index in 0..<token.count where token[index] == UInt8(ascii: ".") {

@@ -1,4 +1,4 @@
-import COpenSSL
+import Cryptography
 
 /// Nonces for DPoP proofs (RFC 9449 section 8): a time and a MAC over it, so that none has to be remembered.
 package final class DPoPNonces: Sendable {
@@ -24,10 +24,7 @@ package final class DPoPNonces: Sendable {
 
   private func make(_ slot: Int64) -> [UInt8] {
     let time = (0..<8).map { UInt8(truncatingIfNeeded: slot >> (56 - 8 * $0)) }
-    var mac = [UInt8](repeating: 0, count: 32)
-    var count: UInt32 = 0
-    let made = HMAC(Digest.sha256, secret, Int32(secret.count), time, time.count, &mac, &count)
-    precondition(made != nil, "HMAC is missing from OpenSSL")
+    guard let mac = MessageAuthentication.code(.sha256, key: secret, time.span) else { preconditionFailure("HMAC is missing from OpenSSL") }
     return Base64URL.encode(time + mac.prefix(Self.macCount))
   }
 }

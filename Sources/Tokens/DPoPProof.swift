@@ -1,4 +1,4 @@
-import COpenSSL
+import Cryptography
 import JSON
 
 /// The request that a DPoP proof was made for (RFC 9449 section 4.2), as the gateway got it.
@@ -65,7 +65,7 @@ package final class DPoPProof {
   ///   - now: seconds since 1970.
   /// - Throws: `.proofInvalid`, `.proofNonce`, `.proofReplayed`.
   package func check(
-    _ proof: UnsafeBufferPointer<UInt8>, of key: [UInt8], for token: UnsafeBufferPointer<UInt8>, _ request: DPoPRequest,
+    _ proof: Span<UInt8>, of key: [UInt8], for token: Span<UInt8>, _ request: DPoPRequest,
     _ rules: ProofRules, leeway: Int64, now: Int64
   ) throws(TokenDenial) {
     guard proof.count <= Self.maximumCount else { throw .proofInvalid }
@@ -77,7 +77,7 @@ package final class DPoPProof {
     }
     guard case .string(let method)? = claims.member("htm"), method == request.method,
       case .string(let url)? = claims.member("htu"), request.isAt(url),
-      case .string(let hash)? = claims.member("ath"), ConstantTime.equal(hash, Base64URL.encode(Digest.sha256(Array(token)))),
+      case .string(let hash)? = claims.member("ath"), ConstantTime.equal(hash, Base64URL.encode(Digest.sha256(token))),
       case .string(let id)? = claims.member("jti"), !id.isEmpty, id.count <= Self.maximumID,
       let issued = claims.member("iat")?.flooredInteger
     else { throw .proofInvalid }
@@ -90,7 +90,7 @@ package final class DPoPProof {
   }
 
   /// The proof's claims, once its signature by the key that it names has been checked, and that key is the token's.
-  private func verified(_ proof: UnsafeBufferPointer<UInt8>, _ thumbprint: [UInt8]) throws(TokenDenial) -> JSONValue {
+  private func verified(_ proof: Span<UInt8>, _ thumbprint: [UInt8]) throws(TokenDenial) -> JSONValue {
     let jws = try CompactJWS(proof)
     guard jws.type.map({ $0.elementsEqual("dpop+jwt".utf8) }) == true, let algorithm = jws.algorithm,
       Self.algorithms.contains(algorithm), let jwk = jws.header.member("jwk"),
@@ -99,10 +99,9 @@ package final class DPoPProof {
       let key = try? VerificationKey.parse(jwk), ConstantTime.equal(key.thumbprint, thumbprint),
       let claims = try? JSONParser.parse(jws.payload, limits: .token), claims.members != nil
     else { throw .proofInvalid }
-    let message = UnsafeBufferPointer(rebasing: proof[..<jws.signedCount])
-    let isValid = jws.signature.withUnsafeBufferPointer {
-      signatures.isValid($0, over: message, by: key, algorithm: algorithm)
-    }
+    let message = proof.extracting(..<jws.signedCount)
+    let signature = jws.signature
+    let isValid = signatures.isValid(signature.span, over: message, by: key, algorithm: algorithm)
     // Each client has a key of its own: what was prepared for this one is of no use to the next.
     signatures.forgetKeys()
     guard isValid else { throw .proofInvalid }

@@ -1,3 +1,5 @@
+import Bytes
+import Cryptography
 import JSON
 
 /// What an identity provider's tokens must say, and the keys they are signed with. Immutable; made anew by each reload.

@@ -1,4 +1,4 @@
-import COpenSSL
+import Bytes
 import JSON
 
 /// Makes the internal tokens for one backend with one key, bound to the client certificate that carries them. Immutable: another
@@ -96,7 +96,7 @@ package final class InternalTokenMinter: Sendable {
   }
 
   private static func append(_ text: StaticString, to payload: inout [UInt8]) {
-    payload.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    payload.append(contentsOf: text.bytes)
   }
 
   /// The actor, and those behind it as far as they are kept.
@@ -122,23 +122,23 @@ package final class InternalTokenMinter: Sendable {
   }
 
   /// `txn`, `scope`, `rctx` and `tctx` (draft-ietf-oauth-transaction-tokens, "JWT Body Claims").
-  private func append(_ transaction: TransactionContext, of principal: Principal, to payload: inout [UInt8]) {
+  private func append(_ transaction: borrowing TransactionContext, of principal: Principal, to payload: inout [UInt8]) {
     Self.append(#","txn":"#, to: &payload)
-    JSONWriter.append(string: transaction.id.span, to: &payload)
+    JSONWriter.append(string: transaction.id, to: &payload)
     Self.append(#","scope":"#, to: &payload)
     appendScope(transaction, principal, to: &payload)
     Self.append(#","rctx":{"req_ip":"#, to: &payload)
-    JSONWriter.append(string: transaction.clientAddress.span, to: &payload)
+    JSONWriter.append(string: transaction.clientAddress, to: &payload)
     Self.append(#","authn":""#, to: &payload)
     Self.append(principal.authenticationMethod, to: &payload)
     Self.append(#""},"tctx":{"method":"#, to: &payload)
-    JSONWriter.append(string: transaction.method.span, to: &payload)
+    JSONWriter.append(string: transaction.method, to: &payload)
     payload.append(contentsOf: transaction.route)
     payload.append(UInt8(ascii: "}"))
   }
 
   /// As narrow as it is known: what a rule says, else what the route asks for, else what the access token has.
-  private func appendScope(_ transaction: TransactionContext, _ principal: Principal, to payload: inout [UInt8]) {
+  private func appendScope(_ transaction: borrowing TransactionContext, _ principal: Principal, to payload: inout [UInt8]) {
     switch scope {
     case .path(let path)?:
       if let text = principal.claims.value(at: path)?.bytes { return JSONWriter.append(string: text, to: &payload) }
@@ -156,13 +156,9 @@ package final class InternalTokenMinter: Sendable {
     token.reserveCapacity(count)
     token += prefix
     Base64URL.append(payload, to: &token)
-    let signed = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SigningKey.signatureCount) { signature in
-      guard token.withUnsafeBufferPointer({ signer.sign($0, with: key, into: signature) }) else { return false }
-      token.append(UInt8(ascii: "."))
-      Base64URL.append(UnsafeBufferPointer(signature), to: &token)
-      return true
-    }
-    guard signed else { throw .signature }
+    guard let signature = signer.sign(token.span, with: key) else { throw .signature }
+    token.append(UInt8(ascii: "."))
+    Base64URL.append(signature.span, to: &token)
     return MintedToken(bytes: token, issuedAt: now, expiresAt: expires, minter: self)
   }
 }

@@ -79,21 +79,22 @@ package struct ClaimRule: Sendable {
   }
 }
 
-/// What a Txn-Token says of the request that it is made for. The buffers are read while the token is made, and not kept.
-package struct TransactionContext {
+/// What a Txn-Token says of the request that it is made for. Its texts are borrowed for the time in which the token is made.
+package struct TransactionContext: ~Escapable {
   /// `txn` (RFC 8417 section 2.2): the request's id, which the gateway gave it.
-  package var id: UnsafeBufferPointer<UInt8>
+  package var id: Span<UInt8>
   /// `rctx.req_ip`: the client's address as the gateway believes it.
-  package var clientAddress: UnsafeBufferPointer<UInt8>
+  package var clientAddress: Span<UInt8>
   /// `tctx.method`.
-  package var method: UnsafeBufferPointer<UInt8>
+  package var method: Span<UInt8>
   /// The rest of `tctx`, as JSON members with a comma before each: the same for all requests of a route.
   package var route: [UInt8]
   /// The scopes that the route asks for, between spaces: `scope`, unless a claim rule names it. Empty: what the principal has.
   package var scope: [UInt8]
 
+  @_lifetime(copy id, copy clientAddress, copy method)
   package init(
-    id: UnsafeBufferPointer<UInt8>, clientAddress: UnsafeBufferPointer<UInt8>, method: UnsafeBufferPointer<UInt8>, route: [UInt8],
+    id: Span<UInt8>, clientAddress: Span<UInt8>, method: Span<UInt8>, route: [UInt8],
     scope: [UInt8]
   ) {
     self.id = id

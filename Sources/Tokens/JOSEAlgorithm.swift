@@ -1,3 +1,6 @@
+import Bytes
+import Cryptography
+
 /// A signature algorithm of JWS (RFC 7518 section 3.1, RFC 8037). There is no case for `none`.
 package enum JOSEAlgorithm: UInt8, Sendable, CaseIterable {
   case es256, es384, es512
@@ -39,25 +42,55 @@ package enum JOSEAlgorithm: UInt8, Sendable, CaseIterable {
   }
 
   /// Bytes of the digest; also the least length of an HMAC key (RFC 7518 section 3.2). For EdDSA, which digests inside: 64.
-  package var digestCount: Int {
+  package var digestCount: Int { hash?.count ?? 64 }
+
+  /// Nil for EdDSA, which takes the message itself.
+  var hash: HashFunction? {
     switch self {
-    case .es256, .rs256, .ps256, .hs256: 32
-    case .es384, .rs384, .ps384, .hs384: 48
-    case .es512, .rs512, .ps512, .hs512, .edDSA: 64
+    case .es256, .rs256, .ps256, .hs256: .sha256
+    case .es384, .rs384, .ps384, .hs384: .sha384
+    case .es512, .rs512, .ps512, .hs512: .sha512
+    case .edDSA: nil
+    }
+  }
+
+  /// How a pair of keys signs with it; nil for HMAC.
+  var scheme: SignatureScheme? {
+    guard let hash else { return .ed25519 }
+    return switch family {
+    case .ecdsa: .ecdsa(hash)
+    case .rsaPKCS1: .rsaPKCS1(hash)
+    case .rsaPSS: .rsaPSS(hash)
+    case .edDSA, .hmac: nil
+    }
+  }
+
+  /// For libjwt, whose version 1 knows neither PS* nor EdDSA.
+  var libjwt: LibJWT.Algorithm? {
+    switch self {
+    case .es256: .es256
+    case .es384: .es384
+    case .es512: .es512
+    case .rs256: .rs256
+    case .rs384: .rs384
+    case .rs512: .rs512
+    case .hs256: .hs256
+    case .hs384: .hs384
+    case .hs512: .hs512
+    case .ps256, .ps384, .ps512, .edDSA: nil
     }
   }
 
   /// Names are case-sensitive (RFC 7515 section 4.1.1). Nil for every name that is not one of ours, `none` among them.
-  package init?(name: some Collection<UInt8>) {
-    for algorithm in Self.allCases
-    where name.elementsEqual(UnsafeBufferPointer(start: algorithm.name.utf8Start, count: algorithm.name.utf8CodeUnitCount)) {
+  package init?(name: [UInt8]) {
+    for algorithm in Self.allCases where name.span.equals(algorithm.name) {
       self = algorithm
       return
     }
     return nil
   }
 
-  package init?(_ name: String) { self.init(name: name.utf8) }
+  package init?(_ name: String) { self.init(name: Array(name.utf8)) }
 }
 
 /// Some of the algorithms.

@@ -1,4 +1,4 @@
-import COpenSSL
+import Cryptography
 import JSON
 
 /// Proves, at start and at each reload, that backends will accept what the gateway signs.
@@ -28,23 +28,20 @@ package enum KeyCrossCheck {
   private static func check(_ key: SigningKey, _ published: VerificationKey) throws(KeySetError) {
     let probe = try makeProbe(key)
     let jws: CompactJWS
-    do { jws = try probe.withUnsafeBufferPointer { bytes throws(TokenDenial) in try CompactJWS(bytes) } } catch {
+    do { jws = try CompactJWS(probe.span) } catch {
       throw KeySetError("the signing key \"\(key.kid)\" makes tokens that cannot be read")
     }
-    let verifier = SignatureVerifier()
-    let accepted = probe.withUnsafeBufferPointer { token in
-      jws.signature.withUnsafeBufferPointer { signature in
-        verifier.isValid(
-          signature, over: UnsafeBufferPointer(rebasing: token[..<jws.signedCount]), by: published, algorithm: key.algorithm)
-      }
-    }
+    let signature = jws.signature
+    let accepted = SignatureVerifier().isValid(
+      signature.span, over: probe.span.extracting(..<jws.signedCount), by: published, algorithm: key.algorithm)
     guard accepted else {
       throw KeySetError("the published key set does not verify what the signing key \"\(key.kid)\" signs (OpenSSL)")
     }
-    guard LibJWT.algorithm(key.algorithm) != nil else { return }
-    guard case .publicKey(let pointer) = published.material else { throw KeySetError("the published key is no public key") }
-    let pem = try PEMKey.write { PEM_write_bio_PUBKEY($0, pointer) }
-    guard LibJWT.accepts(probe, publicPEM: pem, algorithm: key.algorithm) else {
+    guard let algorithm = key.algorithm.libjwt else { return }
+    guard case .publicKey(let publicKey) = published.material, let pem = publicKey.publicPEM() else {
+      throw KeySetError("the published key is no public key")
+    }
+    guard LibJWT.accepts(probe, publicPEM: pem, algorithm: algorithm) else {
       throw KeySetError("the published key set does not verify what the signing key \"\(key.kid)\" signs (libjwt)")
     }
   }
@@ -56,13 +53,11 @@ package enum KeyCrossCheck {
     ])
     var token = Base64URL.encode(JSONWriter.bytes(header)) + [UInt8(ascii: ".")]
     Base64URL.append(Array(#"{"sub":"probe"}"#.utf8), to: &token)
-    var signature = [UInt8](repeating: 0, count: SigningKey.signatureCount)
-    let signed = token.withUnsafeBufferPointer { message in
-      signature.withUnsafeMutableBufferPointer { key.sign(message, into: $0) }
+    guard let signature = key.sign(token.span) else {
+      throw KeySetError("the signing key \"\(key.kid)\" does not sign: \(OpenSSLError.take())")
     }
-    guard signed else { throw KeySetError("the signing key \"\(key.kid)\" does not sign: \(takeOpenSSLError())") }
     token.append(UInt8(ascii: "."))
-    Base64URL.append(signature, to: &token)
+    Base64URL.append(signature.span, to: &token)
     return token
   }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import Cryptography
 
 /// What was seen a moment ago and must not be seen again: DPoP proofs, logout tokens. One for the process, since a replay may come
 /// to another worker.
@@ -64,9 +65,7 @@ package final class ReplayCache: Sendable {
 
   private func place(_ id: [UInt8]) -> (key: Key, shard: Locked<State>) {
     let digest = Digest.sha256(id)
-    let key = digest.withUnsafeBytes { raw in
-      Key(high: raw.loadUnaligned(as: UInt64.self), low: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-    }
+    let key = Key(high: digest.span.word(at: 0), low: digest.span.word(at: 8))
     return (key, shards[Int(digest[16]) % Self.shardCount])
   }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// One entry of a deny-list: which tokens are no longer good.
@@ -47,11 +48,11 @@ package struct Revocation: Sendable, Equatable {
   /// both in seconds since 1970.
   ///
   /// - Throws: what is wrong, for people: an entry that is not understood might be the one that counts.
-  package init(_ text: UnsafeBufferPointer<UInt8>) throws(RevocationError) {
+  package init(_ text: Span<UInt8>) throws(RevocationError) {
     guard text.count <= Self.maximumCount else { throw RevocationError("has more than \(Self.maximumCount) bytes") }
     let json: JSONValue
     do throws(JSONError) {
-      json = try JSONParser.parse(text.span, limits: .token)
+      json = try JSONParser.parse(text, limits: .token)
     } catch {
       throw RevocationError("is no JSON object: \(error.reason.rawValue)", at: error.offset)
     }
@@ -84,7 +85,7 @@ package struct Revocation: Sendable, Equatable {
   }
 
   package init(_ text: [UInt8]) throws(RevocationError) {
-    self = try text.withUnsafeBufferPointer { text throws(RevocationError) in try Revocation(text) }
+    self = try Revocation(text.span)
   }
 
   /// What `init` reads as this entry: one line.
@@ -103,9 +104,7 @@ package struct Revocation: Sendable, Equatable {
 }
 
 extension JSONMember {
-  fileprivate func isNamed(_ text: StaticString) -> Bool {
-    name.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-  }
+  fileprivate func isNamed(_ text: StaticString) -> Bool { isNamed(text.bytes) }
 }
 
 /// Why an entry of a deny-list cannot be used.

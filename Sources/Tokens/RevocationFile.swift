@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// A deny-list as a text: one entry a line, as `Revocation.init` reads it. Empty lines and lines that begin with `#` are left out.
@@ -16,7 +17,7 @@ package enum RevocationFile {
 
   /// - Parameter now: seconds since 1970; what has ended by then is not kept.
   /// - Throws: for the first line that cannot be read: what it was to deny is not known, so the rest is not the list.
-  package static func read(_ bytes: UnsafeBufferPointer<UInt8>, now: Int64) throws(Failure) -> RevocationTable {
+  package static func read(_ bytes: Span<UInt8>, now: Int64) throws(Failure) -> RevocationTable {
     guard bytes.count <= maximumBytes else {
       throw Failure(line: 1, column: 1, message: "the list has more than \(maximumBytes >> 20) MiB")
     }
@@ -24,12 +25,12 @@ package enum RevocationFile {
     var start = 0
     var number = 0
     while start < bytes.count {
-      let end = bytes[start...].firstIndex(of: 0x0a) ?? bytes.count
+      let end = ByteScan.lineFeed(bytes, from: start, to: bytes.count) ?? bytes.count
       number += 1
       var first = start
       while first < end, bytes[first] == 0x20 || bytes[first] == 0x09 || bytes[first] == 0x0d { first += 1 }
       if first < end, bytes[first] != UInt8(ascii: "#") {
-        let line = UnsafeBufferPointer(rebasing: bytes[first..<end])
+        let line = bytes.extracting(first..<end)
         do throws(RevocationError) {
           let entry = try Revocation(line)
           if entry.until > now { builder.add(entry) }

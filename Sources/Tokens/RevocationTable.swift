@@ -1,4 +1,5 @@
-import COpenSSL
+import Bytes
+import Cryptography
 import JSON
 
 /// Entries of a deny-list, found by what they deny. Immutable, so that all threads share one.
@@ -139,9 +140,8 @@ package final class RevocationTable: Sendable {
     if let issuer { name += issuer }
     name.append(0)
     name += value
-    return Digest.sha256(name).withUnsafeBytes { raw in
-      Key(high: raw.loadUnaligned(as: UInt64.self), low: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-    }
+    let digest = Digest.sha256(name)
+    return Key(high: digest.span.word(at: 0), low: digest.span.word(at: 8))
   }
 
   // MARK: Looking

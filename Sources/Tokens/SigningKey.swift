@@ -1,4 +1,4 @@
-import COpenSSL
+import Cryptography
 import JSON
 
 /// A private key of the gateway's, for internal tokens: ES256 with P-256, or EdDSA with Ed25519.
@@ -7,13 +7,10 @@ package final class SigningKey: Sendable {
   package let algorithm: JOSEAlgorithm
   /// The public half, as published.
   package let publicJWK: JSONValue
-  private let privateKey: SharedKey
+  let privateKey: AsymmetricKey
 
   /// Bytes of a signature, for both algorithms.
-  package static let signatureCount = 64
-
-  /// Immutable once made; OpenSSL 3 lets threads share it.
-  private struct SharedKey: @unchecked Sendable { let pointer: OpaquePointer }
+  package static let signatureCount = Signer.signatureCount
 
   /// - Parameter pem: an unencrypted private key in PEM (PKCS #8 or SEC 1).
   /// - Throws: when it is no private key, or not of the algorithm's kind.
@@ -30,22 +27,14 @@ package final class SigningKey: Sendable {
     self.kid = kid
     self.algorithm = algorithm
     publicJWK = try key.publicJWK(kid: kid, algorithm: algorithm)
-    EVP_PKEY_up_ref(key.pointer)
-    privateKey = SharedKey(pointer: key.pointer)
+    privateKey = key.key
   }
-
-  deinit { EVP_PKEY_free(privateKey.pointer) }
 
   /// SHA-256 thumbprint of the public half (RFC 7638).
   package var thumbprint: [UInt8] { (try? VerificationKey.parse(publicJWK).thumbprint) ?? [] }
 
-  /// For `TokenSigner`, while the key is alive.
-  var pointer: OpaquePointer { privateKey.pointer }
-
   /// One signature, as a worker's `TokenSigner` makes many.
-  package func sign(_ message: UnsafeBufferPointer<UInt8>, into signature: UnsafeMutableBufferPointer<UInt8>) -> Bool {
-    TokenSigner().sign(message, with: self, into: signature)
-  }
+  package func sign(_ message: Span<UInt8>) -> InlineArray<64, UInt8>? { TokenSigner().sign(message, with: self) }
 }
 
 /// The gateway's keys: no two have the same `kid`. Which of them signs when is said by a `KeySchedule`.

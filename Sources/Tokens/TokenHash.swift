@@ -1,3 +1,5 @@
+import Bytes
+
 /// A seeded hash of a token's bytes, for `VerifiedTokenCache`.
 ///
 /// Sixteen bytes a step: two lanes, each mixed with a secret, multiplied to 128 bits and folded. The secrets are random per
@@ -25,24 +27,15 @@ package struct TokenHash: Sendable {
 
   package static let process = TokenHash()
 
-  package func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
-    let raw = UnsafeRawBufferPointer(bytes)
+  package func hash(_ bytes: Span<UInt8>) -> UInt64 {
     var state = third ^ UInt64(truncatingIfNeeded: bytes.count)
-    var index = 0
-    // Every load is inside: the loop's condition leaves 16 bytes.
-    while raw.count &- index >= 16 {
-      state = Self.fold(
-        raw.loadUnaligned(fromByteOffset: index, as: UInt64.self) ^ first,
-        raw.loadUnaligned(fromByteOffset: index &+ 8, as: UInt64.self) ^ second ^ state)
-      index &+= 16
-    }
+    let rest = bytes.extracting(
+      bytes.forEachTwoWords { state = Self.fold($0 ^ first, $1 ^ second ^ state) }...)
     var low: UInt64 = 0
     var high: UInt64 = 0
-    var shift: UInt64 = 0
-    while index < raw.count {
-      if shift < 64 { low |= UInt64(raw[index]) &<< shift } else { high |= UInt64(raw[index]) &<< (shift &- 64) }
-      shift &+= 8
-      index &+= 1
+    for index in rest.indices {
+      let shift = UInt64(truncatingIfNeeded: index &* 8)
+      if shift < 64 { low |= UInt64(rest[index]) &<< shift } else { high |= UInt64(rest[index]) &<< (shift &- 64) }
     }
     state = Self.fold(low ^ first, high ^ second ^ state)
     return Self.fold(state ^ second, third)

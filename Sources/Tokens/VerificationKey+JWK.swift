@@ -1,4 +1,4 @@
-import COpenSSL
+import Cryptography
 import JSON
 
 /// Reading one JWK (RFC 7517, 7518 section 6, 8037).
@@ -63,14 +63,14 @@ extension VerificationKey {
   // MARK: Kinds of key
 
   private static func ellipticCurve(_ jwk: JSONValue, _ kid: [UInt8]?) throws(KeySetError) -> VerificationKey {
-    let group: String
+    let kind: AsymmetricKey.Kind
     let width: Int
     let algorithm: JOSEAlgorithm
-    let curve = jwk.member("crv")?.text
+    let curve = jwk.member("crv")?.text ?? ""
     switch curve {
-    case "P-256": (group, width, algorithm) = ("prime256v1", 32, .es256)
-    case "P-384": (group, width, algorithm) = ("secp384r1", 48, .es384)
-    case "P-521": (group, width, algorithm) = ("secp521r1", 66, .es512)
+    case "P-256": (kind, width, algorithm) = (.p256, 32, .es256)
+    case "P-384": (kind, width, algorithm) = (.p384, 48, .es384)
+    case "P-521": (kind, width, algorithm) = (.p521, 66, .es512)
     default: throw KeySetError("has a crv that is not supported")
     }
     let algorithms = try algorithms(jwk, bound: AlgorithmSet(algorithm))
@@ -78,10 +78,10 @@ extension VerificationKey {
     let y = try bytes(jwk, "y")
     // RFC 7518 section 6.2.1.2: the full width of the curve, leading zeros kept.
     guard x.count == width, y.count == width else { throw KeySetError("has coordinates of the wrong length") }
-    let key = try publicKey("EC", [("group", .text(group)), ("pub", .octets([4] + x + y))])
+    guard let key = AsymmetricKey(kind, x: x, y: y) else { throw KeySetError("is no valid EC public key: \(OpenSSLError.take())") }
     return VerificationKey(
       kid: kid, algorithms: algorithms,
-      thumbprint: thumbprint(#"{"crv":"\#(curve.unsafelyUnwrapped)","kty":"EC","x":""#, x, #"","y":""#, y),
+      thumbprint: thumbprint(#"{"crv":"\#(curve)","kty":"EC","x":""#, x, #"","y":""#, y),
       signatureCount: 2 * width, material: .publicKey(key))
   }
 
@@ -96,7 +96,9 @@ extension VerificationKey {
     guard let last = exponent.last, last & 1 == 1, exponent.count <= 8,
       exponent.reduce(0 as UInt64, { $0 << 8 | UInt64($1) }) >= 65537
     else { throw KeySetError("has an RSA exponent that is even, below 65537 or above 64 bits") }
-    let key = try publicKey("RSA", [("n", .number(modulus)), ("e", .number(exponent))])
+    guard let key = AsymmetricKey(modulus: modulus, exponent: exponent) else {
+      throw KeySetError("is no valid RSA public key: \(OpenSSLError.take())")
+    }
     return VerificationKey(
       kid: kid, algorithms: algorithms, thumbprint: thumbprint(#"{"e":""#, exponent, #"","kty":"RSA","n":""#, modulus),
       signatureCount: modulus.count, material: .publicKey(key))
@@ -106,26 +108,13 @@ extension VerificationKey {
     guard jwk.member("crv")?.text == "Ed25519" else { throw KeySetError("has a crv that is not supported") }
     let algorithms = try algorithms(jwk, bound: AlgorithmSet(.edDSA))
     let x = try bytes(jwk, "x")
-    ERR_clear_error()
-    guard x.count == 32, let key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, x, 32) else {
-      throw KeySetError("has an x that is no Ed25519 key")
-    }
+    guard let key = AsymmetricKey(ed25519: x) else { throw KeySetError("has an x that is no Ed25519 key") }
     return VerificationKey(
       kid: kid, algorithms: algorithms, thumbprint: thumbprint(#"{"crv":"Ed25519","kty":"OKP","x":""#, x),
       signatureCount: 64, material: .publicKey(key))
   }
 
   // MARK: Building
-
-  private static func publicKey(
-    _ type: String, _ fields: [(name: String, value: PublicNumbers.Field)]
-  ) throws(KeySetError) -> OpaquePointer {
-    ERR_clear_error()
-    guard let key = PublicNumbers.makeKey(type, fields) else {
-      throw KeySetError("is no valid \(type) public key: \(takeOpenSSLError())")
-    }
-    return key
-  }
 
   /// RFC 7638 section 3: the required members in lexicographic order, without white space.
   private static func thumbprint(_ front: String, _ first: [UInt8], _ middle: String = "", _ second: [UInt8] = []) -> [UInt8] {

@@ -1,4 +1,4 @@
-import COpenSSL
+import Cryptography
 import JSON
 
 /// One public key of an identity provider, parsed and checked once.
@@ -15,9 +15,8 @@ package final class VerificationKey: Sendable {
   package let signatureCount: Int
   let material: Material
 
-  /// Immutable once made: OpenSSL 3 lets threads share an `EVP_PKEY` that nobody changes.
-  enum Material: @unchecked Sendable {
-    case publicKey(OpaquePointer)
+  enum Material: Sendable {
+    case publicKey(AsymmetricKey)
     case secret([UInt8])
   }
 
@@ -27,10 +26,6 @@ package final class VerificationKey: Sendable {
     self.thumbprint = thumbprint
     self.signatureCount = signatureCount
     self.material = material
-  }
-
-  deinit {
-    if case .publicKey(let key) = material { EVP_PKEY_free(key) }
   }
 
   /// A shared secret for HS*, of at least the digest's length (RFC 7518 section 3.2).

@@ -1,4 +1,4 @@
-import COpenSSL
+import Bytes
 
 /// The verified tokens of one worker, found by their bytes, within a bound on memory.
 ///
@@ -20,14 +20,14 @@ package final class VerifiedTokenCache {
   package private(set) var bytes: Int
   package private(set) var count = 0
   package private(set) var evictions: UInt64 = 0
-  private let slots: UnsafeMutablePointer<Slot>
+  private var slots: [Slot]
   private let mask: Int
   private let hasher: TokenHash
   private var hand = 0
 
   private struct Slot {
     var hash: UInt64
-    var token: Unmanaged<VerifiedToken>?
+    var token: VerifiedToken?
   }
 
   private static let probes = 32
@@ -39,24 +39,18 @@ package final class VerifiedTokenCache {
     self.hasher = hasher
     var size = 64
     while size * 512 < self.capacity { size *= 2 }
-    slots = .allocate(capacity: size)
-    slots.initialize(repeating: Slot(hash: 0, token: nil), count: size)
+    slots = [Slot](repeating: Slot(hash: 0, token: nil), count: size)
     mask = size - 1
     bytes = size * MemoryLayout<Slot>.stride
   }
 
-  deinit {
-    for index in 0...mask { slots[index].token?.release() }
-    slots.deallocate()
-  }
-
-  package func hash(_ token: UnsafeBufferPointer<UInt8>) -> UInt64 { hasher.hash(token) }
+  package func hash(_ token: Span<UInt8>) -> UInt64 { hasher.hash(token) }
 
   /// The entry for exactly these bytes. Allocates nothing.
   ///
   /// - Parameter hash: `hash(token)`.
-  package func lookup(_ token: UnsafeBufferPointer<UInt8>, hash: UInt64) -> VerifiedToken? {
-    guard let index = find(token, hash), let entry = slots[index].token?.takeUnretainedValue() else { return nil }
+  package func lookup(_ token: Span<UInt8>, hash: UInt64) -> VerifiedToken? {
+    guard let (_, entry) = find(token, hash) else { return nil }
     entry.wasUsed = true
     return entry
   }
@@ -64,18 +58,17 @@ package final class VerifiedTokenCache {
   /// Puts `entry` in, in place of one with the same bytes. Evicts others to stay within the bound; keeps nothing when the entry
   /// alone is above a quarter of it.
   package func insert(_ entry: VerifiedToken, now: Int64) {
-    entry.bytes.withUnsafeBufferPointer { token in
-      if let index = find(token, entry.hash) { removeSlot(index) }
-    }
+    let bytes = entry.bytes
+    if let (index, _) = find(bytes.span, entry.hash) { removeSlot(index) }
     guard entry.footprint <= capacity / 4 else { return }
     makeRoom(entry.footprint, now: now)
     var index = Int(truncatingIfNeeded: entry.hash) & mask
     for _ in 0..<Self.probes {
       if slots[index].token == nil {
-        slots[index] = Slot(hash: entry.hash, token: .passRetained(entry))
+        slots[index] = Slot(hash: entry.hash, token: entry)
         entry.isCached = true
         entry.wasUsed = false
-        bytes += entry.footprint
+        self.bytes += entry.footprint
         count += 1
         return
       }
@@ -86,8 +79,8 @@ package final class VerifiedTokenCache {
   /// Takes `entry` out, when it is in.
   package func remove(_ entry: VerifiedToken) {
     guard entry.isCached else { return }
-    let index = entry.bytes.withUnsafeBufferPointer { find($0, entry.hash) }
-    guard let index, slots[index].token?.toOpaque() == Unmanaged.passUnretained(entry).toOpaque() else { return }
+    let bytes = entry.bytes
+    guard let (index, held) = find(bytes.span, entry.hash), held === entry else { return }
     removeSlot(index)
   }
 
@@ -102,19 +95,11 @@ package final class VerifiedTokenCache {
 
   // MARK: Inside
 
-  private func find(_ token: UnsafeBufferPointer<UInt8>, _ hash: UInt64) -> Int? {
+  private func find(_ token: Span<UInt8>, _ hash: UInt64) -> (index: Int, entry: VerifiedToken)? {
     var index = Int(truncatingIfNeeded: hash) & mask
     for _ in 0..<Self.probes {
-      guard let held = slots[index].token else { return nil }
-      if slots[index].hash == hash {
-        let same = held._withUnsafeGuaranteedRef { entry in
-          entry.bytes.withUnsafeBufferPointer { bytes in
-            guard bytes.count == token.count, let mine = bytes.baseAddress, let theirs = token.baseAddress else { return false }
-            return memcmp(mine, theirs, bytes.count) == 0
-          }
-        }
-        if same { return index }
-      }
+      if slots[index].hash == hash, let held = slots[index].token, held.bytes.equals(token) { return (index, held) }
+      if slots[index].token == nil { return nil }
       index = (index + 1) & mask
     }
     return nil
@@ -122,7 +107,7 @@ package final class VerifiedTokenCache {
 
   private func makeRoom(_ needed: Int, now: Int64) {
     while count > 0, bytes + needed > capacity || count > mask / 2 {
-      guard let entry = slots[hand].token?.takeUnretainedValue() else {
+      guard let entry = slots[hand].token else {
         hand = next(hand)
         continue
       }
@@ -144,10 +129,8 @@ package final class VerifiedTokenCache {
   /// Empties a slot and closes the gap: an entry behind it moves into it when its own place is not after the gap.
   private func removeSlot(_ removed: Int) {
     guard let entry = slots[removed].token else { return }
-    entry._withUnsafeGuaranteedRef {
-      bytes -= $0.footprint
-      $0.isCached = false
-    }
+    bytes -= entry.footprint
+    entry.isCached = false
     count -= 1
     var gap = removed
     var index = removed
@@ -162,6 +145,5 @@ package final class VerifiedTokenCache {
       }
     }
     slots[gap] = Slot(hash: 0, token: nil)
-    entry.release()
   }
 }

@@ -17,9 +17,9 @@ enum House {
     room("HTTP1", "HTTP", "Bytes"),
     room("HTTP2", "HTTP", "Bytes", "CNghttp2", "CLinux"),
     // Keys, signatures and digests: what calls OpenSSL and libjwt, behind types that cannot be used wrongly.
-    room("Cryptography", "Bytes", "COpenSSL", "CJWT"),
+    room("Cryptography", "Bytes", "COpenSSL", "CJWT", "CJansson"),
     room("WebSocket", "Cryptography", "Bytes"),
-    room("Tokens", "JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"),
+    room("Tokens", "JSON", "Cryptography", "Bytes"),
     room("Routing", "HTTP", "JSON", "Bytes"),
     room("Limits"),
     room("Telemetry", "HTTP", "Bytes"),
@@ -31,10 +31,11 @@ enum House {
     room("Transport", "TLS", "HTTP2", "Reactor", "Bytes", "CLinux"),
     room("Upstream", "Transport", "Limits", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
     room(
-      "Proxy", "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP2", "HTTP1", "HTTP", "TLS",
+      "Proxy", "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "WebSocket", "Cryptography", "HTTP2", "HTTP1",
+      "HTTP", "TLS",
       "Reactor", "JSON", "Bytes", "CLinux"),
     // The process.
-    room("Configuration", "Routing", "JSON", "Bytes", "HTTP", "COpenSSL", "Yams", dataPlane: false),
+    room("Configuration", "Routing", "JSON", "Cryptography", "Bytes", "HTTP", "Yams", dataPlane: false),
     room(
       "Gateway", "Proxy", "Configuration", "Redis", "Resolver", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP",
       "TLS", "Reactor",

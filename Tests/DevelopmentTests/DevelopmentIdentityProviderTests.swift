@@ -28,15 +28,12 @@ struct DevelopmentIdentityProviderTests {
   private func parts(_ answer: JSONValue) throws -> (header: JSONValue, claims: JSONValue, verified: Bool) {
     let token = try #require(answer.member("access_token")?.bytes)
     let keys = try KeySet.parse(JSONWriter.bytes(get("/jwks.json")))
-    return try token.withUnsafeBufferPointer { token in
-      let parts = try CompactJWS(token)
-      let key = try keys.select(kid: parts.kid, algorithm: .es256)
-      let verified = parts.signature.withUnsafeBufferPointer {
-        SignatureVerifier().isValid(
-          $0, over: UnsafeBufferPointer(rebasing: token[..<parts.signedCount]), by: key, algorithm: .es256)
-      }
-      return (parts.header, try JSONParser.parse(parts.payload, limits: .token), verified)
-    }
+    let parts = try CompactJWS(token.span)
+    let key = try keys.select(kid: parts.kid, algorithm: .es256)
+    let signature = parts.signature
+    let verified = SignatureVerifier().isValid(
+      signature.span, over: token.span.extracting(..<parts.signedCount), by: key, algorithm: .es256)
+    return (parts.header, try JSONParser.parse(parts.payload, limits: .token), verified)
   }
 
   @Test("a bare request gets a token that its published keys verify")

@@ -46,13 +46,11 @@ struct EchoBackendTests {
     let pem = [UInt8](try Data(contentsOf: URL(fileURLWithPath: pki.path("\(key).key"))))
     let header = #"{"alg":"ES256","typ":"\#(type)","kid":"development"}"#
     var token = Base64URL.encode(Array(header.utf8)) + [UInt8(ascii: ".")] + Base64URL.encode(JSONWriter.bytes(object))
-    var signature = [UInt8](repeating: 0, count: SigningKey.signatureCount)
     let signer = try SigningKey(kid: "development", algorithm: .es256, pem: pem)
-    let isSigned = token.withUnsafeBufferPointer { token in
-      signature.withUnsafeMutableBufferPointer { signer.sign(token, into: $0) }
-    }
-    #expect(isSigned)
-    token += [UInt8(ascii: ".")] + Base64URL.encode(signature)
+    let signature = signer.sign(token.span)
+    #expect(signature != nil)
+    token.append(UInt8(ascii: "."))
+    if let signature { Base64URL.append(signature.span, to: &token) }
     return String(decoding: token, as: UTF8.self)
   }
 

@@ -41,17 +41,17 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
     .systemLibrary(name: "CJWT", pkgConfig: "libjwt"),
     .systemLibrary(name: "CJansson", pkgConfig: "jansson"),
-    .target(name: "Cryptography", dependencies: ["Bytes", "COpenSSL", "CJWT"], swiftSettings: room),
+    .target(name: "Cryptography", dependencies: ["Bytes", "COpenSSL", "CJWT", "CJansson"], swiftSettings: room),
     .target(name: "WebSocket", dependencies: ["Bytes", "Cryptography"], swiftSettings: room),
     .target(name: "Reactor", dependencies: ["Bytes", "CLinux"], swiftSettings: room),
     .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"], swiftSettings: room),
     .target(name: "Transport", dependencies: ["TLS", "HTTP2", "Reactor", "Bytes", "CLinux"], swiftSettings: room),
     .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: room),
-    .target(name: "Tokens", dependencies: ["JSON", "Bytes", "COpenSSL", "CJWT", "CJansson"], swiftSettings: room),
+    .target(name: "Tokens", dependencies: ["JSON", "Cryptography", "Bytes"], swiftSettings: room),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: room),
     .target(
       name: "Configuration",
-      dependencies: ["Routing", "JSON", "Bytes", "HTTP", "COpenSSL", .product(name: "Yams", package: "Yams")], swiftSettings: room
+      dependencies: ["Routing", "JSON", "Cryptography", "Bytes", "HTTP", .product(name: "Yams", package: "Yams")], swiftSettings: room
     ),
     // What reads; what verifies would bring another crypto library.
     .target(

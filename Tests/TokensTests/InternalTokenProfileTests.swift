@@ -30,20 +30,15 @@ struct InternalTokenProfileTests {
   ) throws -> (header: JSONValue, claims: JSONValue) {
     let minter = try InternalTokenMinter(key: Self.key, rules: rules(change))
     var payload = Array("what was there before".utf8)
-    let texts = [id, "192.0.2.7", "GET"].map { Array($0.utf8) }
-    let minted = try texts[0].withUnsafeBufferPointer { id in
-      try texts[1].withUnsafeBufferPointer { address in
-        try texts[2].withUnsafeBufferPointer { method in
-          try minter.mint(
-            principal: principal, validUntil: Self.now + 330, now: Self.now,
-            transaction: TransactionContext(
-              id: id, clientAddress: address, method: method, route: Array(#","route":"orders","path":"/orders/{id}""#.utf8),
-              scope: Array(scope.utf8)), payload: &payload)
-        }
-      }
-    }
+    let (requestID, address, method) = (Array(id.utf8), Array("192.0.2.7".utf8), Array("GET".utf8))
+    let minted = try minter.mint(
+      principal: principal, validUntil: Self.now + 330, now: Self.now,
+      transaction: TransactionContext(
+        id: requestID.span, clientAddress: address.span, method: method.span,
+        route: Array(#","route":"orders","path":"/orders/{id}""#.utf8), scope: Array(scope.utf8)), payload: &payload)
     #expect(minted.isUnique == (minter.profile == .transaction))
-    let jws = try minted.bytes.withUnsafeBufferPointer { bytes in try CompactJWS(bytes) }
+    let token = minted.bytes
+    let jws = try CompactJWS(token.span)
     return (jws.header, try JSONParser.parse(jws.payload, limits: .token))
   }
 

@@ -38,7 +38,8 @@ struct InternalTokenTests {
     var payload: [UInt8] = []
     for _ in 0..<200 {
       let minted = try minter.mint(principal: principal(), validUntil: Self.now + 330, now: Self.now, payload: &payload)
-      let jws = try minted.bytes.withUnsafeBufferPointer { bytes in try CompactJWS(bytes) }
+      let token = minted.bytes
+      let jws = try CompactJWS(token.span)
       #expect(
         jws.header
           == .object([
@@ -55,12 +56,9 @@ struct InternalTokenTests {
             JSONMember("cnf", .object([JSONMember("x5t#S256", .string(Self.confirmation))])),
           ]))
       let published = try KeySet.parse(PublishedKeySet(SigningKeySet([key])).json)
-      let valid = minted.bytes.withUnsafeBufferPointer { token in
-        jws.signature.withUnsafeBufferPointer {
-          SignatureVerifier().isValid(
-            $0, over: UnsafeBufferPointer(rebasing: token[..<jws.signedCount]), by: published.keys[0], algorithm: key.algorithm)
-        }
-      }
+      let signature = jws.signature
+      let valid = SignatureVerifier().isValid(
+        signature.span, over: token.span.extracting(..<jws.signedCount), by: published.keys[0], algorithm: key.algorithm)
       #expect(valid)
     }
   }

@@ -35,8 +35,10 @@ struct LogoutTokenTests {
     var header = header
     if header["typ"] == nil { header["typ"] = "logout+jwt" }
     let token = issuer.token(claims(changes), header: issuer.header(header))
-    return token.withUnsafeBufferPointer { (verifier ?? self.verifier()).verifyLogout($0, now: TestIssuer.now) }
+    return (verifier ?? self.verifier()).verifyLogout(token.span, now: TestIssuer.now)
   }
+
+  private func reason(of token: [UInt8]) -> String? { reason(verifier().verifyLogout(token.span, now: TestIssuer.now)) }
 
   private func entries(_ verdict: LogoutVerdict) -> [Revocation]? {
     if case .accepted(let entries, _) = verdict { entries } else { nil }
@@ -133,17 +135,17 @@ struct LogoutTokenTests {
     #expect(reason(verdict([:], verifier(nil))) == "iss is nobody's who may log out here")
     let forged = TestIssuer().token(claims(), header: issuer.header(["typ": "logout+jwt"]))
     #expect(
-      reason(forged.withUnsafeBufferPointer { verifier().verifyLogout($0, now: TestIssuer.now) })
+      reason(of: forged)
         == "the signature does not verify")
     for junk in ["", "a.b.c", "..", "eyJhbGciOiJub25lIn0.e30."] {
       #expect(
-        reason(bytes(junk).withUnsafeBufferPointer { verifier().verifyLogout($0, now: TestIssuer.now) })
+        reason(of: bytes(junk))
           == "no signed JWT with JSON in it")
     }
     // An access token is no logout token, and a logout token is none either.
     let access = issuer.token()
     #expect(
-      reason(access.withUnsafeBufferPointer { verifier().verifyLogout($0, now: TestIssuer.now) })
+      reason(of: access)
         == "typ is not that of a logout token")
     let token = issuer.token(claims(), header: issuer.header(["typ": "logout+jwt"]))
     #expect(verifier().denial(token, acceptable: .init([1])) == .type)

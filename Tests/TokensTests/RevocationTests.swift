@@ -71,7 +71,7 @@ struct RevocationTests {
   // MARK: Files
 
   private func read(_ text: String, now: Int64 = 1000) throws -> RevocationTable {
-    try Array(text.utf8).withUnsafeBufferPointer { try RevocationFile.read($0, now: now) }
+    try RevocationFile.read(Array(text.utf8).span, now: now)
   }
 
   @Test("a file has an entry a line; empty lines, comments and what has ended do not count")

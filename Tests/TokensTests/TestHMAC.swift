@@ -1,3 +1,4 @@
+import Cryptography
 import JSON
 
 @testable import Tokens

@@ -45,13 +45,9 @@ struct TestIssuer {
 
   func token(payload: [UInt8], header: [UInt8]) -> [UInt8] {
     var token = Base64URL.encode(header) + [0x2e] + Base64URL.encode(payload)
-    var signature = [UInt8](repeating: 0, count: 64)
-    let done = token.withUnsafeBufferPointer { message in
-      signature.withUnsafeMutableBufferPointer { key.sign(message, into: $0) }
-    }
-    precondition(done)
+    guard let signature = key.sign(token.span) else { preconditionFailure("not signed") }
     token.append(0x2e)
-    Base64URL.append(signature, to: &token)
+    Base64URL.append(signature.span, to: &token)
     return token
   }
 
@@ -70,7 +66,7 @@ extension AccessTokenVerifier {
   convenience init(_ providers: IdentityProvider...) { self.init(providers: providers, cacheBytes: 1 << 20) }
 
   func verify(_ token: [UInt8], acceptable: ProviderSet = ProviderSet([0]), now: Int64 = TestIssuer.now) -> TokenVerdict {
-    token.withUnsafeBufferPointer { verify($0, acceptable: acceptable, now: now) }
+    verify(token.span, acceptable: acceptable, now: now)
   }
 
   func denial(_ token: [UInt8], acceptable: ProviderSet = ProviderSet([0]), now: Int64 = TestIssuer.now) -> TokenDenial? {

@@ -30,11 +30,12 @@ struct VerifiedTokenCacheTests {
 
   private func insert(_ cache: VerifiedTokenCache, _ number: Int, validUntil: Int64 = now + 300) {
     let bytes = Self.bytes(number)
-    cache.insert(Self.entry(bytes, hash: bytes.withUnsafeBufferPointer { cache.hash($0) }, validUntil: validUntil), now: Self.now)
+    cache.insert(Self.entry(bytes, hash: cache.hash(bytes.span), validUntil: validUntil), now: Self.now)
   }
 
   private func contains(_ cache: VerifiedTokenCache, _ number: Int) -> Bool {
-    Self.bytes(number).withUnsafeBufferPointer { cache.lookup($0, hash: cache.hash($0)) != nil }
+    let bytes = Self.bytes(number)
+    return cache.lookup(bytes.span, hash: cache.hash(bytes.span)) != nil
   }
 
   @Test("a million insertions never take more than the bound, by the account and in the process")
@@ -59,7 +60,7 @@ struct VerifiedTokenCacheTests {
     let hash = TokenHash()
     let made = (0..<2000).map { number in
       let bytes = Self.bytes(number)
-      return Self.entry(bytes, hash: bytes.withUnsafeBufferPointer { hash.hash($0) })
+      return Self.entry(bytes, hash: hash.hash(bytes.span))
     }
     // The least, because malloc gives a little more when nothing smaller is free.
     let real = made.map { mallocUsableSize(Unmanaged.passUnretained($0).toOpaque()) + 8 }.min()
@@ -86,15 +87,19 @@ struct VerifiedTokenCacheTests {
     // 32 places are looked at; the rest is not kept, and never confused.
     #expect(cache.count == 32)
     for (number, entry) in entries.enumerated() {
-      let found = Self.bytes(number).withUnsafeBufferPointer { cache.lookup($0, hash: 0x1234) }
+      let found = lookup(cache, number)
       #expect(number < 32 ? found === entry : found == nil)
     }
     cache.remove(entries[3])
     #expect(cache.count == 31)
     for number in 0..<32 where number != 3 {
-      #expect(Self.bytes(number).withUnsafeBufferPointer { cache.lookup($0, hash: 0x1234) } === entries[number])
+      #expect(lookup(cache, number) === entries[number])
     }
-    #expect(Self.bytes(3).withUnsafeBufferPointer { cache.lookup($0, hash: 0x1234) } == nil)
+    #expect(lookup(cache, 3) == nil)
+  }
+
+  private func lookup(_ cache: VerifiedTokenCache, _ number: Int) -> VerifiedToken? {
+    cache.lookup(Self.bytes(number).span, hash: 0x1234)
   }
 
   @Test("the table finds what a plain dictionary finds, through insertions and removals in any order")
@@ -114,7 +119,7 @@ struct VerifiedTokenCacheTests {
         cache.insert(entry, now: Self.now)
         if entry.isCached { model[number] = entry }
       }
-      let found = bytes.withUnsafeBufferPointer { cache.lookup($0, hash: hash) }
+      let found = cache.lookup(bytes.span, hash: hash)
       #expect(found === model[number])
     }
     #expect(cache.count == model.count)
@@ -140,7 +145,7 @@ struct VerifiedTokenCacheTests {
 
   @Test("the hash depends on its secrets, on every byte and on the length")
   func seeded() {
-    func hash(_ bytes: [UInt8], _ hasher: TokenHash) -> UInt64 { bytes.withUnsafeBufferPointer { hasher.hash($0) } }
+    func hash(_ bytes: [UInt8], _ hasher: TokenHash) -> UInt64 { hasher.hash(bytes.span) }
     let one = TokenHash()
     let other = TokenHash()
     let bytes = Self.bytes(1)

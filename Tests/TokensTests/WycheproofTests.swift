@@ -37,14 +37,11 @@ struct WycheproofTests {
 
   private func isValid(_ token: [UInt8], _ keys: KeySet?, _ allowed: AlgorithmSet, _ verifier: SignatureVerifier) -> Bool {
     guard let keys else { return false }
-    return token.withUnsafeBufferPointer { token in
-      guard let jws = try? CompactJWS(token), let algorithm = jws.algorithm, allowed.contains(algorithm),
-        let key = try? keys.select(kid: jws.kid, algorithm: algorithm)
-      else { return false }
-      return jws.signature.withUnsafeBufferPointer {
-        verifier.isValid($0, over: UnsafeBufferPointer(rebasing: token[..<jws.signedCount]), by: key, algorithm: algorithm)
-      }
-    }
+    guard let jws = try? CompactJWS(token.span), let algorithm = jws.algorithm, allowed.contains(algorithm),
+      let key = try? keys.select(kid: jws.kid, algorithm: algorithm)
+    else { return false }
+    let signature = jws.signature
+    return verifier.isValid(signature.span, over: token.span.extracting(..<jws.signedCount), by: key, algorithm: algorithm)
   }
 
   @Test(
@@ -62,9 +59,7 @@ struct WycheproofTests {
       for test in group.member("tests" as String)?.elements ?? [] {
         let message = Vectors.hexadecimal(test.member("msg" as String)?.text ?? "")
         let signature = Vectors.hexadecimal(test.member("sig" as String)?.text ?? "")
-        let valid = message.withUnsafeBufferPointer { message in
-          signature.withUnsafeBufferPointer { verifier.isValid($0, over: message, by: key, algorithm: algorithm) }
-        }
+        let valid = verifier.isValid(signature.span, over: message.span, by: key, algorithm: algorithm)
         let expected = test.member("result" as String)?.text ?? ""
         if expected != "acceptable" {
           #expect(valid == (expected == "valid"), "\(file) \(String(describing: test.member("tcId" as String)))")
@@ -128,7 +123,7 @@ struct RFCExampleTests {
     let token = try #require(
       example.value(at: "output.compact" as String)?.bytes ?? example.value(at: "output.compact-detached" as String)?.bytes
         ?? Array("eyJhbGciOiJIUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19.x.AAAA".utf8))
-    #expect(throws: TokenDenial.malformed) { _ = try token.withUnsafeBufferPointer { bytes in try CompactJWS(bytes) } }
+    #expect(throws: TokenDenial.malformed) { _ = try CompactJWS(token.span) }
   }
 
   /// Some examples name the key's algorithm by its use in another example; the key is what is under test here.
@@ -139,12 +134,9 @@ struct RFCExampleTests {
   }
 
   private func verifies(_ token: [UInt8], _ keys: KeySet, _ algorithm: JOSEAlgorithm) -> Bool {
-    token.withUnsafeBufferPointer { token in
-      guard let jws = try? CompactJWS(token), jws.algorithm == algorithm else { return false }
-      return jws.signature.withUnsafeBufferPointer {
-        SignatureVerifier().isValid(
-          $0, over: UnsafeBufferPointer(rebasing: token[..<jws.signedCount]), by: keys.keys[0], algorithm: algorithm)
-      }
-    }
+    guard let jws = try? CompactJWS(token.span), jws.algorithm == algorithm else { return false }
+    let signature = jws.signature
+    return SignatureVerifier().isValid(
+      signature.span, over: token.span.extracting(..<jws.signedCount), by: keys.keys[0], algorithm: algorithm)
   }
 }

@@ -21,7 +21,7 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 }
 
 private func compare(_ token: [UInt8]) {
-  let ours = token.withUnsafeBufferPointer { token in try? CompactJWS(token) }
+  let ours = try? CompactJWS(token.span)
   let theirs = try? CompactToken(token)
   precondition((ours == nil) == (theirs == nil))
   guard let ours, let theirs else { return }
