@@ -88,6 +88,22 @@ import CLinux
     }
   }
 
+  /// Appends `name: value` and a line's end (RFC 9112 section 5): room is made once for all four.
+  package mutating func append(field name: Span<UInt8>, _ value: Span<UInt8>) {
+    // As for one; `reserve` gives as many bytes as it is asked for, and each store below is within them.
+    unsafe name.withUnsafeBufferPointer { name in
+      unsafe value.withUnsafeBufferPointer { value in
+        let count = name.count &+ value.count &+ 4
+        let room = unsafe UnsafeMutableRawPointer(reserve(count).baseAddress.unsafelyUnwrapped)
+        if let source = name.baseAddress { unsafe memcpy(room, source, name.count) }
+        unsafe room.storeBytes(of: UInt16(0x203a).littleEndian, toByteOffset: name.count, as: UInt16.self)
+        if let source = value.baseAddress { unsafe memcpy(room + (name.count &+ 2), source, value.count) }
+        unsafe room.storeBytes(of: UInt16(0x0a0d).littleEndian, toByteOffset: count &- 2, as: UInt16.self)
+        tail &+= count
+      }
+    }
+  }
+
   @inlinable package mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard bytes.count > 0, let source = bytes.baseAddress else { return }
     // `reserve` gives as many bytes as it is asked for, so it gives memory; none of it is the caller's.

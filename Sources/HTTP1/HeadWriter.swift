@@ -17,10 +17,7 @@ package enum HeadWriter {
   }
 
   package static func field(_ name: Span<UInt8>, _ value: Span<UInt8>, into queue: inout ByteQueue) {
-    queue.append(name)
-    queue.append(": ")
-    queue.append(value)
-    queue.append("\r\n")
+    queue.append(field: name, value)
   }
 
   package static func field(_ name: StaticString, _ value: Span<UInt8>, into queue: inout ByteQueue) {
