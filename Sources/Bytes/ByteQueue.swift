@@ -137,10 +137,16 @@ import CLinux
 
   /// Appends `text` with A–Z in lower case.
   package mutating func append(lowering text: UnsafeBufferPointer<UInt8>) {
-    guard text.count > 0 else { return }
+    unsafe append(lowering: text, then: UnsafeBufferPointer(start: nil, count: 0))
+  }
+
+  /// Appends `text` with A–Z in lower case, and `rest` as it is: room is made once for both.
+  package mutating func append(lowering text: UnsafeBufferPointer<UInt8>, then rest: UnsafeBufferPointer<UInt8>) {
+    guard text.count &+ rest.count > 0 else { return }
     // `reserve` gives as many bytes as it is asked for; the loads and stores below are at the same places of both.
     let source = UnsafeRawBufferPointer(text)
-    let room = unsafe UnsafeMutableRawPointer(reserve(source.count).baseAddress.unsafelyUnwrapped)
+    let room = unsafe UnsafeMutableRawPointer(reserve(text.count &+ rest.count).baseAddress.unsafelyUnwrapped)
+    if let value = rest.baseAddress { unsafe memcpy(room + text.count, value, rest.count) }
     if source.count >= 8 {
       // The last eight may have been lowered in part already, which changes nothing.
       let last = source.count &- 8
@@ -158,7 +164,7 @@ import CLinux
         unsafe room.storeBytes(of: ASCII.lower(source[index]), toByteOffset: index, as: UInt8.self)
       }
     }
-    tail &+= source.count
+    tail &+= text.count &+ rest.count
   }
 
   @inlinable package mutating func append(_ byte: UInt8) {

@@ -54,7 +54,7 @@ package struct FieldSink: ~Copyable {
   package mutating func field(
     _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isSensitive: Bool = false
   ) {
-    append(name, value, isSensitive: isSensitive || FieldSink.isSecret(FieldName(recognising: name.span)))
+    append(name, value, isSensitive: isSensitive || FieldSink.isSecret(name))
   }
 
   /// - Parameter name: none of the four.
@@ -92,6 +92,14 @@ package struct FieldSink: ~Copyable {
     field(":status", decimal: UInt64(code))
   }
 
+  /// Recognised only where the length is one of the four's: most names are none of them.
+  private static func isSecret(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+    switch name.count {
+    case 6, 10, 13, 19: isSecret(FieldName(recognising: name.span))
+    default: false
+    }
+  }
+
   private static func isSecret(_ name: FieldName) -> Bool {
     switch name {
     case .authorization, .proxyAuthorization, .cookie, .setCookie: return true
@@ -101,8 +109,7 @@ package struct FieldSink: ~Copyable {
 
   private mutating func append(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isSensitive: Bool) {
     let start = bytes.count
-    bytes.append(lowering: name)
-    bytes.append(value)
+    bytes.append(lowering: name, then: value)
     list(Entry(start: start, nameCount: name.count, valueCount: value.count, isSensitive: isSensitive))
   }
 
