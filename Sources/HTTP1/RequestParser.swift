@@ -162,6 +162,14 @@ package struct RequestParser {
 
   // MARK: Ends
 
+  /// Whether what there is of a head that is given up begins as a `HEAD` request does: the answer has no content then, whatever else was
+  /// wrong (RFC 9110 section 9.3.2).
+  package static func asksForHead(_ bytes: Span<UInt8>) -> Bool {
+    var start = 0
+    while start < 2 * emptyLines, start &+ 1 < bytes.count, bytes[start] == 0x0d, bytes[start &+ 1] == 0x0a { start &+= 2 }
+    return bytes.count >= start &+ 5 && bytes.extracting(start..<(start &+ 5)).equals("HEAD ")
+  }
+
   /// The line is not whole in `bytes[..<end]`: too long if it may not go on.
   private mutating func stall(_ bytes: Span<UInt8>, at end: Int) -> HeadProgress {
     if end == limits.headerBytes { return fail(.headersTooLarge) }

@@ -28,7 +28,7 @@ package struct HTTP2Limits: Sendable {
 
   package init(
     headerBytes: Int = 32 << 10, headerCount: Int = 100, uriBytes: Int = 8 << 10, streams: Int = 100,
-    streamWindow: Int = 64 << 10, connectionWindow: Int = 1 << 20, discarded: Int = 1 << 20, lowWater: Int = 16 << 10,
+    streamWindow: Int = 64 << 10, connectionWindow: Int = 1 << 20, discarded: Int = 64 << 20, lowWater: Int = 16 << 10,
     sentHeaderBytes: Int = 128 << 10, pendingHeadBytes: Int = 256 << 10, abuse: AbuseLimits = .client
   ) {
     self.headerBytes = headerBytes

@@ -185,6 +185,9 @@ extension HTTP2Session {
     stream.unconsumed = 0
   }
 
+  /// Whether the peer can still send content that is discarded.
+  package func givesWindow(_ stream: HTTP2Stream) -> Bool { stream.discarded <= limits.discarded }
+
   func discard(_ stream: HTTP2Stream, _ count: Int) {
     guard count > 0 else { return }
     stream.discarded &+= count
@@ -197,6 +200,11 @@ extension HTTP2Session {
   }
 
   // MARK: Connection
+
+  /// The peer sends no more: what it has not ended it never will, heads that are half here among them.
+  package func inputEnded() {
+    for stream in live.all() where !stream.remoteEnded { reset(stream, .cancel) }
+  }
 
   /// Announces the end without refusing anything yet (RFC 9113 section 6.8); `goAway` follows a round trip later. Server only.
   package func shutdownNotice() {

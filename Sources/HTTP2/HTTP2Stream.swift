@@ -44,7 +44,7 @@ public final class HTTP2Stream {
   /// What comes is consumed and forgotten.
   var discardsContent = false
   /// Bytes of it.
-  var discarded = 0
+  package internal(set) var discarded = 0
   /// Our END_STREAM has been sent.
   var localEndSent = false
   var closeCode = HTTP2ErrorCode.noError

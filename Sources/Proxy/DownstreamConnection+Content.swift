@@ -95,6 +95,7 @@ extension DownstreamConnection {
     input.consume(count)
     guard count == rest else {
       content = .length(rest &- UInt64(count))
+      if count > 0 { armLingering(.patient) }
       return false
     }
     content = .none

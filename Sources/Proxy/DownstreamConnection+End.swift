@@ -12,7 +12,8 @@ extension DownstreamConnection {
     case .readingContent:
       if closesAfterResponse || !willDiscard { return startFlushing() }
       state = .discarding
-      setDeadline(Self.lingerTime)
+      lingerEnd = loop.now &+ Lingering.patient.time
+      armLingering(.patient)
       if isReadingPaused { resumeReading() }
     case .awaitingResponse:
       // What follows a request for a WebSocket that was refused may be no HTTP at all.
@@ -34,9 +35,7 @@ extension DownstreamConnection {
   /// Ready for the next request, which may be in `input` already. Called from within `received` for an answer made on
   /// the spot, and from a backend's event otherwise.
   func nextRequest() {
-    if isOutdated || worker.isDraining {
-      return startFlushing()
-    }
+    if isOutdated || worker.isDraining || (hasInputEnded && input.isEmpty) { return startFlushing() }
     state = .idle
     armIdle()
     if isReadingPaused {
@@ -56,12 +55,36 @@ extension DownstreamConnection {
   }
 
   func endAfterFlush() {
-    guard lingers else { return endGracefully() }
+    guard lingers, !hasInputEnded else { return endGracefully() }
     wire.shutdown()
     _ = CLinux.shutdown(descriptor.raw, Int32(SHUT_WR))
     state = .lingering
-    setDeadline(Self.lingerTime)
+    input.removeAll()
+    lingering = worker.lingering < WorkerContext.lingeringLimit ? .patient : .brief
+    if lingering == .patient { worker.lingering &+= 1 }
+    lingerEnd = loop.now &+ lingering.time
+    armLingering(lingering)
     if isReadingPaused { resumeReading() }
+  }
+
+  func armLingering(_ lingering: Lingering) {
+    setDeadline(at: min(lingerEnd, loop.now &+ lingering.pause))
+  }
+
+  /// Takes what still comes off the socket. Behind our close_notify it is nobody's, so that nothing is decrypted either.
+  func dropInput() {
+    var rest = Self.lingerStep
+    while rest > 0 {
+      switch Syscall.discard(descriptor.raw, rest) {
+      case .done(0), .failed: return close()
+      case .wouldBlock: return
+      case .done(let count):
+        rest -= count
+        lingered += count
+        armLingering(lingering)
+        if lingered > lingering.bytes { return close() }
+      }
+    }
   }
 
   /// Says goodbye (close_notify) and closes.

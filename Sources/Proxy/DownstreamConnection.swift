@@ -70,7 +70,11 @@ public final class DownstreamConnection: SecureChannel {
   var owesContinue = false
   /// A reload has withdrawn what it was let in by: no request that begins from now on is served.
   var isOutdated = false
+  /// Bytes dropped while lingering, and how it is to be bounded.
   var lingered = 0
+  var lingering = Lingering.brief
+  /// When discarding or lingering ends, whatever comes, in ms of the loop's clock.
+  var lingerEnd: UInt64 = 0
   var isAtRest = false
   /// Where it stands among those whose buffers are kept; -1 for nowhere.
   var warmPlace = -1
@@ -87,9 +91,20 @@ public final class DownstreamConnection: SecureChannel {
   static let pipelineLimit = 32 << 10
   /// Content read and dropped after an early answer, to keep the connection.
   static let discardLimit: UInt64 = 64 << 10
-  /// Bytes and milliseconds of lingering.
-  static let lingerLimit = 1 << 20
-  static let lingerTime = 2_000
+  /// What is read on and dropped behind an answer, so that the client comes to read it: bytes, milliseconds in all, and milliseconds
+  /// without anything.
+  struct Lingering: Equatable {
+    let bytes: Int
+    let time: UInt64
+    let pause: UInt64
+
+    /// For clients that send all they have before they read.
+    static let patient = Lingering(bytes: 64 << 20, time: 30_000, pause: 5_000)
+    /// For those that come when `WorkerContext.lingeringLimit` are lingering already.
+    static let brief = Lingering(bytes: 1 << 20, time: 2_000, pause: 2_000)
+  }
+  /// Bytes that are dropped in one turn.
+  static let lingerStep = 1 << 20
   /// Milliseconds without a request after which OpenSSL's buffers are given back.
   static let restAfter = 5_000
 
@@ -157,6 +172,7 @@ public final class DownstreamConnection: SecureChannel {
       process()
     } while looksAgain && isOpen
     isInsideReceived = false
+    if hasInputEnded, isOpen { inputEnded() }
   }
 
   /// Takes what is in `input` as far as it goes, and writes what came of it.
@@ -190,10 +206,7 @@ public final class DownstreamConnection: SecureChannel {
         input.removeAll()
         return finishTurn()
       case .lingering:
-        lingered += input.count
-        input.removeAll()
-        if lingered > Self.lingerLimit { close() }
-        return
+        return input.removeAll()
       }
     }
   }
@@ -231,21 +244,24 @@ public final class DownstreamConnection: SecureChannel {
 
   public override func ready(_ readiness: Readiness) {
     if state == .proxyHeader { return readProxyHeader() }
+    if state == .lingering { return dropInput() }
     super.ready(readiness)
     // The rest of a last answer may have left in this event.
     if isOpen, state == .flushing, output.isEmpty { endAfterFlush() }
   }
 
   public override func ended(clean: Bool) {
+    if clean {
+      endInput()
+      return inputEnded()
+    }
+    // Anybody on the path can do that, or its system has ended it.
     switch state {
     case .flushing where !output.isEmpty:
       // It has sent all it wanted and may still be reading: the answer's deadline bounds the wait.
       pauseReading()
     case .readingContent where content.isTunnel:
       endTunnel()
-    case .http2 where clean, .idle where clean:
-      // It said goodbye; RFC 8446 section 6.1 has us answer in kind.
-      endGracefully()
     default:
       close()
     }
@@ -301,7 +317,7 @@ public final class DownstreamConnection: SecureChannel {
   }
 
   private func startExchange(_ exchange: Exchange) {
-    closesAfterResponse = !exchange.head.isPersistent || worker.isDraining || isOutdated
+    closesAfterResponse = !exchange.head.isPersistent || worker.isDraining || isOutdated || (hasInputEnded && input.isEmpty)
     owesContinue = false
     switch exchange.head.framing {
     case .length(let count) where count > 0:
@@ -333,6 +349,7 @@ public final class DownstreamConnection: SecureChannel {
     let exchange = self.exchange
     self.exchange = nil
     if state == .readingHead { exchange?.discard() } else { exchange?.clientGone() }
+    if state == .lingering, lingering == .patient { worker.lingering &-= 1 }
     leaveWarm()
     worker.connectionClosed(peer, isHTTP2: http2 != nil)
     http2 = nil

@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import HTTP1
 import HTTP2
 import Limits
 import Reactor
@@ -160,15 +161,20 @@ package final class Exchange: UpstreamClient {
     startedReal = worker.loop.realNanoseconds(at: startedAt)
     worker.identify(self)
     if !complete {
-      // A head that could not be read says nothing: not even what was recognised in it is trusted in a log.
+      // A head that could not be read says nothing: not even what was recognised in it is trusted in a log. But for one thing.
       head.reset()
+      if RequestParser.asksForHead(bytes.span) { head.method = .head }
     }
   }
 
   /// Takes the head of an HTTP/2 request over, without a copy.
   func adoptHead(of stream: HTTP2Stream) {
     stream.takeHead(&head, &headBytes)
-    if stream.headRefusal != nil { head.reset() }
+    if stream.headRefusal != nil {
+      let isHead = head.method == .head
+      head.reset()
+      if isHead { head.method = .head }
+    }
     startedAt = Clock.monotonicNanoseconds()
     startedReal = worker.loop.realNanoseconds(at: startedAt)
     worker.identify(self)

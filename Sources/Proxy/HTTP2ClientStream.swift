@@ -22,6 +22,9 @@ package final class HTTP2ClientStream {
   private var isEnded = false
   private var isHandingOver = false
   private var owesContinue = false
+  /// When discarding ends, whatever comes, and how much had been discarded when that was looked at last.
+  private var lingerEnd: UInt64 = 0
+  private var discardedBefore = 0
 
   init(_ edge: HTTP2Edge, _ stream: HTTP2Stream) {
     self.edge = edge
@@ -81,6 +84,14 @@ package final class HTTP2ClientStream {
   func messageEnded() {
     isEnded = true
     if waiting.isEmpty { endRequest() }
+  }
+
+  /// The client's connection ends on its side: what is missing never comes.
+  func inputEnded() {
+    guard let stream, !stream.remoteEnded else { return }
+    let exchange = self.exchange
+    self.exchange = nil
+    exchange?.clientGone()
   }
 
   private func endRequest() {
@@ -145,7 +156,10 @@ package final class HTTP2ClientStream {
   func timeIsUp() {
     deadline = 0
     guard let exchange else {
-      if let stream { edge.session.reset(stream, .noError) }
+      guard let stream else { return }
+      // It is still sending: the response is read when that is done.
+      if now < lingerEnd, stream.discarded > discardedBefore, edge.session.givesWindow(stream) { return armLingering(stream) }
+      edge.session.reset(stream, .noError)
       return
     }
     if exchangeDeadline > 0, now >= exchangeDeadline { return exchange.timeIsUp() }
@@ -271,7 +285,13 @@ package final class HTTP2ClientStream {
   private func linger() {
     guard let stream, !stream.remoteEnded else { return }
     edge.session.discardContent(stream)
-    setDeadline(now &+ UInt64(DownstreamConnection.lingerTime))
+    lingerEnd = now &+ DownstreamConnection.Lingering.patient.time
+    armLingering(stream)
+  }
+
+  private func armLingering(_ stream: HTTP2Stream) {
+    discardedBefore = stream.discarded
+    setDeadline(min(lingerEnd, now &+ DownstreamConnection.Lingering.patient.pause))
   }
 
   func abort(_ error: GatewayError, isGRPC: Bool) {

@@ -126,6 +126,15 @@ final class HTTP2Edge: HTTP2Carrier {
     write()
   }
 
+  /// The client has said all that it will: what it has asked for whole is answered.
+  func inputEnded() {
+    unfinishedHead = nil
+    for stream in streams.all() { stream.inputEnded() }
+    session.inputEnded()
+    session.goAway()
+    write()
+  }
+
   /// Requests under way.
   var exchanges: [Exchange] { streams.all().compactMap(\.exchange) }
 

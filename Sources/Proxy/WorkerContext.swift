@@ -50,6 +50,8 @@ package final class WorkerContext {
   private var finishedExchanges: [Exchange] = []
   package private(set) var activeExchanges = 0
   private var connections = 0
+  /// Connections that linger patiently.
+  var lingering = 0
   private var listenerTrust: [String: ListenerTrust] = [:]
   private let upstreamCounts = ConnectionCounts()
   private var countedUpstream = 0
@@ -59,6 +61,8 @@ package final class WorkerContext {
 
   /// Largest head that any listener may allow, in bytes.
   package static let maximumHead = 1 << 20
+  /// Connections that read on behind an answer for as long as it takes; others do so briefly.
+  static let lingeringLimit = 256
   /// Exchanges kept for the next requests.
   private static let keptExchanges = 1024
 

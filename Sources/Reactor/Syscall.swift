@@ -55,6 +55,11 @@ package enum Syscall {
     return true
   }
 
+  /// Takes up to `count` bytes off the socket without looking at them.
+  package static func discard(_ descriptor: Int32, _ count: Int) -> SyscallResult {
+    run { recv(descriptor, nil, count, Int32(MSG_TRUNC)) }
+  }
+
   package static func read(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer, _ count: Int) -> SyscallResult {
     run { CLinux.read(descriptor, buffer, count) }
   }

@@ -17,7 +17,7 @@ final class TLSContextHandle: @unchecked Sendable {
       gh_SSL_CTX_set_min_proto_version(pointer, version) == 1,
       SSL_CTX_set_ciphersuites(pointer, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1,
       SSL_CTX_set_cipher_list(pointer, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1,
-      gh_SSL_CTX_set1_groups_list(pointer, "X25519:P-256") == 1
+      gh_SSL_CTX_set1_groups_list(pointer, "X25519:P-256:P-384") == 1
     else { throw TLSConfigurationError("TLS cannot be set up (\(OpenSSLError.drain()))") }
     SSL_CTX_set_security_level(pointer, 2)
     SSL_CTX_set_options(pointer, gh_SSL_OP_NO_RENEGOTIATION | gh_SSL_OP_NO_COMPRESSION)

@@ -78,9 +78,17 @@ open class SecureChannel: Channel {
         flush()
         guard isOpen else { return }
       }
-      if isReadingPaused {
+      if hasInputEnded {
+        // Both sides' ends are not reported while ours is open: the peer is gone.
+        if !readiness.isDisjoint(with: .hangup) { failed(.closed) }
+      } else if isReadingPaused {
         // Only a broken connection is worth a look now: left alone, it would be reported again and again.
-        if !readiness.isDisjoint(with: .hangup) || readiness.contains(.peerClosed) { fill() }
+        if !readiness.isDisjoint(with: .hangup) {
+          fill()
+        } else if readiness.contains(.peerClosed) {
+          // The end stands behind all that the peer has sent, of which no more than this is kept ahead.
+          if input.count > Self.highWater { pauseReading() } else { fill() }
+        }
       } else if !readiness.isDisjoint(with: [.read, .hangup, .peerClosed]) {
         fill()
       }
@@ -179,17 +187,26 @@ open class SecureChannel: Channel {
     isReadingPaused = false
     updateInterest()
     if !input.isEmpty { received() }
-    guard isOpen, !isReadingPaused, phase == .open, owesRead || wire.hasPending else { return }
+    guard isOpen, !isReadingPaused, !hasInputEnded, phase == .open, owesRead || wire.hasPending else { return }
     owesRead = false
     fill()
   }
 
+  /// The peer sends no more, and what it has sent is in `input`: nothing is read from here on, and all that is heard of is whether the
+  /// peer has gone altogether.
+  package final func endInput() {
+    hasInputEnded = true
+    updateInterest()
+  }
+
+  /// `endInput` was called.
+  package final private(set) var hasInputEnded = false
   private final var watchesPeer = false
   /// Reading was paused when the TLS layer had said more than bytes: that the peer has ended, or that something is wrong.
   private final var owesRead = false
 
   private final func updateInterest() {
-    var interest: Readiness = isReadingPaused ? (watchesPeer ? .peerClosed : []) : .read
+    var interest: Readiness = hasInputEnded ? [] : isReadingPaused ? (watchesPeer ? .peerClosed : []) : .read
     if wantsToWrite { interest.insert(.write) }
     want(interest)
   }

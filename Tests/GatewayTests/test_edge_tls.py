@@ -1,4 +1,5 @@
 """TLS towards clients: versions, ALPN, certificates by SNI, client certificates, resumption."""
+import re
 import socket
 import ssl
 import subprocess
@@ -53,6 +54,20 @@ def test_a_minimum_of_1_3(make_gateway, backend, pki):
         connect(gateway, pki.public.certificate, highest=ssl.TLSVersion.TLSv1_2)
     with connect(gateway, pki.public.certificate) as connection:
         assert request(connection) == 200
+
+
+# In TLS 1.2 the groups are also those of certificates, which are on P-256 here.
+@pytest.mark.parametrize("version,offered,chosen", [
+    ("-tls1_3", "X25519", "X25519"), ("-tls1_3", "P-256", "prime256v1|P-256"), ("-tls1_3", "P-384", "secp384r1|P-384"),
+    ("-tls1_2", "P-384:P-256", "prime256v1|P-256"), ("-tls1_2", "P-384:P-256:X25519", "X25519")])
+def test_groups(gateway, pki, openssl, version, offered, chosen):
+    """In TLS 1.2 the gateway's order counts; in TLS 1.3 a client that has sent its share is not asked for another."""
+    result = subprocess.run(
+        [openssl, "s_client", "-connect", f"127.0.0.1:{gateway.port}", version, "-groups", offered, "-CAfile", pki.public.certificate,
+         "-servername", "localhost"], input=b"", capture_output=True, timeout=20)
+    text = result.stdout.decode(errors="replace")
+    assert "Cipher is (NONE)" not in text, text
+    assert re.search(rf"(Temp Key|group): .*({chosen})", text), text
 
 
 def test_alpn(gateway, pki):

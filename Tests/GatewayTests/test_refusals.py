@@ -216,3 +216,44 @@ class TestPathParameters:
             assert path in [request.target for request in backend.requests]
         for path in ("/x/..;/admin/1", "/x/.%3b/admin/1"):
             problem(gateway.ask("GET", path), 400, "bad_path")
+
+
+EARLY = {
+    # name: (what is sent, the status)
+    "a space before a colon": (b"HEAD /public/1 HTTP/1.1\r\nHost: api.example.com\r\nX-A : b\r\n\r\n", 400),
+    "no host": (b"HEAD /public/1 HTTP/1.1\r\n\r\n", 400),
+    "framing": (b"HEAD /public/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    "behind an empty line": (b"\r\nHEAD /public/1 HTTP/1.1\r\n\r\n", 400),
+    "a path": (b"HEAD /public/%zz HTTP/1.1\r\nHost: api.example.com\r\n\r\n", 400),
+    "a line that is too long": (b"HEAD /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: api.example.com\r\n\r\n", 414),
+    "an expectation": (b"HEAD /public/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: more\r\n\r\n", 417),
+    "a field that is too long": (b"HEAD /public/1 HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 40_000 + b"\r\n\r\n", 431),
+    "a version": (b"HEAD /public/1 HTTP/1.2\r\nHost: api.example.com\r\n\r\n", 505),
+}
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_head_refused_early_has_no_content(gateway, name):
+    data, status = EARLY[name]
+    with gateway.client() as client:
+        client.send(data)
+        head = client.reader.response_head()
+        assert head.status == status and int(head.get("Content-Length")) > 0
+        assert client.rest() == b"" and client.clean_end
+
+
+def test_head_that_does_not_come_has_no_content(make_gateway, backend):
+    gateway = make_gateway(backend.port, timeouts={"header": "300ms"})
+    with gateway.client() as client:
+        client.send("HEAD /public/1 HTTP/1.1\r\nHost: a")
+        assert client.reader.response_head().status == 408 and client.rest() == b""
+
+
+@pytest.mark.parametrize("fields,status", [
+    ([("x-a", "b" * 9), *(("x-b", str(number)) for number in range(101))], 431), ([("expect", "more")], 417),
+    ([("host", "other.example.com")], 400)])
+def test_head_refused_early_has_no_content_on_http2(gateway, pki, fields, status):
+    with RawHTTP2(gateway.port, pki.public.certificate) as raw:
+        raw.headers(1, block(head("/public/1", "HEAD", extra=fields)))
+        assert raw.status(1) == status and raw.body(1) == b""
+        assert not any(isinstance(frame, DataFrame) for frame in raw.frames)
