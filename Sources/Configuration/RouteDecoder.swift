@@ -1,3 +1,4 @@
+import HTTP
 import Routing
 
 /// A row of `routes`. Needs to know the names of providers and backends, so routes are decoded last.
@@ -110,7 +111,7 @@ struct RouteDecoder {
         continue
       }
       let header = HeaderMatch(name: entry.key.value, value: value)
-      let isRepeated = headers.contains { $0.name.lowercased() == header.name.lowercased() }
+      let isRepeated = headers.contains { FieldName.canonical($0.name.utf8) == FieldName.canonical(header.name.utf8) }
       if !attempt(entry.value, { () throws(PatternError) in try RouteTableBuilder.check(header, isRepeated: isRepeated) }) {
         isValid = false
       }

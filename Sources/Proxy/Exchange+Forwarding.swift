@@ -60,7 +60,7 @@ extension Exchange {
             requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace,
             scheme: connection.wire.isEncrypted ? "https" : "http", peer: peer,
             peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer, forwardsAccessToken: forwardsAccessToken,
-            route: route, receivedProtocol: receivedProtocol, tokenFieldNames: snapshot.proxy.tokenFieldNames,
+            route: route, receivedProtocol: receivedProtocol, reserved: snapshot.proxy.reservedNames,
             webSocketKey: tunnel?.key ?? [])
           switch leg {
           case .http1(let upstream):
@@ -132,16 +132,11 @@ extension Exchange {
   }
 
   func requestTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-    guard let snapshot, !isReserved(name, snapshot) else { return }
+    guard let snapshot, !snapshot.proxy.reservedNames.refuseTrailer(name.span) else { return }
     if gathering.holdsContent { return gatherTrailer(name, value) }
     guard let upstream else { return }
     upstream.trailer(name, value, isFirst: !requestHasTrailers)
     requestHasTrailers = true
-  }
-
-  /// A trailer may no more look like the gateway's word than a header field may.
-  private func isReserved(_ name: UnsafeBufferPointer<UInt8>, _ snapshot: WorkerSnapshot) -> Bool {
-    snapshot.proxy.tokenFieldNames.contains(name.span)
   }
 
   /// The request's last byte was read.

@@ -15,8 +15,8 @@ package final class ProxySnapshot: Sendable {
   package let internalTokens: InternalTokens
   /// The field that carries the internal token to each backend, by the backend's index.
   package let tokenFields: [[UInt8]]
-  /// All of these: client copies in any spelling are removed, whichever backend they go to.
-  package let tokenFieldNames: FieldNameSet
+  /// All of these, and what else clients may not write: removed whichever backend a request goes to.
+  package let reservedNames: ReservedNames
   /// What was denied when the snapshot was made.
   package let revocations: RevocationList
   package let pathRules: PathRules
@@ -38,7 +38,7 @@ package final class ProxySnapshot: Sendable {
     self.internalTokens = internalTokens
     self.revocations = revocations
     self.tokenFields = tokenFields.map { Array($0.utf8) }
-    tokenFieldNames = FieldNameSet(self.tokenFields)
+    reservedNames = ReservedNames(tokens: FieldNameSet(self.tokenFields), deciding: routeTable.decidingNames)
     self.pathRules = pathRules
     self.writesAccessLog = writesAccessLog
     self.gatheredLimit = gatheredLimit

@@ -38,8 +38,7 @@ package struct RequestFields {
     package var route: Route
     /// The version of HTTP that the request came in, as `Via` has it (RFC 9110 section 7.6.3).
     package var receivedProtocol: StaticString
-    /// The names of fields that carry internal tokens.
-    package var tokenFieldNames: FieldNameSet
+    package var reserved: ReservedNames
     /// `Sec-WebSocket-Key` of the handshake, when the request opens a WebSocket.
     package var webSocketKey: [UInt8] = []
   }
@@ -75,7 +74,7 @@ package struct RequestFields {
       index &+= 1
       switch field.id {
       case .other:
-        if isTakenOut(field, bytes, own) { continue }
+        if isTakenOut(field, bytes, own) || own.reserved.haveLookAlike(slice(field.name, bytes).span) { continue }
       case .host, .contentLength, .expect, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost, .via, .xRequestID,
         .traceparent,
         .lookAlike:
@@ -104,7 +103,7 @@ package struct RequestFields {
         if isTakenOut(field, bytes, own) { continue }
       case .authorization:
         // The internal token may travel in this very field.
-        if !own.forwardsAccessToken || own.tokenFieldNames.contains(slice(field.name, bytes).span) { continue }
+        if !own.forwardsAccessToken || own.reserved.holdToken(slice(field.name, bytes).span) { continue }
       case .cookie:
         if !own.forwardsAccessToken, own.route.access.removesCookies {
           if field.isNominated { continue }
@@ -125,7 +124,7 @@ package struct RequestFields {
   /// it; an API key's, always.
   private static func isTakenOut(_ field: HeaderField, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own) -> Bool {
     let name = slice(field.name, bytes)
-    if own.tokenFieldNames.contains(name.span) { return true }
+    if own.reserved.holdToken(name.span) { return true }
     return own.forwardsAccessToken
       ? own.route.access.keyNames.contains(name.span) : own.route.access.removedNames.contains(name.span)
   }

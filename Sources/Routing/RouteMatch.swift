@@ -19,8 +19,8 @@ package struct RouteMatch: Sendable, Equatable {
   }
 }
 
-/// One field line that a route asks for. The name is compared without regard to case, the value byte for byte; of
-/// several lines with the name, one that has the value is enough.
+/// One field line that a route asks for. The name is compared without regard to case, the value byte for byte. A request whose
+/// field is a list with the value in it, so that readers may differ, is refused where that would make a difference.
 package struct HeaderMatch: Sendable, Equatable {
   package var name: String
   package var value: String

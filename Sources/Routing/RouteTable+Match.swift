@@ -53,6 +53,18 @@ extension RouteTable {
   ) -> RouteDecision {
     guard search.path.count > 0, search.path[0] == 0x2f else { return .notFound }
     if search.method == .other, isMisspelt(search.methodName, search.text) { return .ambiguous }
+    guard !matchedNames.isEmpty, search.allowed == nil, isDoubtful(headers, search) else {
+      return find(authority, headers, &search)
+    }
+    // Whatever all readings of a list come to lies between these two: the most specific route of more candidates is that of fewer
+    // too, if it is among them.
+    search.reading = .each
+    let decision = find(authority, headers, &search)
+    search.reading = .none
+    return find(authority, headers, &search) == decision ? decision : .ambiguous
+  }
+
+  private func find(_ authority: Span<UInt8>, _ headers: borrowing HeaderBlock, _ search: inout RouteSearch) -> RouteDecision {
     var host = mostSpecificHost(authority, search.text)
     while host >= 0 {
       search.prefixDepth = -1
@@ -103,7 +115,7 @@ extension RouteTable {
     return -1
   }
 
-  private static func equalsLowercased(_ bytes: Span<UInt8>, _ stored: Span<UInt8>) -> Bool {
+  static func equalsLowercased(_ bytes: Span<UInt8>, _ stored: Span<UInt8>) -> Bool {
     guard bytes.count == stored.count else { return false }
     for index in stored.indices where ASCII.lower(bytes[index]) != stored[index] { return false }
     return true
@@ -241,20 +253,6 @@ extension RouteTable {
     }
     return true
   }
-
-  private func headerHolds(_ header: Header, _ fields: borrowing HeaderBlock, _ search: borrowing RouteSearch) -> Bool {
-    let (bytes, text) = (search.bytes, search.text)
-    var index = 0
-    while index < fields.count {
-      let field = fields[index]
-      index &+= 1
-      guard Self.equalsLowercased(bytes.extracting(field.name.bounds), text.extracting(header.name.bounds)) else { continue }
-      if header.isPresence || bytes.extracting(field.value.bounds).equals(text.extracting(header.value.bounds)) {
-        return true
-      }
-    }
-    return false
-  }
 }
 
 /// One walk through the table: what is looked for, and what has been found so far.
@@ -265,6 +263,7 @@ struct RouteSearch: ~Escapable {
   let bytes: Span<UInt8>
   /// The table's.
   let text: Span<UInt8>
+  var reading = FieldReading.asSent
   /// Segments before the `/**` of the best such route so far; -1 when there is none.
   var prefixDepth = -1
   var prefixRoute: Int32 = -1

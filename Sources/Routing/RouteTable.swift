@@ -67,6 +67,13 @@ package final class RouteTable: Sendable {
     var isPresence: Bool
   }
 
+  struct MatchedName {
+    /// In `text`, lower case.
+    var name: ByteRange
+    /// In `matchedHeaders`.
+    var headers: ByteRange
+  }
+
   let seed: UInt64
   let text: [UInt8]
   let hosts: [Host]
@@ -82,6 +89,10 @@ package final class RouteTable: Sendable {
   let entries: [Entry]
   let headers: [Header]
   let tokens: [ByteRange]
+  /// The fields that some route decides by: each name once, with what is asked of it in `matchedHeaders`.
+  let matchedNames: [MatchedName]
+  let matchedHeaders: [Header]
+  package let decidingNames: DecidingNames
   /// Every method that some route names and `HTTPMethod` does not know, once, in `text`.
   let methodNames: [ByteRange]
 
@@ -99,6 +110,9 @@ package final class RouteTable: Sendable {
     headers = layout.headers
     tokens = layout.tokens
     methodNames = layout.methodNames
+    matchedNames = layout.matchedNames
+    matchedHeaders = layout.matchedHeaders
+    decidingNames = DecidingNames(layout.matchedNames.map { Array(layout.text[$0.name.bounds]) })
   }
 }
 

@@ -29,6 +29,8 @@ package struct RouteTableBuilder {
   private(set) var rules: [HostPattern: [RoutePattern: [Rule]]] = [:]
   /// Methods as they are named, by their name in upper case.
   private var spellings: [[UInt8]: [UInt8]] = [:]
+  /// Names of fields in lower case, by what their spellings have in common.
+  private var fieldNames: [[UInt8]: String] = [:]
   private let seed: UInt64
 
   /// - Parameter seed: of the table's hashes.
@@ -51,7 +53,12 @@ package struct RouteTableBuilder {
     var headers: [HeaderMatch] = []
     for header in match.headers {
       let name = String(decoding: header.name.utf8.map(ASCII.lower), as: UTF8.self)
-      try Self.check(header, isRepeated: headers.contains { $0.name == name })
+      try Self.check(header, isRepeated: headers.contains { FieldName.canonical($0.name.utf8) == FieldName.canonical(name.utf8) })
+      let known = fieldNames[FieldName.canonical(name.utf8), default: name]
+      guard known == name else {
+        throw PatternError("`\(header.name)` is `\(known)` of another route to many backends: write one of them")
+      }
+      fieldNames[FieldName.canonical(name.utf8)] = name
       headers.append(HeaderMatch(name: name, value: header.value))
     }
     var hosts: Set<HostPattern> = match.hosts.isEmpty ? [.any] : []

@@ -13,6 +13,8 @@ struct RouteTableLayout {
   private(set) var headers: [RouteTable.Header] = []
   private(set) var tokens: [ByteRange] = []
   private(set) var methodNames: [ByteRange] = []
+  private(set) var matchedNames: [RouteTable.MatchedName] = []
+  private(set) var matchedHeaders: [RouteTable.Header] = []
 
   private var hostIndexes: [HostPattern: Int32] = [:]
   private var children: [ChildKey: Int32] = [:]
@@ -60,6 +62,7 @@ struct RouteTableLayout {
     // Each text is held once, so that places tell them apart.
     let unique = Dictionary(tokens.map { ($0.start, $0) }, uniquingKeysWith: { first, _ in first })
     methodNames = unique.values.sorted { $0.start < $1.start }
+    collectMatchedHeaders()
     hostSlots = Array(repeating: -1, count: Self.slots(for: hosts.count))
     for (host, index) in hostIndexes {
       hosts[Int(index)].next = nextHost(after: host)
@@ -76,6 +79,24 @@ struct RouteTableLayout {
       var slot = Int(truncatingIfNeeded: hash) & (edges.count - 1)
       while edges[slot].parent >= 0 { slot = (slot + 1) & (edges.count - 1) }
       edges[slot] = RouteTable.Edge(parent: key.parent, child: child, hash: hash, segment: intern(key.segment))
+    }
+  }
+
+  /// What routes ask of fields, sorted by the fields' names and each thing once.
+  private mutating func collectMatchedHeaders() {
+    var places: Set<[Int]> = []
+    let unique = headers.filter {
+      places.insert([$0.name.start, $0.value.start, $0.value.length, $0.isPresence ? 1 : 0]).inserted
+    }
+    matchedHeaders = unique.sorted { $0.name.start < $1.name.start }
+    for (index, header) in matchedHeaders.enumerated() {
+      if matchedNames.last?.name == header.name {
+        matchedNames[matchedNames.count - 1].headers = ByteRange(
+          offset: matchedNames[matchedNames.count - 1].headers.start,
+          count: matchedNames[matchedNames.count - 1].headers.length + 1)
+      } else {
+        matchedNames.append(RouteTable.MatchedName(name: header.name, headers: ByteRange(offset: index, count: 1)))
+      }
     }
   }
 

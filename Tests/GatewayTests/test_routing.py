@@ -178,3 +178,58 @@ class TestWhatFallsThrough:
             tmp_path, pki, idp, jwks, conf.route("read", "/a/**", public=True, methods=["GET", "HEAD"]),
             conf.route("write", "/a/**", methods=["POST"]), conf.route("rest", "/b/**"), conf.route("others", "/**", public=True, methods=["GET"]),
             conf.route("some", "/b/**", methods=["PUT"]), conf.route("open", "/b/open", public=True)) == []
+
+
+class TestHeaders:
+    """A route for a header is not passed by with a spelling or a list that the backend reads as the header."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def gateway(cls, make_gateway, backend):
+        def matched(value):
+            return {"match": {"path": "/v/**", "headers": {"X-Version": value}}}
+        return make_gateway(backend.port, routes=[
+            conf.route("two", "/v/**") | matched("2"), conf.route("one", "/v/**", public=True) | matched("1"),
+            conf.route("rest", "/v/**", public=True), conf.route("else", "/else/**", public=True)])
+
+    def ask(self, gateway, version, fields, target="/v/1"):
+        if version == "HTTP/1.1":
+            return gateway.ask("GET", target, headers=fields)
+        with HTTP2Client(gateway.port, gateway.ca) as client:
+            return client.exchange("GET", target, headers=[(name.lower(), value) for name, value in fields])
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    @pytest.mark.parametrize("values", [["2, 1"], ["1,2"], ["2,"], ["9, 2"], ["2", "1"], ["1", "2"], ["2", "2"], ["9", "2"], ["1, 9"], ["1", "9"]], ids=str)
+    def test_a_list_is_refused_where_it_decides(self, gateway, backend, version, values):
+        fields = [("X-Version", value) for value in values]
+        before = len(backend.requests)
+        problem(self.ask(gateway, version, fields), 400, "bad_request")
+        assert len(backend.requests) == before
+        assert self.ask(gateway, version, fields, "/else/1").status == 200
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    def test_other_spellings_are_removed(self, gateway, version):
+        for name in ("x_version", "X.Version", "x~version"):
+            request = seen(self.ask(gateway, version, [(name, "2"), ("X-Versions", "2")]))
+            assert "version" not in [field.lower().replace("_", "-")[2:] for field, _ in request.fields] and request.get("X-Versions") == "2"
+            problem(self.ask(gateway, version, [(name, "1"), ("X-Version", "2")]), 401, "token_missing")
+
+    def test_what_connection_takes_away_decides_nothing(self, gateway, backend):
+        before = len(backend.requests)
+        for value in ("1", "2"):
+            problem(gateway.ask("GET", "/v/1", headers=[("Connection", "x_version"), ("X-Version", value)]), 400, "bad_request")
+        assert len(backend.requests) == before
+
+    def test_no_trailer_says_it_afterwards(self, gateway, backend):
+        for name in ("X-Version", "x_version"):
+            with gateway.client() as client:
+                client.send("POST /v/trailers HTTP/1.1\r\nHost: api.example.com\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            f"1\r\nx\r\n0\r\n{name}: late-version\r\nX-Sum: kept\r\n\r\n")
+                request = seen(client.response("POST"))
+            assert request.trailers == [("X-Sum", "kept")] and not backend.saw("late-version")
+
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+    def test_what_has_one_reading_passes(self, gateway, version):
+        problem(self.ask(gateway, version, [("X-Version", "2")]), 401, "token_missing")
+        for fields in ([("X-Version", "1")], [("X-Version", "3, 4")], [("X-Version", "3"), ("X-Version", "4")], [], [("X-Version", "22")]):
+            assert self.ask(gateway, version, fields).status == 200

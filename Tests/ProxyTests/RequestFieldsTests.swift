@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import Routing
 import Testing
 
 @testable import Proxy
@@ -16,6 +17,7 @@ struct RequestFieldsTests {
     var sources: [TokenSource] = [.bearer]
     var path = "/canonical"
     var forward: [String] = []
+    var deciding: [String] = []
   }
 
   /// The head that goes to the backend, as lines.
@@ -33,7 +35,10 @@ struct RequestFieldsTests {
         traceparent: held[4].buffer, forwardsTracestate: options.forwardsTracestate, peer: held[5].buffer,
         peerIsIPv6: options.peerIsIPv6, trustsPeer: options.trustsPeer, forwardsAccessToken: options.forwardsAccessToken,
         route: Route.make(sources: options.sources, forwardsAccessToken: options.forwardsAccessToken, forward: options.forward),
-        receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0", tokenFieldNames: FieldNameSet([Array(options.tokenField.utf8)]),
+        receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0",
+        reserved: ReservedNames(
+          tokens: FieldNameSet([Array(options.tokenField.utf8)]), deciding: DecidingNames(options.deciding.map { Array($0.utf8) })
+        ),
         webSocketKey: Array("a2V5".utf8))
       var out = ByteQueue()
       RequestFields.write(head, bytes.buffer, own, to: &out)
@@ -133,6 +138,14 @@ struct RequestFieldsTests {
     #expect(try get(["\(name): forged"]) { $0.forward = [name + "x"] } == Self.own)
     let sent = try get(["\(name): said"]) { $0.trustsPeer = true }
     #expect(sent.contains("\(name): said") == Self.believed.contains(name))
+  }
+
+  @Test func `A look-alike of a field that routes decide by stays here, the field itself passes`() throws {
+    let fields = ["x_version: 2", "X.Version: 2", "X-Version: 1", "X-Versions: 3", "x-VERSION: 1"]
+    #expect(
+      try get(fields) { $0.deciding = ["x-version"] }.filter { $0.lowercased().contains("version:") || $0.contains("Versions:") }
+        == Array(fields.dropFirst(2)))
+    #expect(Set(try get(fields)).isSuperset(of: fields))
   }
 
   @Test func `Names that only look like them pass`() throws {

@@ -13,6 +13,13 @@ extension RouteTable {
   /// - Parameter request: `METHOD HOST PATH`; the host `-` is none.
   func decide(_ request: String, _ fields: [(String, String)] = []) -> RouteDecision { decideCounting(request, fields).0 }
 
+  /// - Parameter nominated: what a `Connection` field names.
+  func decide(_ request: String, _ fields: [(String, String)], nominated: String) -> RouteDecision {
+    with(request, fields + [("Connection", nominated)]) { host, path, name, block, bytes in
+      match(host: host, path: path, method: method(name), methodName: name, headers: block, bytes: bytes)
+    }
+  }
+
   func decideCounting(_ request: String, _ fields: [(String, String)] = []) -> (RouteDecision, Int) {
     with(request, fields) { host, path, name, block, bytes in
       matchCountingVisits(host: host, path: path, method: method(name), methodName: name, headers: block, bytes: bytes)
@@ -43,8 +50,10 @@ extension RouteTable {
       _ = block.append(
         HeaderField(
           name: ByteRange(offset: start, count: name.utf8.count),
-          value: ByteRange(offset: start + name.utf8.count, count: value.utf8.count), id: .other))
+          value: ByteRange(offset: start + name.utf8.count, count: value.utf8.count),
+          id: name == "Connection" ? .connection : .other))
     }
+    HopByHop.markNominated(in: &block, bytes.span)
     let host = parts[1] == [0x2d] ? [] : parts[1]
     let (name, path) = (parts[0], parts[2])
     return body(host.span, path.span, name.span, block, bytes.span)
