@@ -93,4 +93,9 @@ enum AddressDecoder {
     }
     return IPNetwork(bytes: bytes, prefixLength: length)
   }
+
+  static func isLiteral(_ host: String) -> Bool {
+    let bytes = Array(host.utf8)
+    return IPAddressText.octets4(bytes.span) != nil || IPAddressText.octets6(bytes.span) != nil
+  }
 }

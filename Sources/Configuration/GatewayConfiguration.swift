@@ -29,6 +29,8 @@ package struct ProcessSettings: Sendable, Equatable {
   package var gathered = 64 << 20
   /// trace | debug | info | notice | warning | error | critical
   package var logLevel = "info"
+  /// Name servers, `ADDRESS:PORT` each; the system's when there are none.
+  package var resolvers: [String] = []
   package init() {}
 }
 

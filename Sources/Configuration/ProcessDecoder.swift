@@ -2,13 +2,26 @@
 enum ProcessDecoder {
   static func process(_ cursor: Cursor) -> ProcessSettings {
     var settings = ProcessSettings()
-    guard let values = cursor.mapping(["workers", "drain", "log_level", "gathered"]) else { return settings }
+    guard let values = cursor.mapping(["workers", "drain", "log_level", "gathered", "resolvers"]) else { return settings }
     if let workers = values["workers"]?.integer(0...1024) { settings.workers = workers }
     if let drain = values["drain"]?.duration(0...3_600_000) { settings.drain = drain }
     if let gathered = values["gathered"]?.size(1 << 20...1 << 40) { settings.gathered = gathered }
     let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
     if let level = values["log_level"]?.word(levels.map { ($0, $0) }) { settings.logLevel = level }
+    settings.resolvers = values["resolvers"]?.list("127.0.0.1:53", maximum: maximumResolvers)?.compactMap(resolver) ?? []
     return settings
+  }
+
+  /// More would not be heard of: c-ares asks one after the other.
+  private static let maximumResolvers = 8
+
+  private static func resolver(_ cursor: Cursor) -> String? {
+    guard let address = AddressDecoder.decode(cursor, ports: 1...65535) else { return nil }
+    guard case .tcp(let host, let port) = address.value, AddressDecoder.isLiteral(host) else {
+      cursor.report("a name server is named by its address: write `127.0.0.1:53`")
+      return nil
+    }
+    return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
   }
 
   static func accessLog(_ cursor: Cursor) -> AccessLogSettings {

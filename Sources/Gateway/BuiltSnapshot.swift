@@ -41,10 +41,12 @@ extension SocketAddressSettings {
     }
   }
 
-  /// The socket address to bind. Names are resolved, which blocks.
-  package func resolve() -> SocketAddress? {
+  /// The socket address to bind.
+  ///
+  /// - Parameter known: what a name resolves to.
+  func address(_ known: (String) -> [SocketAddress]) -> SocketAddress? {
     switch self {
-    case .tcp(let host, let port): SocketAddress.resolve(host: host, port: port).first
+    case .tcp(let host, let port): SocketAddress(literal: host, port: port) ?? known(host).lazy.compactMap { $0.with(port: port) }.first
     case .unix(let path): try? SocketAddress(unixPath: path)
     }
   }

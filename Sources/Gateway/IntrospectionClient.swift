@@ -2,6 +2,7 @@ import Bytes
 import Foundation
 import HTTP
 import Reactor
+import Resolver
 import TLS
 import Telemetry
 import Tokens
@@ -47,7 +48,8 @@ final class IntrospectionClient {
   private static let quiet: UInt64 = 1_000
 
   init(
-    _ remote: RemoteIntrospection, _ source: Source, loop: EventLoop, buffers: BufferPool, registry: MetricsRegistry,
+    _ remote: RemoteIntrospection, _ source: Source, loop: EventLoop, resolver: Resolver, buffers: BufferPool,
+    registry: MetricsRegistry,
     say: @escaping (String) -> Void,
     settled: @escaping (RemoteIntrospection, _ digest: [UInt8], IntrospectionAnswer, _ workers: Set<Int>) -> Void
   ) {
@@ -58,7 +60,8 @@ final class IntrospectionClient {
     self.settled = settled
     gate = IntrospectionGate(source.bounds)
     // The gate says how many at once.
-    server = RemoteServer(source.url, tls: source.tls, loop: loop, buffers: buffers, connections: IntrospectionGate.maximumConcurrency)
+    server = RemoteServer(
+      source.url, tls: source.tls, loop: loop, resolver: resolver, buffers: buffers, connections: IntrospectionGate.maximumConcurrency)
   }
 
   /// A reload has changed at most the provider's name, and how often and for how long is asked.

@@ -1,6 +1,7 @@
 import Bytes
 import Proxy
 import Reactor
+import Resolver
 import Telemetry
 import Tokens
 
@@ -52,12 +53,12 @@ package final class RemoteIntrospections {
 
   /// Says how answers reach the workers, before any of them asks.
   func start(
-    loop: EventLoop, say: @escaping (String) -> Void,
+    loop: EventLoop, resolver: Resolver, say: @escaping (String) -> Void,
     settled: @escaping (RemoteIntrospection, _ digest: [UInt8], IntrospectionAnswer, _ workers: Set<Int>) -> Void
   ) {
     make = { [buffers, registry] claim in
       IntrospectionClient(
-        claim.remote, claim.source, loop: loop, buffers: buffers, registry: registry, say: say, settled: settled)
+        claim.remote, claim.source, loop: loop, resolver: resolver, buffers: buffers, registry: registry, say: say, settled: settled)
     }
   }
 

@@ -3,6 +3,7 @@ import Foundation
 import HTTP
 import JSON
 import Reactor
+import Resolver
 import TLS
 import Telemetry
 import Tokens
@@ -43,6 +44,7 @@ final class RemoteKeySet {
   private(set) var owner: RemoteKeySets.Owner
   private(set) var source: Source
   private let loop: EventLoop
+  private let resolver: Resolver
   private let buffers: BufferPool
   private let registry: MetricsRegistry
   private let say: (String) -> Void
@@ -65,13 +67,14 @@ final class RemoteKeySet {
   private static let maximumDiscovery = 64 << 10
 
   init(
-    _ keys: RemoteKeys, _ owner: RemoteKeySets.Owner, _ source: Source, heritage: Heritage?, loop: EventLoop, buffers: BufferPool,
+    _ keys: RemoteKeys, _ owner: RemoteKeySets.Owner, _ source: Source, heritage: Heritage?, loop: EventLoop, resolver: Resolver, buffers: BufferPool,
     registry: MetricsRegistry, say: @escaping (String) -> Void, publish: @escaping (KeySet?) -> Void, settled: @escaping () -> Void
   ) {
     self.keys = keys
     self.owner = owner
     self.source = source
     self.loop = loop
+    self.resolver = resolver
     self.buffers = buffers
     self.registry = registry
     self.say = say
@@ -159,7 +162,8 @@ final class RemoteKeySet {
     held = nil
     do throws(TLSConfigurationError) {
       held = RemoteServer(
-        url, tls: try ClientTLSContext(authorities: source.authorities, host: url.host), loop: loop, buffers: buffers)
+        url, tls: try ClientTLSContext(authorities: source.authorities, host: url.host), loop: loop, resolver: resolver,
+        buffers: buffers)
     } catch {
       failed("\(url.host): \(error.message)")
     }

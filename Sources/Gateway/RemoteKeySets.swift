@@ -1,6 +1,7 @@
 import Bytes
 import Proxy
 import Reactor
+import Resolver
 import Telemetry
 import Tokens
 
@@ -80,13 +81,13 @@ package final class RemoteKeySets {
 
   /// Says how keys reach the workers.
   func start(
-    loop: EventLoop, say: @escaping (String) -> Void, publish: @escaping (RemoteKeys, KeySet?) -> Void,
+    loop: EventLoop, resolver: Resolver, say: @escaping (String) -> Void, publish: @escaping (RemoteKeys, KeySet?) -> Void,
     settled: @escaping (RemoteKeys) -> Void
   ) {
     make = { [buffers, registry] claim in
       let keys = claim.keys
       return RemoteKeySet(
-        keys, claim.owner, claim.source, heritage: claim.before?.heritage, loop: loop, buffers: buffers, registry: registry, say: say,
+        keys, claim.owner, claim.source, heritage: claim.before?.heritage, loop: loop, resolver: resolver, buffers: buffers, registry: registry, say: say,
         publish: { publish(keys, $0) }, settled: { settled(keys) })
     }
   }

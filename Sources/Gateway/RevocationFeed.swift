@@ -119,6 +119,8 @@ final class RevocationFeed {
   /// A reload has changed at most how old the list may be, and what happens then.
   func adopt(_ plan: RevocationPlan.Feed) {
     settings = plan.settings
+    // Of the two, this one hears where the name moves.
+    if let endpoint = plan.endpoint { self.endpoint = endpoint }
     if let image = plan.image, image.signature != signature {
       state.base = image.table
       state.goodAt = Clock.milliseconds
@@ -245,8 +247,9 @@ final class RevocationFeed {
   // MARK: A server
 
   /// Where the name is at present. Its addresses are tried in turn.
-  private func located(_ redis: RedisEndpoint) -> RedisEndpoint {
-    guard let endpoint, let address = endpoint.address(attempt: attempts) else { return redis }
+  private func located(_ redis: RedisEndpoint) -> RedisEndpoint? {
+    guard let endpoint else { return redis }
+    guard let address = endpoint.address(attempt: attempts) else { return nil }
     var located = redis
     let peer = address.peer
     located.address = .tcp(host: peer.hostText, port: endpoint.port)

@@ -58,7 +58,7 @@ extension SnapshotBuilder {
     let metricID = names.id(of: name, in: .endpoint)
     switch address.value {
     case .tcp(let host, let port):
-      let addresses = SocketAddress.resolve(host: host, port: port)
+      let addresses = addresses(host, port)
       if addresses.isEmpty { warn(address.location, "\(host) does not resolve; trying again in the background") }
       made = Endpoint(name: name, host: host, port: port, metricID: metricID, addresses: addresses)
     case .unix(let path):

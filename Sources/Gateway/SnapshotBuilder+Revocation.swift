@@ -41,7 +41,7 @@ extension SnapshotBuilder {
         guard case .tcp(let host, let port) = redis.address.value else { break }
         feed.endpoint = Endpoint(
           name: redis.address.value.text, host: host, port: port, metricID: 0,
-          addresses: SocketAddress.resolve(host: host, port: port))
+          addresses: addresses(host, port))
       }
       plan.feeds.append(feed)
     }

@@ -10,13 +10,16 @@ import Tokens
 import Upstream
 
 /// Makes a snapshot of a configuration: loads what it names, checks it, compiles it. Collects every error it meets, so
-/// that one look shows them all. Blocks on files and on names; for the control thread. What each part of a configuration becomes
+/// that one look shows them all. Blocks on files, not on names; for the control thread. What each part of a configuration becomes
 /// stands in a file of its own: `+Listeners`, `+Providers`, `+InternalToken`, `+Backends`, `+Routes`, `+Revocation`.
 package final class SnapshotBuilder {
   let names: MetricNames
   let tickets: TicketKeyRing
   /// Limits are shared out among so many: as the first configuration says, for as long as the process lives.
   private(set) var workers = 1
+  /// What the names of a start resolve to.
+  private(set) var known: [String: [SocketAddress]] = [:]
+  private var addressesOfName: (String) -> [SocketAddress] = { _ in [] }
   private var knowsWorkers = false
   /// Nil where nothing is fetched: `gatehouse check`.
   let remoteKeys: RemoteKeySets?
@@ -29,7 +32,7 @@ package final class SnapshotBuilder {
   var warnings: [Diagnostic] = []
   var certificates: [(name: String, notAfter: Int64)] = []
   var loaded = LoadedFiles()
-  /// Endpoints of the snapshots before, by address: they keep the addresses they were resolved to.
+  /// Endpoints of the snapshot in force, by address, and of the one that is being built.
   var endpoints: [String: Endpoint] = [:]
 
   /// - Parameters:
@@ -55,13 +58,20 @@ package final class SnapshotBuilder {
     case rejected([Diagnostic])
   }
 
-  /// Reads `path` and builds what it says.
+  /// Reads `path` and builds what it says, for a start: waits for names, though not for long.
   package func build(path: String, generation: UInt64) -> Result {
-    build(ConfigurationLoader.load(path: path, environment: ProcessInfo.processInfo.environment), generation: generation)
+    let result = ConfigurationLoader.load(path: path, environment: ProcessInfo.processInfo.environment)
+    if case .loaded(let loaded) = result {
+      known = Names.resolve(loaded.configuration.hostNames, servers: loaded.configuration.process.resolvers)
+    }
+    return build(result, generation: generation) { [known] in known[$0] ?? [] }
   }
 
   /// Builds what was read.
-  func build(_ result: ConfigurationResult, generation: UInt64) -> Result {
+  ///
+  /// - Parameter known: what a name resolves to, as far as that is known.
+  func build(_ result: ConfigurationResult, generation: UInt64, known: @escaping (String) -> [SocketAddress]) -> Result {
+    addressesOfName = known
     switch result {
     case .rejected(let diagnostics): return .rejected(diagnostics)
     case .loaded(let loaded): return build(loaded, generation: generation)
@@ -107,6 +117,19 @@ package final class SnapshotBuilder {
           SocketAddress(literal: $0.host, port: 0) == nil && !$0.host.isEmpty
         },
         signing: signing, builtAt: builtAt, warnings: warnings, revocation: revocation))
+  }
+
+  /// What `host`, a name or an address, is known to resolve to.
+  func addresses(_ host: String, _ port: UInt16) -> [SocketAddress] {
+    if let literal = SocketAddress(literal: host, port: port) { return [literal] }
+    return addressesOfName(host).compactMap { $0.with(port: port) }
+  }
+
+  /// `built` is in force: what others had is forgotten.
+  func forgetOthers(than built: BuiltSnapshot) {
+    let inForce = Set(built.proxy.backends.flatMap(\.endpoints).map { ObjectIdentifier($0) })
+    endpoints = endpoints.filter { inForce.contains(ObjectIdentifier($0.value)) }
+    known = [:]
   }
 
   func refuse(_ location: SourceLocation, _ message: String) {

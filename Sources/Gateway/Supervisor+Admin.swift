@@ -8,7 +8,7 @@ extension Supervisor {
   func openAdmin(_ built: BuiltSnapshot) throws(ListenFailure) {
     guard let settings = built.configuration.admin else { return }
     do throws(Errno) {
-      guard let address = settings.address.value.resolve() else { throw Errno(EADDRNOTAVAIL) }
+      guard let address = settings.address.value.address(names.addresses(of:)) else { throw Errno(EADDRNOTAVAIL) }
       let descriptor = try Listener.open(address, reusePort: false)
       let listener = AdminListener(loop: loop, descriptor: descriptor) { [unowned self] in answerAdmin($0) }
       try listener.register(.read)

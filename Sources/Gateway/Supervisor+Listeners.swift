@@ -28,7 +28,7 @@ extension Supervisor {
       do throws(Errno) {
         // A unix-domain socket has one queue: all workers accept from it.
         let isUnix = if case .unix = listener.address { true } else { false }
-        guard let address = listener.address.resolve() else { throw Errno(EADDRNOTAVAIL) }
+        guard let address = listener.address.address(names.addresses(of:)) else { throw Errno(EADDRNOTAVAIL) }
         // SO_REUSEPORT would share an address with another gateway without a word; a socket without it is refused instead.
         if !isUnix { _ = close(try Listener.bound(address, reusePort: false)) }
         var shared: Int32 = -1

@@ -32,9 +32,15 @@ extension Supervisor {
   }
 
   func configurationRead(_ result: ConfigurationResult) {
+    guard case .loaded(let loaded) = result else { return install(result) }
+    // Everything else goes on meanwhile.
+    names.prepare(loaded.configuration.hostNames) { [unowned self] in install(result) }
+  }
+
+  private func install(_ result: ConfigurationResult) {
     isReading = false
     guard !status.isDraining else { return }
-    switch builder.build(result, generation: current.proxy.generation + 1) {
+    switch builder.build(result, generation: current.proxy.generation + 1, known: names.addresses(of:)) {
     case .rejected(let diagnostics): refuseReload(diagnostics)
     case .built(let built):
       do throws(ListenFailure) {

@@ -26,7 +26,7 @@ package final class Supervisor {
   let registry: MetricsRegistry
   let loop: EventLoop
   let reports: Mailbox<Worker.Report>
-  let names = NameRefresher()
+  let names: Names
   let remoteKeys: RemoteKeySets
   let revocation: RevocationFeeds
   let introspections: RemoteIntrospections
@@ -73,7 +73,9 @@ package final class Supervisor {
     self.onReady = onReady
     current = first
     logger = ProcessLog.make(level: first.configuration.process.logLevel)
-    loop = try EventLoop()
+    let loop = try EventLoop()
+    self.loop = loop
+    names = try Names(loop: loop, servers: first.configuration.process.resolvers, known: builder.known)
     reports = try Mailbox()
     accessLog = try AccessLogFile(first.configuration.accessLog)
   }
@@ -89,6 +91,7 @@ package final class Supervisor {
 
   /// `gatehouse check`: everything a start would look at. Prints what it finds.
   package static func check(path: String) -> Exit {
+    signal(SIGPIPE, SIG_IGN)
     let builder = SnapshotBuilder(names: MetricNames(), tickets: TicketKeyRing())
     switch builder.build(path: path, generation: 1) {
     case .rejected(let diagnostics):
@@ -169,14 +172,13 @@ package final class Supervisor {
       loop.closeAll()
       return .failed
     }
-    names.watch(current.namedEndpoints)
-    names.start()
+    names.say = { [unowned self] in logger.notice("\($0)") }
     remoteKeys.start(
-      loop: loop, say: { [unowned self] in logger.notice("\($0)") },
+      loop: loop, resolver: names.resolver, say: { [unowned self] in logger.notice("\($0)") },
       publish: { [unowned self] remote, keySet in workers.forEach { $0.post(.keys(remote, keySet)) } },
       settled: { [unowned self] remote in workers.forEach { $0.post(.keysSettled(remote)) } })
     introspections.start(
-      loop: loop, say: { [unowned self] in logger.warning("\($0)") },
+      loop: loop, resolver: names.resolver, say: { [unowned self] in logger.warning("\($0)") },
       settled: { [unowned self] remote, digest, answer, numbers in
         for number in numbers { workers[number].post(.introspected(remote, digest: digest, answer)) }
       })
@@ -185,6 +187,7 @@ package final class Supervisor {
     remoteKeys.close()
     revocation.close()
     introspections.close()
+    names.close()
     loop.closeAll()
     removeSockets(of: current, keeping: nil)
     return exit ?? .done
@@ -256,7 +259,8 @@ package final class Supervisor {
     status.lastRefusal = nil
     registry.setGeneration(built.proxy.generation)
     registry.setCertificates(built.certificates)
-    names.watch(built.namedEndpoints)
+    builder.forgetOthers(than: built)
+    names.watch(built.namedEndpoints, servers: built.configuration.process.resolvers)
     adopt(built.signing, built.proxy.internalTokens, builtAt: built.builtAt)
     introspections.apply(built)
     remoteKeys.apply(built)

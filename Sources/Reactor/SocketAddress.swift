@@ -45,29 +45,6 @@ package struct SocketAddress: Sendable {
     }
   }
 
-  /// Asks the system's resolver. Blocks: for the control thread only.
-  package static func resolve(host: String, port: UInt16) -> [SocketAddress] {
-    if let literal = SocketAddress(literal: host, port: port) { return [literal] }
-    var hints = addrinfo()
-    hints.ai_family = AF_UNSPEC
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = AI_ADDRCONFIG
-    var list: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(host, String(port), &hints, &list) == 0 else { return [] }
-    defer { freeaddrinfo(list) }
-    var found: [SocketAddress] = []
-    var next = list
-    while let entry = next {
-      var storage = sockaddr_storage()
-      if let address = entry.pointee.ai_addr, Int(entry.pointee.ai_addrlen) <= MemoryLayout<sockaddr_storage>.size {
-        memcpy(&storage, address, Int(entry.pointee.ai_addrlen))
-        found.append(SocketAddress(storage: storage, length: entry.pointee.ai_addrlen))
-      }
-      next = entry.pointee.ai_next
-    }
-    return found
-  }
-
   package func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
     withUnsafePointer(to: storage) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }

@@ -33,13 +33,16 @@ final class RedisConnection: Channel {
   private var isInside = false
   private var reason: String?
 
-  /// Begins to connect. The name of a host is resolved here, which blocks.
+  /// Begins to connect. To an address: hiredis would look a name up, and block.
   static func open(
     _ endpoint: RedisEndpoint, loop: EventLoop, limits: RedisLimits, owner: any RedisConnectionOwner
   ) throws(RedisFailure) -> RedisConnection {
     // hiredis would cut it and connect to whatever is there.
     if case .unix(let path) = endpoint.address, path.utf8.count >= MemoryLayout.size(ofValue: sockaddr_un().sun_path) {
       throw RedisFailure("connect: the path of the socket is too long")
+    }
+    if case .tcp(let host, _) = endpoint.address, SocketAddress(literal: host, port: 0) == nil {
+      throw RedisFailure("connect: \(host) is a name, not an address")
     }
     let made =
       switch endpoint.address {

@@ -26,7 +26,7 @@ package final class RedisFeed {
 
   private let loop: EventLoop
   private let settings: Settings
-  private let locate: (RedisEndpoint) -> RedisEndpoint
+  private let locate: (RedisEndpoint) -> RedisEndpoint?
   private let tell: (RedisFeedEvent) -> Void
   private var machine: FeedMachine
   private var timer: FeedTimer?
@@ -38,9 +38,9 @@ package final class RedisFeed {
 
   /// `tell` is called on the loop's thread and may call `stop`.
   ///
-  /// - Parameter locate: where the endpoint is at present: asked before each connect, so that names need not be resolved here.
+  /// - Parameter locate: where the endpoint is at present, nil for nowhere: asked before each connect, since names are not resolved here.
   package init(
-    loop: EventLoop, settings: Settings, locate: @escaping (RedisEndpoint) -> RedisEndpoint = { $0 },
+    loop: EventLoop, settings: Settings, locate: @escaping (RedisEndpoint) -> RedisEndpoint? = { $0 },
     tell: @escaping (RedisFeedEvent) -> Void
   ) {
     self.loop = loop
@@ -98,8 +98,9 @@ package final class RedisFeed {
   }
 
   private func open() -> RedisConnection? {
-    do {
-      return try RedisConnection.open(locate(settings.endpoint), loop: loop, limits: settings.limits, owner: self)
+    do throws(RedisFailure) {
+      guard let endpoint = locate(settings.endpoint) else { throw RedisFailure.nowhere }
+      return try RedisConnection.open(endpoint, loop: loop, limits: settings.limits, owner: self)
     } catch {
       handle(.failed(error.description))
       return nil

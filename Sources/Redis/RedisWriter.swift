@@ -18,7 +18,7 @@ package final class RedisWriter {
 
   private let loop: EventLoop
   private let settings: RedisFeed.Settings
-  private let locate: (RedisEndpoint) -> RedisEndpoint
+  private let locate: (RedisEndpoint) -> RedisEndpoint?
   private let tell: (String) -> Void
   private var queue: [Entry] = []
   private var connection: RedisConnection?
@@ -36,7 +36,7 @@ package final class RedisWriter {
   ///   - locate: as `RedisFeed`'s.
   ///   - tell: hears what went wrong.
   package init(
-    loop: EventLoop, settings: RedisFeed.Settings, locate: @escaping (RedisEndpoint) -> RedisEndpoint = { $0 },
+    loop: EventLoop, settings: RedisFeed.Settings, locate: @escaping (RedisEndpoint) -> RedisEndpoint? = { $0 },
     tell: @escaping (String) -> Void
   ) {
     self.loop = loop
@@ -108,8 +108,9 @@ package final class RedisWriter {
     stepEnds = loop.now + Self.timeout
     guard let connection else {
       step = .connecting
-      do {
-        self.connection = try RedisConnection.open(locate(settings.endpoint), loop: loop, limits: settings.limits, owner: self)
+      do throws(RedisFailure) {
+        guard let endpoint = locate(settings.endpoint) else { throw RedisFailure.nowhere }
+        self.connection = try RedisConnection.open(endpoint, loop: loop, limits: settings.limits, owner: self)
       } catch {
         fail(error.description)
       }

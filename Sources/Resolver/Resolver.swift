@@ -25,7 +25,7 @@ package final class Resolver {
   private static let settingsPeriod: UInt64 = 5_000
 
   private let loop: EventLoop
-  private var servers: [String]
+  package private(set) var servers: [String]
   private var channel: CaresChannel?
   private var pump: Pump?
   private var sockets: [Int32: ResolverSocket] = [:]
