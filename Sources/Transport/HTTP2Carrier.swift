@@ -60,9 +60,9 @@ open class HTTP2Carrier: HTTP2Owner {
   }
 
   /// The channel is gone: nothing is written any more, and the session's streams end.
-  package final func abandon() {
+  package final func abandon(_ code: HTTP2ErrorCode = .cancel) {
     isWriting = true
-    session.abandon()
+    session.abandon(code)
   }
 
   /// Sees to it that the channel's `deadlineReached` is called by `time`, in ms of the loop's clock.

@@ -15,6 +15,8 @@ final class UpstreamSession: HTTP2Carrier {
   /// Over, and free for the next request as soon as nobody holds them any more.
   private var spare: [UpstreamStream] = []
   private var isGone = false
+  /// By the backend's fault.
+  private var isBroken = false
 
   private static let kept = 128
 
@@ -81,7 +83,13 @@ final class UpstreamSession: HTTP2Carrier {
     guard connection.isOpen else { return }
     guard case .protocolError = result else { return connection.awaitTurnEnd() }
     write()
-    if connection.isOpen { connection.shutDown() }
+    breakOff()
+  }
+
+  /// The backend has broken the rules of the whole connection: nobody on it can expect an answer any more.
+  private func breakOff() {
+    isBroken = true
+    connection.shutDown()
   }
 
   func touch(_ stream: UpstreamStream) {
@@ -91,7 +99,11 @@ final class UpstreamSession: HTTP2Carrier {
   }
 
   override func written() {
-    if connection.output.isEmpty, session.isFinished, streams.isEmpty { return connection.shutDown() }
+    if session.isFinished {
+      // With streams left it is a fault that nghttp2 has found and told the backend of.
+      if !streams.isEmpty { return breakOff() }
+      if connection.output.isEmpty { return connection.shutDown() }
+    }
     // Heads that have left make room for others.
     if connection.pool.isAwaited { connection.pool.serveWaiting(on: connection) }
   }
@@ -99,10 +111,10 @@ final class UpstreamSession: HTTP2Carrier {
   /// The connection is gone, and every stream with it.
   func connectionGone() {
     isGone = true
-    abandon()
+    abandon(isBroken ? .protocolError : .cancel)
     // Those that the session knows were told by it; others wait for the backend's SETTINGS.
     for stream in streams.all() {
-      stream.closed()
+      stream.closed(isBroken ? .protocol : .reset)
       forget(stream)
     }
     touched = []

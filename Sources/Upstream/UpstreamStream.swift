@@ -251,9 +251,9 @@ public final class UpstreamStream {
   }
 
   /// nghttp2 has forgotten the stream.
-  func closed() {
+  func closed(_ kind: UpstreamFailure.Kind = .reset) {
     stream = nil
     if isEnded, !waiting.isEmpty { return }
-    if client != nil { fail(UpstreamFailure(.reset, requestUnsent: !requestWritten, responseStarted: responseStarted, cause: .closed)) }
+    if client != nil { fail(UpstreamFailure(kind, requestUnsent: !requestWritten, responseStarted: responseStarted, cause: .closed)) }
   }
 }
