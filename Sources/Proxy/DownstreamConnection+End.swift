@@ -118,6 +118,12 @@ extension DownstreamConnection {
     if let http2, state == .http2 { http2.retire() } else { drain() }
   }
 
+  /// What is wrong with the connection's account of itself, if anything is. For tests.
+  var fault: String? {
+    if state == .idle, exchange != nil { return "an idle connection serves a request" }
+    return http2?.fault
+  }
+
   /// Ends an idle connection, and makes a busy one end with its answer.
   package func drain() {
     switch state {

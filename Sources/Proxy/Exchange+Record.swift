@@ -7,7 +7,7 @@ import Upstream
 /// What is left of a request: its counters and its line in the access log.
 extension Exchange {
   func record() {
-    let finished = Clock.monotonicNanoseconds()
+    let finished = worker.loop.monotonicNanoseconds
     let metricRoute = route?.metricID ?? MetricNames.none
     worker.metrics.countRequest(route: metricRoute, method: head.method, status: status, nanoseconds: finished &- startedAt)
     if let error { worker.metrics.countDenied(route: metricRoute, code: error.rawValue) }

@@ -37,7 +37,7 @@ extension Exchange {
 
   /// Keeps what the log says of a final response.
   func noteAnswer(from upstream: UpstreamLeg) {
-    upstreamAnsweredAt = Clock.monotonicNanoseconds()
+    upstreamAnsweredAt = worker.loop.monotonicNanoseconds
     answeringEndpoint = upstream.endpointIndex
     upstreamIdentityName = upstream.connection.wire.peerIdentity?.name ?? []
   }

@@ -157,7 +157,7 @@ package final class Exchange: UpstreamClient {
   func keepHead(_ bytes: UnsafeBufferPointer<UInt8>, complete: Bool) {
     headBytes.borrow(from: worker.buffers)
     headBytes.append(bytes)
-    startedAt = Clock.monotonicNanoseconds()
+    startedAt = worker.loop.monotonicNanoseconds
     startedReal = worker.loop.realNanoseconds(at: startedAt)
     worker.identify(self)
     if !complete {
@@ -175,7 +175,7 @@ package final class Exchange: UpstreamClient {
       head.reset()
       if isHead { head.method = .head }
     }
-    startedAt = Clock.monotonicNanoseconds()
+    startedAt = worker.loop.monotonicNanoseconds()
     startedReal = worker.loop.realNanoseconds(at: startedAt)
     worker.identify(self)
   }

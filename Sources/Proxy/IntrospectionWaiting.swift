@@ -42,6 +42,9 @@ package final class IntrospectionWaiting {
     count -= due.count
     return due
   }
+
+  /// For tests.
+  var everybody: [Exchange] { waiting.values.flatMap { $0 } }
 }
 
 extension WorkerContext {

@@ -30,4 +30,7 @@ package final class KeyWaiting {
     waiting.removeAll { $0.awaitedKeys === remote }
     for exchange in due where exchange.awaitedKeys === remote { exchange.keysSettled() }
   }
+
+  /// For tests.
+  var everybody: [Exchange] { waiting }
 }

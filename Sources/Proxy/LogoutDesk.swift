@@ -26,4 +26,7 @@ package final class LogoutDesk {
   package func settled(_ number: UInt64, isKept: Bool) {
     waiting.removeValue(forKey: number)?.logoutSettled(isKept: isKept)
   }
+
+  /// For tests.
+  var everybody: [Exchange] { Array(waiting.values) }
 }

@@ -34,7 +34,7 @@ package final class WorkerContext {
   /// Room for the claims of an internal token while it is made.
   var claimScratch: [UInt8] = []
   let signer = TokenSigner()
-  var warm = WarmConnections()
+  var warm: WarmConnections
   /// For content that is gathered before a backend is asked for.
   var gatheredMemory: SharedMemory
   var log: LogWriter
@@ -53,7 +53,7 @@ package final class WorkerContext {
   /// Connections that linger patiently.
   var lingering = 0
   private var listenerTrust: [String: ListenerTrust] = [:]
-  private let upstreamCounts = ConnectionCounts()
+  let upstreamCounts = ConnectionCounts()
   private var countedUpstream = 0
   private var countedShared = 0
   private var perClient: [PeerAddress: Int] = [:]
@@ -70,14 +70,17 @@ package final class WorkerContext {
   ///   - logDescriptor: where access-log lines go; -1 for nowhere. Stays the control thread's.
   ///   - report: says a sentence to the process's log.
   ///   - tokenCacheBytes: this worker's bound for verified tokens.
+  ///   - warmConnections: idle connections of clients that keep their buffers.
   package init(
     loop: EventLoop, metrics: WorkerMetrics, snapshot: ProxySnapshot, logDescriptor: Int32, tokenCacheBytes: Int,
+    warmConnections: Int = WarmConnections.capacity,
     report: @escaping (String) -> Void, reportFailure: @escaping (Backend, Int, UpstreamFailure) -> Void
   ) {
     self.loop = loop
     self.metrics = metrics
     gatheredMemory = SharedMemory(limit: snapshot.gatheredLimit)
     log = LogWriter(descriptor: logDescriptor)
+    warm = WarmConnections(capacity: warmConnections)
     self.report = report
     self.reportFailure = reportFailure
     verifier = AccessTokenVerifier(providers: snapshot.providers, cacheBytes: tokenCacheBytes)
@@ -193,8 +196,8 @@ package final class WorkerContext {
 
   // MARK: Identifiers, randomness, time
 
-  /// Seconds since 1970.
-  package var seconds: Int64 { Int64(Clock.realNanoseconds() / 1_000_000_000) }
+  /// Seconds since 1970, at the present turn.
+  package var seconds: Int64 { Int64(loop.realNanoseconds(at: loop.nowNanoseconds) / 1_000_000_000) }
 
   /// Tells of internal tokens that were not made, each kind at most once in ten seconds: who is affected asks again and again.
   func reportUnminted(_ backend: Backend, _ failure: MintFailure) {

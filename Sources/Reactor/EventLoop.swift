@@ -42,12 +42,17 @@ public final class EventLoop {
   /// What the time since 1970 is ahead of the monotonic clock, in ns, looked up once in a millisecond: the former may be set.
   private var realAhead: UInt64 = 0
 
-  package init() throws(Errno) {
+  /// Nil for the system's clocks.
+  private let hands: ClockHands?
+
+  /// - Parameter hands: what to go by in place of the system's clocks.
+  package init(hands: ClockHands? = nil) throws(Errno) {
     poller = try Poller()
-    nowNanoseconds = Clock.monotonicNanoseconds()
+    self.hands = hands
+    nowNanoseconds = hands?.monotonic ?? Clock.monotonicNanoseconds()
     now = nowNanoseconds / 1_000_000
     wheel = TimerWheel(now: now)
-    realAhead = Clock.realNanoseconds() &- nowNanoseconds
+    realAhead = hands?.realAhead ?? (Clock.realNanoseconds() &- nowNanoseconds)
     expired.reserveCapacity(256)
     due.reserveCapacity(256)
     ending.reserveCapacity(256)
@@ -86,7 +91,7 @@ public final class EventLoop {
     messages = 0
     if writers > 1 {
       rest = moderation.turnEnded(
-        began: nowNanoseconds, ended: Clock.monotonicNanoseconds(), messages: gathered, writers: writers)
+        began: nowNanoseconds, ended: monotonicNanoseconds, messages: gathered, writers: writers)
     }
     endOfTurn?()
     // Here and nowhere else do closed channels die: no event of this turn can reach them any more.
@@ -118,11 +123,17 @@ public final class EventLoop {
   }
 
   private func readClock() {
-    nowNanoseconds = Clock.monotonicNanoseconds()
+    nowNanoseconds = monotonicNanoseconds
     let milliseconds = nowNanoseconds / 1_000_000
     guard milliseconds != now else { return }
     now = milliseconds
-    realAhead = Clock.realNanoseconds() &- nowNanoseconds
+    if hands == nil { realAhead = Clock.realNanoseconds() &- nowNanoseconds }
+  }
+
+  /// Nanoseconds of the monotonic clock at this moment, for what is measured within a turn.
+  package var monotonicNanoseconds: UInt64 {
+    if let hands { return hands.monotonic }
+    return Clock.monotonicNanoseconds()
   }
 
   /// Nanoseconds since 1970 at `monotonic`, a time of the present turn.

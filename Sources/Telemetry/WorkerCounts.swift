@@ -25,14 +25,14 @@ package final class WorkerCounts: Sendable {
     DurationHistogram()
   }
 
-  init() {}
+  package init() {}
 
   func forEachSeries(_ body: (SeriesKey, UInt64) -> Void) { series.forEach(body) }
 
   var droppedSeries: UInt64 { series.dropped.read() }
 
   /// Open now, never below zero.
-  func openConnections(side: Side, protocol name: ConnectionProtocol) -> UInt64 {
+  package func openConnections(side: Side, protocol name: ConnectionProtocol) -> UInt64 {
     let value = connections[Self.place(side, name)].read()
     return UInt64(clamping: Int64(bitPattern: value))
   }

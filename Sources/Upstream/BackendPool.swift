@@ -295,3 +295,28 @@ package final class BackendPool {
     }
   }
 }
+
+extension BackendPool {
+  /// What is wrong with the pool's account of `connections`, which are all that are open, if anything is. For tests, between two
+  /// turns of the loop.
+  package func fault(among connections: [UpstreamConnection]) -> String? {
+    guard connections.count == open else { return "\(open) connections are counted, \(connections.count) open" }
+    if waiting.contains(where: { waiter in connections.contains { $0.client === waiter } }) { return "somebody who is served waits" }
+    for endpoint in backend.endpoints.indices {
+      let own = connections.filter { $0.endpointIndex == endpoint }
+      let parked = own.filter { $0.state == .idle }
+      guard parked.count == idle[endpoint].count, idle[endpoint].allSatisfy({ kept in parked.contains { $0 === kept } }) else {
+        return "\(idle[endpoint].count) connections are kept, \(parked.count) idle"
+      }
+      if parked.contains(where: { $0.client != nil }) { return "an idle connection serves somebody" }
+      if let lost = shared[endpoint].first(where: { kept in !own.contains { $0 === kept && $0.state == .shared } }) {
+        return "a connection is shared that is \(lost.isOpen ? "not" : "closed")"
+      }
+      let making = own.count { !$0.wasOpened && !$0.isForTunnel }
+      guard opening[endpoint] == making else { return "\(opening[endpoint]) connections are counted as being made, \(making) are" }
+      let requests = own.reduce(0) { $0 + ($1.http2?.streamCount ?? ($1.state == .idle ? 0 : 1)) }
+      guard active[endpoint] == requests else { return "\(active[endpoint]) requests are counted, \(requests) under way" }
+    }
+    return nil
+  }
+}

@@ -54,7 +54,7 @@ public final class UpstreamConnection: SecureChannel {
   var requestWritten = false
   /// The handshake succeeded; the pool's account of connections being made.
   var wasOpened = false
-  var isCountedAsShared = false
+  package var isCountedAsShared = false
   /// Made for a WebSocket, and not offered HTTP/2.
   let isForTunnel: Bool
   /// close_notify is to follow what is in `output`.

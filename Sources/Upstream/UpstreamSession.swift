@@ -33,6 +33,7 @@ final class UpstreamSession: HTTP2Carrier {
   /// Whether another request may begin on this connection.
   var canOpen: Bool { !isGone && session.canOpenStream }
   var isEmpty: Bool { streams.isEmpty }
+  var streamCount: Int { streams.count }
 
   /// A stream for `client`, which writes its head next.
   func open(_ client: UpstreamClient) -> UpstreamStream {
