@@ -9,7 +9,7 @@ extension Exchange {
   /// Asks the backend's pool for a connection: the first time, or again after a stale one.
   func askForConnection() {
     guard let snapshot else { return }
-    if upstreamAskedAt == 0 { upstreamAskedAt = Clock.monotonicNanoseconds() }
+    if upstreamAskedAt == 0 { upstreamAskedAt = worker.loop.monotonicNanoseconds }
     state.upstreamAsked()
     snapshot.pools[backend].acquire(for: self)
   }
@@ -135,6 +135,7 @@ extension Exchange {
     guard let snapshot, !snapshot.proxy.reservedNames.refuseTrailer(name.span) else { return }
     if gathering.holdsContent { return gatherTrailer(name, value) }
     guard let upstream else { return }
+    state.contentForwarded()
     upstream.trailer(name, value, isFirst: !requestHasTrailers)
     requestHasTrailers = true
   }

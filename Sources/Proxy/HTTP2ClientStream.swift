@@ -78,12 +78,20 @@ package final class HTTP2ClientStream {
   }
 
   func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-    if waiting.isEmpty { exchange?.requestTrailer(name, value) } else { trailers.append((Array(name), Array(value))) }
+    if mayEnd { exchange?.requestTrailer(name, value) } else { trailers.append((Array(name), Array(value))) }
   }
 
   func messageEnded() {
     isEnded = true
-    if waiting.isEmpty { endRequest() }
+    if mayEnd { endRequest() }
+  }
+
+  /// Whether the request's end has somewhere to go now. As its content it waits for the head to have gone ahead; a tunnel that is to
+  /// be has no end before its answer, and hears so.
+  private var mayEnd: Bool {
+    guard waiting.isEmpty else { return false }
+    guard let exchange, !exchange.state.isOver else { return true }
+    return exchange.takesContent || exchange.state.isTunnel
   }
 
   /// The client's connection ends on its side: what is missing never comes.

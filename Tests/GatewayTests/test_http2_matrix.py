@@ -8,9 +8,9 @@ import time
 import pytest
 
 from harness import configuration as conf
-from harness.backend import Backend
+from harness.backend import Backend, echo
 from harness.http2backend import REFUSED_STREAM, HTTP2Backend
-from harness.http2client import (CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, HTTP1Client, HTTP2Client, block,
+from harness.http2client import (CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, Answer, HTTP1Client, HTTP2Client, block, head,
                                  headers_frame)
 from harness.message import Truncated
 from harness.waiting import accepts, eventually
@@ -333,6 +333,78 @@ class TestEnds:
             with pytest.raises(Truncated):
                 caller.reader.line()
         backend.one(path)
+
+
+# A request whose end comes before there is a connection to send it over.
+
+
+@pytest.fixture
+def narrow(pki, make_gateway):
+    """A gateway of its own with one connection to an HTTP/1.1 backend of its own."""
+    with Backend(pki.backend, pki.mesh.certificate) as backend:
+        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="http/1.1", limits={"connections": 1})])
+        with HTTP2Client(gateway.port, pki.public.certificate) as client:
+            yield gateway, backend, client
+
+
+def start_at_once(client, path, trailers):
+    """Head and end of a request without content and without a length, in one piece."""
+    number = client.h2.get_next_available_stream_id()
+    client.streams[number] = Answer("", [])
+    client.h2.send_headers(number, head(path, "POST"))
+    if trailers:
+        client.h2.send_headers(number, trailers, end_stream=True)
+    else:
+        client.h2.end_stream(number)
+    client._write()
+    return number
+
+
+def seen_by(backend, path):
+    return next(connection for connection in backend.connections if any(r.target == path for r in connection.requests))
+
+
+@pytest.mark.parametrize("trailers", [[], [("x-check", "7")]], ids=["no trailers", "trailers"])
+def test_an_end_that_comes_before_the_connection_is_made(narrow, trailers):
+    _, backend, client = narrow
+    answer = client.response(start_at_once(client, "/public/opening", trailers))
+    seen = json.loads(answer.body)
+    assert (answer.status, seen["body_bytes"], seen["trailers"]) == (200, 0, [list(pair) for pair in trailers])
+    assert seen_by(backend, "/public/opening").received.startswith(b"POST /public/opening HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("trailers", [[], [("x-check", "7")]], ids=["no trailers", "trailers"])
+def test_an_end_that_comes_while_its_request_waits_in_line(narrow, trailers):
+    _, backend, client = narrow
+    go = threading.Event()
+    backend.on("/public/first", lambda connection, request: (go.wait(20), connection.answer(200, b"first")))
+    first = client.start("GET", "/public/first")
+    eventually(lambda: backend.requests_to("/public/first"), 20)
+    second = start_at_once(client, "/public/second", trailers)
+    # The gateway has read what came before this.
+    assert client.exchange("GET", "/nowhere").status == 404
+    go.set()
+    assert client.response(first).body == b"first"
+    seen = json.loads(client.response(second).body)
+    assert (seen["body_bytes"], seen["trailers"]) == (0, [list(pair) for pair in trailers])
+
+
+@pytest.mark.parametrize("kind", [HTTP1Client, HTTP2Client])
+def test_a_request_without_content_or_length_is_whole_when_it_is_sent_again(narrow, kind, pki):
+    gateway, backend, warm = narrow
+    assert warm.exchange("GET", "/public/warm").status == 200
+    backend.on("/public/stale", lambda connection, request: connection.close(clean=False)
+               if len(backend.requests_to("/public/stale")) == 1 else echo(connection, request))
+    with kind(gateway.port, pki.public.certificate) as client:
+        client.is_http2 = kind is HTTP2Client
+        if client.is_http2:
+            started = client.start("PUT", "/public/stale", end=False)
+            client.send(started, b"", end=True)
+        else:
+            started = start(client, "PUT", "/public/stale", body=b"", streamed=True)
+        answer = answer_of(client, started, "PUT")
+    assert (answer.status, json.loads(answer.body)["body_bytes"]) == (200, 0)
+    assert len(backend.requests_to("/public/stale")) == 2
 
 
 # What only HTTP/2 backends do.
