@@ -26,6 +26,14 @@ let fuzzed: [(name: String, rooms: [Target.Dependency])] = [
   ("FuzzConfiguration", ["Configuration", "Routing"]),
   ("FuzzAPIKeys", ["Configuration"]),
   ("FuzzIntrospection", ["Tokens", "JSON"]),
+  (
+    "FuzzSequences",
+    [
+      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "TLS", "Reactor", "JSON", "HTTP", "Bytes",
+      "Development",
+      "COpenSSL", "CNghttp2", "CLinux",
+    ]
+  ),
 ]
 
 let package = Package(
@@ -49,6 +57,17 @@ let package = Package(
     .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: room),
     .target(name: "Tokens", dependencies: ["JSON", "Cryptography", "Bytes"], swiftSettings: room),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: room),
+    .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"], swiftSettings: room),
+    .target(
+      name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"], swiftSettings: room
+    ),
+    .target(
+      name: "Proxy",
+      dependencies: [
+        "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "JSON",
+        "CLinux",
+      ], swiftSettings: room),
+    .target(name: "Development", dependencies: ["Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux"]),
     .target(
       name: "Configuration",
       dependencies: ["Routing", "JSON", "Cryptography", "Bytes", "HTTP", .product(name: "Yams", package: "Yams")], swiftSettings: room
