@@ -120,8 +120,7 @@ extension DownstreamConnection {
 
   /// What is wrong with the connection's account of itself, if anything is. For tests.
   var fault: String? {
-    if state == .idle, exchange != nil { return "an idle connection serves a request" }
-    return http2?.fault
+    state == .idle && exchange != nil ? "an idle connection serves a request" : nil
   }
 
   /// Ends an idle connection, and makes a busy one end with its answer.

@@ -175,7 +175,7 @@ package final class Exchange: UpstreamClient {
       head.reset()
       if isHead { head.method = .head }
     }
-    startedAt = worker.loop.monotonicNanoseconds()
+    startedAt = worker.loop.monotonicNanoseconds
     startedReal = worker.loop.realNanoseconds(at: startedAt)
     worker.identify(self)
   }

@@ -251,10 +251,4 @@ final class HTTP2Edge: HTTP2Carrier {
     guard let slot = stream.ownerSlot else { return nil }
     return streams.find(slot)
   }
-
-  /// Whether the list of streams is in order. For tests.
-  var fault: String? {
-    for (index, stream) in streams.enumerated() where stream.index != index { return "stream \(index) believes it is \(stream.index)" }
-    return nil
-  }
 }

@@ -58,13 +58,14 @@ let package = Package(
     .target(name: "Tokens", dependencies: ["JSON", "Cryptography", "Bytes"], swiftSettings: room),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: room),
     .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"], swiftSettings: room),
+    .target(name: "Limits", swiftSettings: room),
     .target(
-      name: "Upstream", dependencies: ["Transport", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"], swiftSettings: room
-    ),
+      name: "Upstream", dependencies: ["Transport", "Limits", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"],
+      swiftSettings: room),
     .target(
       name: "Proxy",
       dependencies: [
-        "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "JSON",
+        "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "WebSocket", "HTTP1", "HTTP2", "HTTP", "TLS", "Reactor", "Bytes", "JSON",
         "CLinux",
       ], swiftSettings: room),
     .target(name: "Development", dependencies: ["Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux"]),

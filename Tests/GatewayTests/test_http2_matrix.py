@@ -393,7 +393,7 @@ def test_an_end_that_comes_while_its_request_waits_in_line(narrow, trailers):
 def test_a_request_without_content_or_length_is_whole_when_it_is_sent_again(narrow, kind, pki):
     gateway, backend, warm = narrow
     assert warm.exchange("GET", "/public/warm").status == 200
-    backend.on("/public/stale", lambda connection, request: connection.close(clean=False)
+    backend.on("/public/stale", lambda connection, request: (connection.body(request), connection.close(clean=False))
                if len(backend.requests_to("/public/stale")) == 1 else echo(connection, request))
     with kind(gateway.port, pki.public.certificate) as client:
         client.is_http2 = kind is HTTP2Client

@@ -23,6 +23,8 @@ final class Asked {
   /// A frame has begun in it that is not at its end.
   var isInFrame = false
   var isOver = false
+  /// The answer says itself that it is not whole.
+  var isCut = false
 
   init(mark: Mark, kind: Kind, route: Int, size: Int) {
     self.mark = mark

@@ -83,6 +83,7 @@ final class Bench {
     case UInt8(ascii: "g"): client?.strange(event[1])
     case UInt8(ascii: "h"): client?.begin(request(event, size), part: event[4])
     case UInt8(ascii: "i"): worker?.install(stage.snapshots[event[0] % stage.snapshots.count])
+    case UInt8(ascii: "y"): worker?.review(stage.trust[event[0] % stage.trust.count])
     case UInt8(ascii: "j"): hands.monotonic += Self.times[event[0]] * 1_000_000
     case UInt8(ascii: "k"): leave(event[0], event[1])
     case UInt8(ascii: "l"): if event[0] == 9 { endsAtOnce = true } else { worker?.drain() }

@@ -171,6 +171,9 @@ final class HTTP2Client: Client {
       if request.kind == .webSocket, status == 200, request.isBackends { request.isTunnel = true }
     } else if !request.isAnswered {
       violation("\(request.mark) gets trailers before a head")
+    } else if let status = values["grpc-status"], status != "0" {
+      // An answer that could not be finished, and says so.
+      request.isCut = true
     }
     if end { over(request) }
   }

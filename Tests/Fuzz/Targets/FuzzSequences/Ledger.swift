@@ -25,7 +25,7 @@ final class Ledger {
 
   /// An answer has come to its end at the client: it is the one that was given, and all of it.
   func checkEnd(_ request: Asked) {
-    guard request.isBackends, !request.isTunnel, request.kind != .head else { return }
+    guard request.isBackends, !request.isTunnel, !request.isCut, request.kind != .head else { return }
     let answer = self[request.mark]
     guard answer.isWhole, answer.count == request.received else {
       violation(

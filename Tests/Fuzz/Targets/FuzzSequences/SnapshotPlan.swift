@@ -37,19 +37,24 @@ struct SnapshotPlan {
   ) throws -> ProxySnapshot {
     var table = RouteTableBuilder(seed: 1)
     var routes: [Route] = []
-    func add(_ path: String, _ backend: Int, isOpen: Bool = true, timeout: Int = 0, maximum: UInt64 = 1 << 20, ends: Bool = false) throws {
+    func add(
+      _ path: String, _ backend: Int, isOpen: Bool = true, timeout: Int = 0, maximum: UInt64 = 1 << 20, gather: Int = 0, ends: Bool = false
+    ) throws {
       guard backend < backends, isOpen || hasProviders else { return }
       try table.add(RouteMatch(path: path), index: routes.count)
       routes.append(
         Route(
           name: path, index: routes.count, metricID: routes.count,
           access: RouteAccess(
-            index: isOpen ? 0 : 1, providers: ProviderSet(isOpen ? [] : [0, 1]), tokenSources: isOpen ? [] : [.bearer], removedSources: [.bearer]),
-          backends: [(backend, 1)], stripPrefix: [], timeout: timeout, bodyMaximum: maximum, forwardsAccessToken: false,
-          endsAtExpiry: ends, path: path))
+            index: isOpen ? 0 : 1, providers: ProviderSet(isOpen ? [] : [0, 1]),
+            places: isOpen ? [] : [TokenPlace(.bearer, providers: [0, 1])], removedSources: [.bearer],
+            removedNames: TokenSource.fieldNames([.bearer])),
+          backends: [(backend, 1)], stripPrefix: [], timeout: timeout, bodyMaximum: maximum, bodyGather: gather,
+          forwardsAccessToken: false, endsAtExpiry: ends, path: path))
     }
     for (index, letter) in ["a", "b", "c", "d"].enumerated() {
-      try add("/open/\(letter)/**", index)
+      // What clients send to every second one is gathered first.
+      try add("/open/\(letter)/**", index, gather: index % 2 == 1 ? 2_000 : 0)
       try add("/user/\(letter)/**", index, isOpen: false, ends: index < 2)
     }
     try add("/brief/**", 0, timeout: 3_000)
@@ -58,7 +63,8 @@ struct SnapshotPlan {
       generation: generation, routeTable: table.build(), routes: routes,
       backends: try (0..<backends).map { try backend($0, edition, connections, pending) },
       providers: hasProviders ? providers : [], internalTokens: tokens, revocations: revocations,
-      tokenFields: (0..<backends).map { _ in "X-Internal-Token" }, pathRules: PathRules(), writesAccessLog: true)
+      tokenFields: (0..<backends).map { _ in "X-Internal-Token" }, pathRules: PathRules(), writesAccessLog: true,
+      gatheredLimit: 64 << 10)
   }
 
   private func backend(_ index: Int, _ edition: UInt8, _ connections: Int, _ pending: Int) throws -> Backend {

@@ -31,6 +31,8 @@ final class Stage: Sendable {
   static let backendNames = ["orders", "users", "shared", "narrow"]
 
   let listeners: [ListenerContext]
+  /// What listeners may let clients in by after a reload: all as before, some moved, most gone.
+  let trust: [[String: ListenerTrust]]
   let snapshots: [ProxySnapshot]
   let revocations: [RevocationList]
   let otherTokens: InternalTokens
@@ -54,7 +56,11 @@ final class Stage: Sendable {
       self.mesh = mesh
       let gateway = try CertificateChain(certificate: pki.path("gateway.crt"), key: pki.path("gateway.key"))
       let edge = try CertificateChain(certificate: pki.path("edge.crt"), key: pki.path("edge.key"))
-      listeners = try Self.makeListeners(edge)
+      listeners = try Self.makeListeners(edge, moved: false)
+      let moved = try Self.makeListeners(edge, moved: true)
+      trust = [listeners, [listeners[0], moved[1], listeners[2], listeners[3], moved[4]], [listeners[1]]].map { some in
+        Dictionary(uniqueKeysWithValues: some.map { ($0.name, $0.trust) })
+      }
       let parties = try Self.backendNames.indices.map { try Self.party($0, pki, mesh) }
       backendTLS = parties.map(\.tls)
       sockets = parties.map(\.socket)
@@ -106,15 +112,16 @@ final class Stage: Sendable {
 
   // MARK: Entrances
 
-  private static func makeListeners(_ edge: CertificateChain) throws -> [ListenerContext] {
+  private static func makeListeners(_ edge: CertificateChain, moved: Bool) throws -> [ListenerContext] {
     let tls = try ServerTLSContext(certificates: [edge], protocols: [.h2, .http1_1], ticketKeys: TicketKeyRing())
     func context(
       _ name: String, _ security: ListenerContext.Security, balanced: Bool = false, servesKeys: Bool = false
     ) -> ListenerContext {
       ListenerContext(
-        name: name, security: security, expectsProxyHeader: balanced, headerBytes: 8 << 10, headerCount: 64, uriBytes: 4 << 10,
+        name: name, address: moved ? "elsewhere" : "here", security: security, expectsProxyHeader: balanced, headerBytes: 8 << 10, headerCount: 64, uriBytes: 4 << 10,
         streams: 16, connectionLimit: 120, perClientLimit: balanced ? 3 : 0, handshakeTimeout: 5_000, headerTimeout: 8_000,
-        idleTimeout: 30_000, bodyTimeout: 10_000, trusted: balanced ? [(0, 0x0000_ffff_0a00_0000, 104)] : [],
+        idleTimeout: 30_000, bodyTimeout: 10_000, drainTime: 3_000,
+        trusted: balanced ? [ListenerTrust.Network(high: 0, low: 0x0000_ffff_0a00_0000, prefixLength: 104)] : [],
         servesKeys: servesKeys)
     }
     return [
