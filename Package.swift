@@ -64,7 +64,7 @@ let package = Package(
       dependencies: ["Routing", "JSON", "Cryptography", "Bytes", "HTTP", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .target(
       name: "Gateway",
-      dependencies: ["Proxy", "Configuration", "Redis", "Resolver", "Bytes", "CLinux", .product(name: "Logging", package: "swift-log")]),
+      dependencies: ["Proxy", "Configuration", "Limits", "Redis", "Resolver", "Bytes", "CLinux", .product(name: "Logging", package: "swift-log")]),
     .target(name: "Development", dependencies: ["Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux"]),
     .executableTarget(
       name: "GatehouseCommand",

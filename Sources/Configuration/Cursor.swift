@@ -198,6 +198,28 @@ struct Cursor {
     return value
   }
 
+  /// Milliseconds, or `0` for no bound.
+  func bound(_ range: ClosedRange<Int>) -> Int? {
+    guard let text = text() else { return nil }
+    return text == "0" || text == "0s" ? 0 : duration(range)
+  }
+
+  /// Bytes a second.
+  func byteRate(_ range: ClosedRange<Int>) -> Int? {
+    guard let text = text() else { return nil }
+    if text == "0" { return 0 }
+    guard let value = Quantity.bytesPerSecond(text) else {
+      report("`\(text)` is no rate: write a size and `/s`, such as `1KiB/s`, or `0` for none")
+      return nil
+    }
+    guard range.contains(value) else {
+      let (low, high) = (Quantity.describe(bytes: range.lowerBound), Quantity.describe(bytes: range.upperBound))
+      report("`\(text)` is out of range: write \(low)/s to \(high)/s")
+      return nil
+    }
+    return value
+  }
+
   /// Bytes.
   func size(_ range: ClosedRange<Int>) -> Int? {
     guard let text = text() else { return nil }

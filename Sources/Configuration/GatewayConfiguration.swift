@@ -84,6 +84,10 @@ package struct ListenerTimeouts: Sendable, Equatable {
   package var header = 10_000
   package var idle = 75_000
   package var body = 60_000
+  /// Bytes a second that content moves at least; 0 asks for none.
+  package var bodyRate = 1 << 10
+  /// For a request's content in all; 0 is no bound.
+  package var bodyTotal = 600_000
   package init() {}
 }
 
@@ -284,6 +288,9 @@ package struct RouteSettings: Sendable {
   package var bodyMaximum: UInt64?
   /// Bytes of content that are gathered before a backend's connection is taken; 0 gathers none.
   package var bodyGather = 64 << 10
+  /// In place of the listener's; 0 is no bound.
+  package var bodyRate: Int?
+  package var bodyTotal: Int?
   package var forwardAccessToken = false
   /// Fields that frameworks believe, and that the route lets through nevertheless.
   package var forward: [String] = []

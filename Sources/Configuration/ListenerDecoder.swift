@@ -96,11 +96,13 @@ enum ListenerDecoder {
 
   private static func timeouts(_ cursor: Cursor) -> ListenerTimeouts {
     var timeouts = ListenerTimeouts()
-    guard let values = cursor.mapping(["handshake", "header", "idle", "body"]) else { return timeouts }
+    guard let values = cursor.mapping(["handshake", "header", "idle", "body", "body_rate", "body_total"]) else { return timeouts }
     if let value = values["handshake"]?.duration(1...3_600_000) { timeouts.handshake = value }
     if let value = values["header"]?.duration(1...3_600_000) { timeouts.header = value }
     if let value = values["idle"]?.duration(1...3_600_000) { timeouts.idle = value }
     if let value = values["body"]?.duration(1...3_600_000) { timeouts.body = value }
+    if let value = values["body_rate"]?.byteRate(0...1 << 40) { timeouts.bodyRate = value }
+    if let value = values["body_total"]?.bound(1...86_400_000) { timeouts.bodyTotal = value }
     return timeouts
   }
 }

@@ -20,6 +20,9 @@ enum Quantity {
     return multiply(digits, unit.factor)
   }
 
+  /// Bytes a second of `1KiB/s`.
+  static func bytesPerSecond(_ text: String) -> Int? { text.hasSuffix("/s") ? bytes(String(text.dropLast(2))) : nil }
+
   /// The duration again, in the largest unit that leaves no fraction.
   static func describe(milliseconds: Int) -> String {
     if milliseconds == 0 { return "0s" }

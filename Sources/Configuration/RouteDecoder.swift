@@ -38,12 +38,14 @@ struct RouteDecoder {
     let backends = self.backends(values)
     let stripPrefix = values["rewrite"].flatMap { rewrite($0) }
     let timeout = values["timeout"]?.duration(1...86_400_000)
-    let body = values["body"].flatMap { $0.mapping(["maximum", "gather"]) }
+    let body = values["body"].flatMap { $0.mapping(["maximum", "gather", "rate", "total"]) }
     let maximum = body?["maximum"]?.size(0...1 << 40)
     if body?.values.isEmpty == true, body?.misspelt.isEmpty == true {
-      values["body"]?.report("nothing is written: write `maximum` or `gather`, such as `{ maximum: 1MiB }`")
+      values["body"]?.report("nothing is written: write `maximum`, `gather`, `rate` or `total`, such as `{ maximum: 1MiB }`")
     }
     let gather = body?["gather"]?.size(0...16 << 20)
+    let rate = body?["rate"]?.byteRate(0...1 << 40)
+    let total = body?["total"]?.bound(1...86_400_000)
     let forwards = values["forward_access_token"]?.boolean()
     let forward = values["forward"]?.list("X-Original-URL").map(FieldNameDecoder.forwarded)
     let endsAtExpiry = values["end_at_expiry"]?.boolean()
@@ -59,6 +61,8 @@ struct RouteDecoder {
     settings.timeout = timeout
     settings.bodyMaximum = maximum.map(UInt64.init)
     settings.bodyGather = gather ?? settings.bodyGather
+    settings.bodyRate = rate
+    settings.bodyTotal = total
     settings.forwardAccessToken = forwards ?? false
     settings.forward = forward ?? []
     settings.endAtExpiry = endsAtExpiry ?? false

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Limits
 import Proxy
 import TLS
 
@@ -78,7 +79,9 @@ extension SnapshotBuilder {
       headerBytes: limits.headerBytes, headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes,
       streams: limits.streams, connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
       handshakeTimeout: settings.timeouts.handshake, headerTimeout: settings.timeouts.header, idleTimeout: settings.timeouts.idle,
-      bodyTimeout: settings.timeouts.body, drainTime: drainTime,
+      content: TransferPace.Rules(
+        silence: UInt64(settings.timeouts.body), rate: UInt64(settings.timeouts.bodyRate), total: UInt64(settings.timeouts.bodyTotal)),
+      drainTime: drainTime,
       trusted: settings.trustedProxies.map { network in
         let halves = network.bytes.withUnsafeBytes { raw in
           (

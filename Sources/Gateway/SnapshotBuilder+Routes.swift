@@ -11,6 +11,7 @@ extension SnapshotBuilder {
         access: shared.access(settings), backends: shared.backends(settings),
         stripPrefix: Array((settings.stripPrefix ?? "").utf8), timeout: settings.timeout ?? 0,
         bodyMaximum: settings.bodyMaximum ?? .max, bodyGather: settings.bodyGather,
+        bodyRate: settings.bodyRate.map { UInt64($0) }, bodyTotal: settings.bodyTotal.map { UInt64($0) },
         forwardsAccessToken: settings.forwardAccessToken,
         forwardedFields: forwardedFields(settings, configuration).map { Array($0.lowercased().utf8) },
         endsAtExpiry: settings.endAtExpiry, path: settings.match.path)

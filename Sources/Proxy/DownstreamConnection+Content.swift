@@ -21,7 +21,7 @@ extension DownstreamConnection {
     case .length(let rest):
       let count = bytes.count < rest ? bytes.count : Int(rest)
       content = rest == count ? .none : .length(rest &- UInt64(count))
-      setContentDeadline()
+      setContentDeadline(after: count)
       exchange.requestContent(UnsafeBufferPointer(rebasing: bytes[..<count]))
       guard isOpen else { return false }
       input.consume(count)
@@ -45,7 +45,7 @@ extension DownstreamConnection {
       case .needMore:
         return false
       case .data(let range):
-        setContentDeadline()
+        setContentDeadline(after: Int(range.count))
         exchange.requestContent(UnsafeBufferPointer(rebasing: bytes[range.start..<range.end]))
       case .trailer(let name, let value):
         exchange.requestTrailer(
@@ -76,13 +76,14 @@ extension DownstreamConnection {
 
   private func endContent(_ exchange: Exchange) {
     state = .awaitingResponse
-    setDeadline(0)
+    arm(0)
     exchange.requestEnded()
   }
 
   /// A tunnel may be silent for as long as its backend's time-out says.
-  private func setContentDeadline() {
-    if case .tunnel = content { arm(0) } else { arm(context.bodyTimeout) }
+  func setContentDeadline(after count: Int = 0) {
+    guard !content.isTunnel, let exchange else { return arm(0) }
+    arm(until: exchange.awaitContent(after: count))
   }
 
   /// Drops content that came after an early answer. True when the request's end was reached.

@@ -6,7 +6,7 @@ extension DownstreamConnection {
   func armIdle() {
     exchangeDeadline = 0
     stayWarm()
-    setDeadline(min(Self.restAfter, context.idleTimeout))
+    arm(min(Self.restAfter, context.idleTimeout))
   }
 
   /// It is idle, and keeps its buffers until others need the place. Nothing for one that is closing, whose last stream's end comes
@@ -25,7 +25,7 @@ extension DownstreamConnection {
     switch state {
     case .idle where output.isEmpty:
       rest()
-      postponeDeadline(by: max(0, context.idleTimeout - Self.restAfter))
+      arm(until: waitDeadline &+ UInt64(max(0, context.idleTimeout - Self.restAfter)))
     case .http2:
       http2?.restIfIdle()
     default:
@@ -50,17 +50,25 @@ extension DownstreamConnection {
   /// Sets when the exchange's time is up.
   func armExchange(until time: UInt64) {
     exchangeDeadline = time
-    arm(0)
+    setNearest()
   }
 
-  /// Sets the deadline of the present wait, unless the exchange's own is nearer.
-  func arm(_ milliseconds: Int) {
-    guard exchangeDeadline > 0 else { return setDeadline(milliseconds) }
-    // A busy connection comes here in every turn, and must not put off by a millisecond each time what is due now.
-    setDeadline(at: milliseconds == 0 ? exchangeDeadline : min(exchangeDeadline, loop.now &+ UInt64(milliseconds)))
+  /// Sets when the present wait is over, in milliseconds from now; 0 for never.
+  func arm(_ milliseconds: Int) { arm(until: milliseconds == 0 ? 0 : loop.now &+ UInt64(milliseconds)) }
+
+  /// The same, in ms of the loop's clock.
+  func arm(until time: UInt64) {
+    waitDeadline = time
+    setNearest()
   }
 
-  /// The deadline of the present state has passed.
+  /// One timer serves for all. What is due already stays due, however often a busy connection comes here.
+  private func setNearest() {
+    if exchangeDeadline == 0, waitDeadline == 0 { return setDeadline(0) }
+    setDeadline(at: exchangeDeadline > 0 && (waitDeadline == 0 || exchangeDeadline < waitDeadline) ? exchangeDeadline : waitDeadline)
+  }
+
+  /// The nearest of the deadlines has passed.
   func timeIsUp() {
     switch state {
     case .http2:
@@ -73,7 +81,7 @@ extension DownstreamConnection {
     case .idle:
       if isAtRest || context.idleTimeout <= Self.restAfter { return endGracefully() }
       rest()
-      setDeadline(context.idleTimeout - Self.restAfter)
+      arm(context.idleTimeout - Self.restAfter)
     case .readingHead:
       closesAfterResponse = true
       content = .none
@@ -97,10 +105,8 @@ extension DownstreamConnection {
     }
     if state == .readingContent, !exchangeIsOver {
       if case .tunnel = content { return arm(0) }
-      guard isWaitingForClient else {
-        // Paused on the backend's behalf, whose own deadline bounds the wait.
-        return setDeadline(context.bodyTimeout)
-      }
+      // Paused on the backend's behalf, whose own deadline bounds the wait.
+      guard !isReadingPaused, exchange?.contentIsLate == true else { return setContentDeadline() }
       closesAfterResponse = true
       exchange?.interrupt(.requestTimeout)
     } else {
@@ -108,7 +114,4 @@ extension DownstreamConnection {
     }
     finishTurn()
   }
-
-  /// Content is what is missing, not a place to put it.
-  var isWaitingForClient: Bool { !isReadingPaused && (exchange?.takesContent ?? false) }
 }

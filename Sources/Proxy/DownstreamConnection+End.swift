@@ -51,7 +51,7 @@ extension DownstreamConnection {
   func startFlushing() {
     state = .flushing
     lingers = !input.isEmpty || content.isUnfinished || endedInError
-    setDeadline(context.bodyTimeout)
+    arm(context.bodyTimeout)
   }
 
   func endAfterFlush() {
@@ -68,7 +68,7 @@ extension DownstreamConnection {
   }
 
   func armLingering(_ lingering: Lingering) {
-    setDeadline(at: min(lingerEnd, loop.now &+ lingering.pause))
+    arm(until: min(lingerEnd, loop.now &+ lingering.pause))
   }
 
   /// Takes what still comes off the socket. Behind our close_notify it is nobody's, so that nothing is decrypted either.

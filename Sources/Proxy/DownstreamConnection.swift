@@ -84,8 +84,9 @@ public final class DownstreamConnection: SecureChannel {
   var lingers = false
   /// The head or the framing was refused: there may be more on its way.
   var endedInError = false
-  /// When the exchange's own time is up, in ms of the loop's clock; 0 for no bound.
+  /// When the exchange's own time is up, and when the present wait is over, in ms of the loop's clock; 0 for no bound.
   var exchangeDeadline: UInt64 = 0
+  var waitDeadline: UInt64 = 0
 
   /// Bytes of further requests kept while one is being answered.
   static let pipelineLimit = 32 << 10
@@ -276,7 +277,7 @@ public final class DownstreamConnection: SecureChannel {
     parser.reset()
     state = .readingHead
     isAtRest = false
-    setDeadline(context.headerTimeout)
+    arm(context.headerTimeout)
   }
 
   /// True when the state has moved on.
@@ -333,9 +334,9 @@ public final class DownstreamConnection: SecureChannel {
     }
     if state == .readingContent {
       owesContinue = exchange.head.expectsContinue
-      setDeadline(context.bodyTimeout)
+      arm(context.bodyTimeout)
     } else {
-      setDeadline(0)
+      arm(0)
     }
     if isOutdated { return exchange.refuse(.connectionOutdated) }
     exchange.begin()

@@ -36,7 +36,7 @@ public final class DownstreamListener: Listener {
     } catch {
       return worker.connectionClosed(peer, isHTTP2: false)
     }
-    connection.setDeadline(context.handshakeTimeout)
+    connection.arm(context.handshakeTimeout)
   }
 
   public override func exhausted(_ error: Errno) {

@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import Limits
 import Routing
 import Tokens
 
@@ -16,6 +17,7 @@ extension Exchange {
     case .none, .untilClose: hasContent = false
     }
     state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent, isTunnel: head.isWebSocket)
+    if hasContent, let context = client?.connection.context { contentPace = TransferPace(context.content) }
     if case .http2? = client, let error = readCall() { return refuse(error) }
     if let client, !client.connection.context.servesRoutes { return serveOwn(client, snapshot) }
     enter(snapshot, mayWait: true)
@@ -59,6 +61,7 @@ extension Exchange {
     if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: token != nil) }
     if route.endsAtExpiry, let token { watchExpiry(of: token) }
     if gathering.phase == .off {
+      if state.request != .complete { setPace(route, snapshot) }
       switch beginGathering(route) {
       case .off: break
       case .refused: return refuse(.overloaded)

@@ -1,4 +1,5 @@
 import HTTP
+import Limits
 import Reactor
 import Tokens
 
@@ -81,6 +82,42 @@ extension Exchange {
     if state.isOpenTunnel { return closeTunnel(.tokenRevoked) }
     interrupt(.tokenRevoked)
   }
+
+  // MARK: Content
+
+  /// The route's word on how fast content has to come, and the request's nature.
+  func setPace(_ route: Route, _ snapshot: WorkerSnapshot) {
+    var rules = contentPace.rules
+    if streamsBothWays(snapshot) {
+      // Either end speaks when it has something to say.
+      rules.rate = 0
+      rules.total = 0
+    } else {
+      rules.rate = route.bodyRate ?? rules.rate
+      rules.total = route.bodyTotal ?? rules.total
+    }
+    contentPace = TransferPace(rules)
+  }
+
+  /// A WebSocket, or a gRPC call towards a backend that may take one: whoever only says so of his content is treated as others are.
+  func streamsBothWays(_ snapshot: WorkerSnapshot) -> Bool { state.isTunnel || isGRPC && snapshot.pools[backend].mayShare }
+
+  /// Content came, or may come again.
+  ///
+  /// - Returns: when the client's time is up if it sends nothing more, in ms of the loop's clock.
+  func awaitContent(after count: Int = 0) -> UInt64 {
+    let now = worker.loop.now
+    contentPace.moved(UInt64(count), now: now)
+    // What has nowhere to go is nobody's delay: the backend's own deadlines bound that.
+    if takesContent { contentPace.wait(now: now) } else { contentPace.pause(now: now) }
+    return contentPace.deadline ?? now &+ UInt64(client?.connection.context.bodyTimeout ?? 0)
+  }
+
+  /// Content is what is missing, not a place to put it, and it has been for too long.
+  var contentIsLate: Bool { takesContent && contentPace.verdict(now: worker.loop.now) != .good }
+
+  /// There is no place for more content now.
+  func holdContent() { contentPace.pause(now: worker.loop.now) }
 
   // MARK: gRPC
 

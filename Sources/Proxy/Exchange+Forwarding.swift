@@ -118,6 +118,7 @@ extension Exchange {
     if bytesIn > route.bodyMaximum { return interrupt(.bodyTooLarge) }
     state.contentForwarded()
     upstream.content(content, isChunked: isChunked)
+    if upstream.isCongested { holdContent() }
   }
 
   /// No length was promised: HTTP/1.1 needs chunks.

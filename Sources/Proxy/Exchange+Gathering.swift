@@ -18,8 +18,7 @@ extension Exchange {
   func beginGathering(_ route: Route) -> GatheringStart {
     guard state.request != .complete, route.bodyGather > 0, let snapshot else { return .off }
     let request = ContentGathering.Request(
-      hasContent: true, isTunnel: state.isTunnel, isStream: isGRPC && snapshot.pools[backend].mayShare,
-      expectsContinue: head.expectsContinue)
+      hasContent: true, isTunnel: state.isTunnel, isStream: streamsBothWays(snapshot), expectsContinue: head.expectsContinue)
     guard gathering.begin(request, upTo: route.bodyGather) else { return .off }
     origin = clientAddress
     switch worker.gatheredMemory.asks(BufferPool.blockSize, for: origin) {
@@ -61,6 +60,7 @@ extension Exchange {
   /// The content is complete or the bound is full: only now does the request take a connection.
   func gatheredEnough() {
     guard let route, let snapshot else { return }
+    holdContent()
     // A reload in between may have taken away the backend, the route or the right: what is decided is decided by one snapshot, and a
     // connection is made by the trust in force.
     guard snapshot === worker.snapshot else { return reenter(mayWait: true) }

@@ -70,6 +70,8 @@ package final class Exchange: UpstreamClient {
   /// Bytes of memory that were counted for it.
   var gatheredMemory = 0
   var origin = ClientAddress.unknown
+  /// Whether the client sends its content fast enough.
+  var contentPace = TransferPace(.none)
   /// The request's DPoP proof was good, and is not again.
   var proofIsSpent = false
 

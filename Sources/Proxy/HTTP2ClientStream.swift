@@ -11,9 +11,11 @@ package final class HTTP2ClientStream {
   /// Nil once it is closed.
   private var stream: HTTP2Stream?
   private(set) var exchange: Exchange?
-  /// When the present wait is over, in ms of the loop's clock; 0 for no bound.
-  private(set) var deadline: UInt64 = 0
+  /// When the present wait is over, and when the exchange's own time is up, in ms of the loop's clock; 0 for no bound.
+  private var waitDeadline: UInt64 = 0
   private var exchangeDeadline: UInt64 = 0
+  /// The nearer of them.
+  private(set) var deadline: UInt64 = 0
   /// Content that had nowhere to go yet; never more than the stream's window.
   private var waiting = ByteQueue()
   private var trailers: [(name: [UInt8], value: [UInt8])] = []
@@ -34,7 +36,7 @@ package final class HTTP2ClientStream {
   /// Readies it for another request: `lost` was called for the last.
   func reopen(_ stream: HTTP2Stream) {
     self.stream = stream
-    exchangeDeadline = 0
+    forgetDeadlines()
     waiting.removeAll()
     if !trailers.isEmpty { trailers = [] }
     isEnded = false
@@ -58,7 +60,7 @@ package final class HTTP2ClientStream {
     owesContinue = exchange.head.expectsContinue
     if !stream.remoteEnded {
       edge.touch(self)
-      armContent()
+      wait(until: now &+ UInt64(connection.context.bodyTimeout))
     }
     exchange.begin()
   }
@@ -71,7 +73,7 @@ package final class HTTP2ClientStream {
       waiting.append(bytes)
       return
     }
-    armContent()
+    armContent(after: bytes.count)
     edge.touch(self)
     exchange.requestContent(bytes)
     edge.session.consume(stream, bytes.count)
@@ -103,7 +105,7 @@ package final class HTTP2ClientStream {
   }
 
   private func endRequest() {
-    deadline = 0
+    wait(until: 0)
     for (name, value) in trailers {
       name.withUnsafeBufferPointer { name in value.withUnsafeBufferPointer { exchange?.requestTrailer(name, $0) } }
     }
@@ -122,6 +124,7 @@ package final class HTTP2ClientStream {
     isHandingOver = true
     while !waiting.isEmpty, let exchange, exchange.takesContent {
       let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
+      armContent(after: run.count)
       exchange.requestContent(run)
       // It may have been too much: then the answer is given, and what waited is gone.
       guard self.exchange === exchange else {
@@ -146,19 +149,30 @@ package final class HTTP2ClientStream {
 
   // MARK: Deadlines
 
-  private func armContent() {
-    guard !isEnded, exchange?.head.isWebSocket != true else { return }
-    setDeadline(now &+ UInt64(connection.context.bodyTimeout))
+  private func armContent(after count: Int = 0) {
+    guard !isEnded, let exchange, !exchange.head.isWebSocket else { return }
+    wait(until: exchange.awaitContent(after: count))
   }
 
   func armExchange(until time: UInt64) {
     exchangeDeadline = time
-    setDeadline(time)
+    setDeadline()
   }
 
-  private func setDeadline(_ time: UInt64) {
-    deadline = exchangeDeadline > 0 && (time == 0 || exchangeDeadline < time) ? exchangeDeadline : time
+  private func wait(until time: UInt64) {
+    waitDeadline = time
+    setDeadline()
+  }
+
+  private func setDeadline() {
+    deadline = exchangeDeadline > 0 && (waitDeadline == 0 || exchangeDeadline < waitDeadline) ? exchangeDeadline : waitDeadline
     if deadline > 0 { edge.wake(at: deadline) }
+  }
+
+  private func forgetDeadlines() {
+    waitDeadline = 0
+    exchangeDeadline = 0
+    deadline = 0
   }
 
   func timeIsUp() {
@@ -171,7 +185,7 @@ package final class HTTP2ClientStream {
       return
     }
     if exchangeDeadline > 0, now >= exchangeDeadline { return exchange.timeIsUp() }
-    if waiting.isEmpty, exchange.takesContent { return exchange.interrupt(.requestTimeout) }
+    if waiting.isEmpty, exchange.contentIsLate { return exchange.interrupt(.requestTimeout) }
     // Paused on the backend's behalf, whose own deadline bounds the wait.
     armContent()
   }
@@ -282,8 +296,7 @@ package final class HTTP2ClientStream {
   /// The answer is complete. What the client may still send is of no interest.
   func responseCompleted() {
     exchange = nil
-    deadline = 0
-    exchangeDeadline = 0
+    forgetDeadlines()
     waiting.removeAll()
     waiting.giveBack(to: connection.buffers)
     linger()
@@ -299,13 +312,12 @@ package final class HTTP2ClientStream {
 
   private func armLingering(_ stream: HTTP2Stream) {
     discardedBefore = stream.discarded
-    setDeadline(min(lingerEnd, now &+ DownstreamConnection.Lingering.patient.pause))
+    wait(until: min(lingerEnd, now &+ DownstreamConnection.Lingering.patient.pause))
   }
 
   func abort(_ error: GatewayError, isGRPC: Bool) {
     exchange = nil
-    deadline = 0
-    exchangeDeadline = 0
+    forgetDeadlines()
     if let stream {
       if isGRPC {
         edge.session.trailers(stream) { GRPC.write(error, to: &$0) }
@@ -320,7 +332,7 @@ package final class HTTP2ClientStream {
   /// The stream is over, by whoever's doing.
   func lost() {
     stream = nil
-    deadline = 0
+    forgetDeadlines()
     if !isHandingOver {
       waiting.removeAll()
       waiting.giveBack(to: connection.buffers)

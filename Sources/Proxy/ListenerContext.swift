@@ -1,3 +1,4 @@
+import Limits
 import Reactor
 import TLS
 
@@ -32,7 +33,9 @@ package final class ListenerContext: Sendable {
   package let handshakeTimeout: Int
   package let headerTimeout: Int
   package let idleTimeout: Int
-  package let bodyTimeout: Int
+  package var bodyTimeout: Int { Int(content.silence) }
+  /// How fast content has to come.
+  package let content: TransferPace.Rules
   /// How long requests may take that are in flight when their connection has to end.
   package let drainTime: Int
   /// Networks whose `X-Forwarded-For` is believed: high and low half of the address, prefix length of 128. All zeros of 128 are
@@ -50,7 +53,7 @@ package final class ListenerContext: Sendable {
   package init(
     name: String, address: String, security: Security, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int,
     streams: Int, connectionLimit: Int, perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int,
-    bodyTimeout: Int, drainTime: Int, trusted: [ListenerTrust.Network], servesKeys: Bool, servesLogout: Bool = false
+    content: TransferPace.Rules, drainTime: Int, trusted: [ListenerTrust.Network], servesKeys: Bool, servesLogout: Bool = false
   ) {
     self.servesLogout = servesLogout
     var purpose = servesKeys ? ListenerTrust.Purpose.keys : servesLogout ? .logout : .routes
@@ -72,7 +75,7 @@ package final class ListenerContext: Sendable {
     self.handshakeTimeout = handshakeTimeout
     self.headerTimeout = headerTimeout
     self.idleTimeout = idleTimeout
-    self.bodyTimeout = bodyTimeout
+    self.content = content
     self.drainTime = drainTime
     self.trusted = trusted
     self.servesKeys = servesKeys

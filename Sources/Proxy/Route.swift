@@ -21,6 +21,9 @@ package final class Route: Sendable {
   package let bodyMaximum: UInt64
   /// Bytes of content that are gathered before a backend's connection is taken; 0 gathers none.
   package let bodyGather: Int
+  /// Bytes a second and milliseconds in place of the listener's; 0 is no bound.
+  package let bodyRate: UInt64?
+  package let bodyTotal: UInt64?
   package let forwardsAccessToken: Bool
   /// Names, in lower case, of fields that frameworks believe and that travel all the same.
   private let forwardedFields: [[UInt8]]
@@ -32,7 +35,8 @@ package final class Route: Sendable {
   /// - Parameter backends: see `sharing`.
   package init(
     name: String, index: Int, metricID: Int, access: RouteAccess, backends: [(index: Int, upTo: Int)], stripPrefix: [UInt8],
-    timeout: Int, bodyMaximum: UInt64, bodyGather: Int = 0, forwardsAccessToken: Bool,
+    timeout: Int, bodyMaximum: UInt64, bodyGather: Int = 0, bodyRate: UInt64? = nil, bodyTotal: UInt64? = nil,
+    forwardsAccessToken: Bool,
     forwardedFields: [[UInt8]] = [], endsAtExpiry: Bool = false, path: String = "/**"
   ) {
     self.name = name
@@ -44,6 +48,8 @@ package final class Route: Sendable {
     self.timeout = timeout
     self.bodyMaximum = bodyMaximum
     self.bodyGather = bodyGather
+    self.bodyRate = bodyRate
+    self.bodyTotal = bodyTotal
     self.forwardsAccessToken = forwardsAccessToken
     self.forwardedFields = forwardedFields
     self.endsAtExpiry = endsAtExpiry

@@ -39,7 +39,7 @@ enum House {
     // The process.
     room("Configuration", "Routing", "JSON", "Cryptography", "Bytes", "HTTP", "Yams", dataPlane: false),
     room(
-      "Gateway", "Proxy", "Configuration", "Redis", "Resolver", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP",
+      "Gateway", "Proxy", "Configuration", "Redis", "Resolver", "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP",
       "TLS", "Reactor",
       "JSON", "Bytes", "COpenSSL", "CLinux", "Logging", dataPlane: false),
     room("Development", "Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux", dataPlane: false),

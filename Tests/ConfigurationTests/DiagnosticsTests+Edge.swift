@@ -63,6 +63,10 @@ extension DiagnosticsTests {
         "r.yaml:3:28: `0` is no whole number from 1 to 1000000",
         "r.yaml:3:65: `1001` is no whole number from 1 to 256",
       ]),
+      Broken("    address: 0", with: "    timeouts: { body_rate: 2048GiB/s, body_total: 25h }\n    address: 0", [
+        "r.yaml:3:28: `2048GiB/s` is out of range: write 0/s to 1024GiB/s",
+        "r.yaml:3:51: `25h` is out of range: write 1ms to 24h",
+      ]),
       Broken("    address: 0", with: "    timeouts: { handshake: 0s, header: 5, idle: 2d, body: ten }\n    address: 0", [
         "r.yaml:3:28: `0s` is out of range: write 1ms to 1h",
         "r.yaml:3:40: `5` is no duration: write a number and `ms`, `s`, `m` or `h`, such as `30s`",

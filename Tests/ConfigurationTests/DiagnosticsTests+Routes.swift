@@ -169,13 +169,15 @@ extension DiagnosticsTests {
       Broken(
         "backend: orders", with: "backend: orders, body: {}",
         [
-          "r.yaml:13:121: nothing is written: write `maximum` or `gather`, such as `{ maximum: 1MiB }`"
+          "r.yaml:13:121: nothing is written: write `maximum`, `gather`, `rate` or `total`, such as `{ maximum: 1MiB }`"
         ]),
       Broken(
-        "backend: orders", with: "backend: orders, body: { gather: 17MiB, maximal: 1 }",
+        "backend: orders", with: "backend: orders, body: { gather: 17MiB, maximal: 1, rate: 1KiB, total: 2d }",
         [
           "r.yaml:13:131: `17MiB` is out of range: write 0 to 16MiB",
           "r.yaml:13:138: unknown key `maximal`: did you mean `maximum`?",
+          "r.yaml:13:156: `1KiB` is no rate: write a size and `/s`, such as `1KiB/s`, or `0` for none",
+          "r.yaml:13:169: `2d` is no duration: write a number and `ms`, `s`, `m` or `h`, such as `30s`",
         ]),
       Broken(
         "backend: orders", with: "backend: orders, rewrite: { strip_prefix: /orders/ }",

@@ -214,6 +214,8 @@ struct LoadingTests {
     #expect(!configuration.routes[0].forwardAccessToken)
     #expect(configuration.routes[0].bodyMaximum == nil)
     #expect(configuration.routes[0].bodyGather == 64 << 10)
+    #expect(configuration.listeners[0].timeouts == ListenerTimeouts())
+    #expect((configuration.listeners[0].timeouts.bodyRate, configuration.listeners[0].timeouts.bodyTotal) == (1024, 600_000))
   }
 
   @Test("what is written about content has its say, and the rest its default")
@@ -223,6 +225,11 @@ struct LoadingTests {
     #expect(all.process.gathered == 2 << 20)
     #expect(all.routes[0].bodyGather == 0)
     #expect(all.routes[0].bodyMaximum == nil)
+    #expect(all.routes[0].bodyRate == nil)
+    let free = try loaded(text.replacing("backend: orders }", with: "backend: orders, body: { rate: 0, total: 0s } }")).routes[0]
+    #expect((free.bodyRate, free.bodyTotal) == (0, 0))
+    let bound = try loaded(text.replacing("backend: orders }", with: "backend: orders, body: { rate: 2KiB/s, total: 1m } }")).routes[0]
+    #expect((bound.bodyRate, bound.bodyTotal) == (2048, 60_000))
     let one = try loaded(text.replacing("backend: orders }", with: "backend: orders, body: { maximum: 5 } }"))
     #expect(one.routes[0].bodyGather == 64 << 10)
     #expect(one.routes[0].bodyMaximum == 5)

@@ -7,10 +7,10 @@ import pytest
 from harness import configuration as conf
 from harness.answers import problem
 from harness.http2client import HTTP1Client, HTTP2Client
+from harness.upload import VERSIONS, Upload
 from harness.waiting import eventually
 
 KIB = 1 << 10
-VERSIONS = [HTTP1Client, HTTP2Client]
 
 
 @pytest.fixture(scope="module")
@@ -26,44 +26,6 @@ def gateway(make_gateway, backend, pki):
 def client(request, gateway):
     with request.param(gateway.port, gateway.ca) as client:
         yield client
-
-
-class Upload:
-    """A request whose content is sent piece by piece."""
-
-    def __init__(self, client, path, *, length=None, method="POST", headers=()):
-        self.client, self.path, self.method = client, path, method
-        self.chunked = length is None
-        self.is_http2 = isinstance(client, HTTP2Client)
-        fields = dict(headers)
-        if length is not None:
-            fields["content-length"] = str(length)
-        if self.is_http2:
-            self.number = client.start(method, path, headers=fields, end=False)
-        else:
-            client.start(method, path, headers=fields, streamed=self.chunked, end=False)
-
-    def send(self, data):
-        if self.is_http2:
-            self.client.send(self.number, data)
-        else:
-            self.client.link.send(b"%x\r\n%s\r\n" % (len(data), data) if self.chunked else data)
-
-    def end(self, trailers=()):
-        if self.is_http2:
-            self.client.send(self.number, end=True, trailers=trailers)
-        elif self.chunked:
-            self.client.link.send(b"0\r\n" + "".join(f"{n}: {v}\r\n" for n, v in trailers).encode() + b"\r\n")
-
-    def pump(self):
-        """Gives what is waiting to the other side."""
-        if self.is_http2:
-            self.client.step(0.05)
-        else:
-            self.client.link.receive(0.05)
-
-    def response(self):
-        return self.client.response(self.number) if self.is_http2 else self.client.response(self.method)
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=["HTTP/1.1", "HTTP/2"])
