@@ -135,6 +135,8 @@ package struct ListenerSettings: Sendable {
 
 package struct AdminSettings: Sendable {
   package var address: Located<SocketAddressSettings>
+  /// Names, besides addresses and `localhost`, under which it answers.
+  package var hosts: [String] = []
   package init(address: Located<SocketAddressSettings>) { self.address = address }
 }
 

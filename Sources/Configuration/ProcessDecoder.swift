@@ -1,3 +1,5 @@
+import Routing
+
 /// `process`, `access_log`, `admin`, `merge_slashes` and `path_parameters`: what there is once.
 enum ProcessDecoder {
   static func process(_ cursor: Cursor) -> ProcessSettings {
@@ -36,7 +38,25 @@ enum ProcessDecoder {
   }
 
   static func admin(_ cursor: Cursor) -> AdminSettings? {
-    guard let values = cursor.mapping(["address"]), let address = values.required("address", "`127.0.0.1:9901`") else { return nil }
-    return AddressDecoder.decode(address, ports: 0...65535, allowsUnix: true).map { AdminSettings(address: $0) }
+    guard let values = cursor.mapping(["address", "hosts"]) else { return nil }
+    let address = values.required("address", "`127.0.0.1:9901`").flatMap {
+      AddressDecoder.decode($0, ports: 0...65535, allowsUnix: true)
+    }
+    let hosts = values["hosts"]?.list("gatehouse.internal", mayBeEmpty: true)?.compactMap(host)
+    guard let address else { return nil }
+    var settings = AdminSettings(address: address)
+    settings.hosts = hosts ?? []
+    return settings
+  }
+
+  private static func host(_ cursor: Cursor) -> String? {
+    guard let text = cursor.text() else { return nil }
+    do throws(PatternError) {
+      _ = try HostPattern(text)
+      return text
+    } catch {
+      cursor.report(error.message)
+      return nil
+    }
   }
 }

@@ -7,10 +7,10 @@ import Reactor
 /// The admin listener: health, metrics, the configuration in force, the published keys. On the control thread, plain HTTP,
 /// one request a connection; meant for a loopback address or a unix socket.
 public final class AdminListener: Listener {
-  private let respond: (String) -> AdminResponse
+  private let respond: (String, [UInt8]) -> AdminResponse
 
-  /// - Parameter respond: answers a GET for a path.
-  package init(loop: EventLoop, descriptor: Int32, respond: @escaping (String) -> AdminResponse) {
+  /// - Parameter respond: answers a GET for a path, and for the authority that the request has, if it has one.
+  package init(loop: EventLoop, descriptor: Int32, respond: @escaping (String, [UInt8]) -> AdminResponse) {
     self.respond = respond
     super.init(loop: loop, descriptor: descriptor)
   }
@@ -50,9 +50,9 @@ final class AdminConnection: Channel {
   private var parser = RequestParser(limits: limits)
   private var head = RequestHead(fieldCapacity: 64)
   private var isAnswering = false
-  private let respond: (String) -> AdminResponse
+  private let respond: (String, [UInt8]) -> AdminResponse
 
-  init(loop: EventLoop, descriptor: Int32, respond: @escaping (String) -> AdminResponse) {
+  init(loop: EventLoop, descriptor: Int32, respond: @escaping (String, [UInt8]) -> AdminResponse) {
     self.respond = respond
     super.init(loop: loop, descriptor: descriptor)
   }
@@ -78,7 +78,7 @@ final class AdminConnection: Channel {
     case .complete:
       let path = String(decoding: input.readable[head.path.start..<head.path.end], as: UTF8.self)
       guard head.method == .get || head.method == .head else { return answer(AdminResponse(405, "only GET and HEAD\n")) }
-      answer(respond(path))
+      answer(respond(path, Array(input.readable[head.authority.bounds])))
     }
   }
 

@@ -10,7 +10,7 @@ extension Supervisor {
     do throws(Errno) {
       guard let address = settings.address.value.address(names.addresses(of:)) else { throw Errno(EADDRNOTAVAIL) }
       let descriptor = try Listener.open(address, reusePort: false)
-      let listener = AdminListener(loop: loop, descriptor: descriptor) { [unowned self] in answerAdmin($0) }
+      let listener = AdminListener(loop: loop, descriptor: descriptor) { [unowned self] in answerAdmin($0, $1) }
       try listener.register(.read)
       adminListener = listener
     } catch {
@@ -18,7 +18,11 @@ extension Supervisor {
     }
   }
 
-  func answerAdmin(_ path: String) -> AdminResponse {
+  func answerAdmin(_ path: String, _ authority: [UInt8]) -> AdminResponse {
+    guard AdminHosts(current.configuration.admin).admit(authority.span) else {
+      return AdminResponse(
+        403, "this is none of the names under which the admin listener answers; there is admin.hosts for others\n")
+    }
     switch path {
     case "/healthz": return AdminResponse(200, "ok\n")
     case "/readyz":

@@ -37,6 +37,14 @@ package struct Authority: Equatable, Sendable {
     }
   }
 
+  /// Whether the host is an IPv4 address in four decimal numbers, or an IPv6 address.
+  ///
+  /// - Parameter bytes: those that were read.
+  package func isAddress(in bytes: Span<UInt8>) -> Bool {
+    let host = bytes.extracting(self.host.bounds)
+    return !host.isEmpty && (host[0] == UInt8(ascii: "[") || IPv6Literal.isIPv4(host))
+  }
+
   /// Bytes of the name at the front without one trailing dot, and where it ends with it; nil when it is no name.
   private static func name(_ bytes: Span<UInt8>) -> (length: Int, end: Int)? {
     var label = 0

@@ -65,6 +65,15 @@ package struct HostPattern: Sendable, Hashable, CustomStringConvertible {
     self == .any ? "any host" : (isWildcard ? "*." : "") + String(decoding: name, as: UTF8.self)
   }
 
+  /// Whether `host`, without port and without a dot behind it, is one of those that are meant.
+  package func matches(_ host: Span<UInt8>) -> Bool {
+    if self == .any { return true }
+    guard isWildcard else { return host.equalsIgnoringCase(name.span) }
+    // Something must stand before the dot.
+    let start = host.count - name.count
+    return start > 1 && host[start - 1] == 0x2e && host.extracting(start..<host.count).equalsIgnoringCase(name.span)
+  }
+
   /// Longer hosts match no pattern: a DNS name has 253 bytes at most (RFC 1035 section 2.3.4).
   package static let maximumLength = 255
 

@@ -85,6 +85,10 @@ struct DiagnosticsTests {
       Broken(adding: "access_log: { path: }\n", [
         "r.yaml:14:21: the value is missing",
       ]),
+      Broken(adding: "admin: { address: 127.0.0.1:1, hosts: [ok.example, \"a/b\", \"*\"] }\n", [
+        "r.yaml:14:52: a host is written without scheme and path, as in `api.example.com`",
+        "r.yaml:14:59: `*` alone is no host pattern: leave `hosts` out for any host",
+      ]),
       Broken(adding: "admin: { address: 127.0.0.1 }\n", [
         "r.yaml:14:19: `127.0.0.1` has no port: write `HOST:PORT`",
       ]),

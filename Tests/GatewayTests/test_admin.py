@@ -173,3 +173,56 @@ def test_an_admin_listener_on_a_unix_socket(make_gateway, backend, tmp_path):
         local.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert local.recv(4096).startswith(b"HTTP/1.1 200")
     assert gateway.ask("GET", "/public/1").status == 200
+
+
+class TestHosts:
+    """A page may make its own name the listener's address, and then read what the listener answers; but the request says the name."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def gateway(cls, make_gateway, backend):
+        return make_gateway(backend.port, {"admin": {"hosts": ["gatehouse.internal", "*.ops.example"]}})
+
+    def status(self, gateway, head):
+        host, port = gateway.configuration["admin"]["address"].split(":")
+        with socket.create_connection((host, int(port)), 5) as plain:
+            plain.sendall(head.replace("\n", "\r\n").encode())
+            answer = b""
+            while block := plain.recv(65536):
+                answer += block
+        if not answer.startswith(b"HTTP/1.1 200"):
+            assert b"sha256" not in answer
+        return int(answer.split(b" ")[1])
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:9901", "192.0.2.7:80", "[::1]", "[2001:db8::7]:9901", "localhost", "LOCALHOST:9901",
+                                      "localhost.", "127.0.0.1.", "gatehouse.internal", "Gatehouse.Internal:9901", "a.ops.example", "a.b.ops.example"])
+    def test_its_own_names_are_answered(self, gateway, host):
+        assert self.status(gateway, f"GET /config HTTP/1.1\nHost: {host}\n\n") == 200
+        assert self.status(gateway, f"GET http://{host}/config HTTP/1.1\nHost: {host}\n\n") == 200
+
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:9901", "localhost.evil.example", "127.0.0.1.evil.example", "ops.example", "xops.example",
+                                      "gatehouse.internal.evil.example", "127.1", "2130706433", "0x7f000001", "1.2.3.4.5", "1.2.3.256"])
+    def test_others_are_not(self, gateway, host):
+        for path in ("/config", "/metrics", "/healthz", "/nothing"):
+            assert self.status(gateway, f"GET {path} HTTP/1.1\nHost: {host}\n\n") == 403
+        assert self.status(gateway, f"GET http://{host}/config HTTP/1.1\nHost: {host}\n\n") == 403
+
+    def test_a_request_that_names_nobody_is_not(self, gateway):
+        assert self.status(gateway, "GET /config HTTP/1.0\n\n") == 403
+        assert self.status(gateway, "GET /config HTTP/1.1\n\n") == 400
+        assert self.status(gateway, "GET http://evil.example/config HTTP/1.1\nHost: localhost\n\n") == 400
+        assert self.status(gateway, "GET /config HTTP/1.1\nHost: localhost\nHost: evil.example\n\n") == 400
+
+    def test_a_reload_changes_the_names(self, make_gateway, backend):
+        gateway = make_gateway(backend.port)
+        assert self.status(gateway, "GET /config HTTP/1.1\nHost: later.example\n\n") == 403
+        gateway.reload(conf.merged(gateway.configuration, {"admin": {"hosts": ["later.example"]}}))
+        assert self.status(gateway, "GET /config HTTP/1.1\nHost: later.example\n\n") == 200
+
+    def test_on_a_unix_socket_any_name_will_do(self, make_gateway, backend, tmp_path):
+        make_gateway(backend.port, {"admin": {"address": f"unix:{tmp_path}/admin.sock"}})
+        with socket.socket(socket.AF_UNIX) as local:
+            local.settimeout(5)
+            local.connect(f"{tmp_path}/admin.sock")
+            local.sendall(b"GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n")
+            assert local.recv(4096).startswith(b"HTTP/1.1 200")
