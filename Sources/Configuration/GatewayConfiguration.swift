@@ -64,6 +64,8 @@ package struct ListenerTLSSettings: Sendable {
   package var minimumVersion = TLSVersionSettings.tls12
   package var clientCA: Located<String>?
   package var clientAuth = ClientAuthSettings.none
+  /// Plain HTTP on the port is sent to `https` instead of being refused.
+  package var redirectsPlaintext = false
   package init() {}
 }
 
@@ -111,6 +113,11 @@ package enum PlaintextSettings: Sendable, Equatable {
 package enum ListenerSecurity: Sendable {
   case tls(ListenerTLSSettings)
   case plaintext(PlaintextSettings)
+
+  /// Plain HTTP on a port that has TLS is sent to `https`.
+  package var redirectsPlaintext: Bool {
+    if case .tls(let settings) = self { settings.redirectsPlaintext } else { false }
+  }
 }
 
 package struct ListenerSettings: Sendable {

@@ -52,7 +52,7 @@ enum ListenerDecoder {
   }
 
   private static func tls(_ cursor: Cursor) -> ListenerTLSSettings? {
-    guard let values = cursor.mapping(["certificates", "minimum_version", "client_ca", "client_auth"]) else { return nil }
+    guard let values = cursor.mapping(["certificates", "minimum_version", "client_ca", "client_auth", "plaintext"]) else { return nil }
     var settings = ListenerTLSSettings()
     let example = "{ certificate: edge.crt, key: edge.key }"
     let certificates = values.required("certificates", "`[\(example)]`")?.list(example, maximum: ListBounds.certificates)
@@ -63,6 +63,7 @@ enum ListenerDecoder {
     settings.clientCA = values["client_ca"]?.path()
     let modes: [(String, ClientAuthSettings)] = [("none", .none), ("optional", .optional), ("required", .required)]
     if let mode = values["client_auth"]?.word(modes) { settings.clientAuth = mode }
+    if let redirects = values["plaintext"]?.word([("refuse", false), ("redirect", true)]) { settings.redirectsPlaintext = redirects }
     if settings.clientAuth != .none, values["client_ca"] == nil {
       values["client_auth"]?.report("`client_auth` needs `client_ca`: write the file that client certificates are checked with")
     }

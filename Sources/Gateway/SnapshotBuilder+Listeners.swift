@@ -75,7 +75,8 @@ extension SnapshotBuilder {
     guard let security = security(settings) else { return nil }
     let limits = settings.limits
     let context = ListenerContext(
-      name: settings.name.value, address: settings.address.value.text, security: security, expectsProxyHeader: settings.proxyProtocol,
+      name: settings.name.value, address: settings.address.value.text, security: security,
+      redirectsPlaintext: settings.security.redirectsPlaintext, expectsProxyHeader: settings.proxyProtocol,
       headerBytes: limits.headerBytes, headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes,
       streams: limits.streams, connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
       handshakeTimeout: settings.timeouts.handshake, headerTimeout: settings.timeouts.header, idleTimeout: settings.timeouts.idle,

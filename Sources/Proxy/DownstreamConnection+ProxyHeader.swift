@@ -40,6 +40,7 @@ extension DownstreamConnection {
         know(address)
       }
       state = .handshaking
+      lookAtFirstByte()
       continueHandshake()
       return false
     }

@@ -87,6 +87,12 @@ extension DownstreamConnection {
     if error.endsConnection { closesAfterResponse = true }
     if state == .readingContent, !willDiscard { closesAfterResponse = true }
     output.borrow(from: buffers)
+    if let type = exchange.statusType {
+      GRPC.writeRefusal(error, type: type, now: worker.seconds, to: &output)
+      output.append("Content-Length: 0\r\n")
+      ResponseFields.end(persistence(exchange), to: &output)
+      return output.append("\r\n")
+    }
     var problem = ByteQueue()
     ErrorResponder.problem(error, exchange.requestID, to: &problem)
     ErrorResponder.writeHead(

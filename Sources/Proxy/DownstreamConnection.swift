@@ -68,6 +68,11 @@ public final class DownstreamConnection: SecureChannel {
   var tunnelIsEnding = false
   /// `100 Continue` is owed to the client.
   var owesContinue = false
+  /// It speaks without TLS on a listener that has it: it is told so, and nothing else.
+  private(set) var isMisplaced = false
+  private var hasLooked = false
+  /// Requests go where routes say.
+  var servesRoutes: Bool { context.servesRoutes && !isMisplaced }
   /// A reload has withdrawn what it was let in by: no request that begins from now on is served.
   var isOutdated = false
   /// Bytes dropped while lingering, and how it is to be bounded.
@@ -154,6 +159,16 @@ public final class DownstreamConnection: SecureChannel {
     guard isOpen else { return }
     stayWarm()
     edge.rearm()
+  }
+
+  /// TLS begins with a byte that no method has (RFC 8446 section 5.1), so that plain HTTP is known before OpenSSL is given any of it.
+  func lookAtFirstByte() {
+    guard wire.isEncrypted, let byte = Syscall.firstByte(descriptor.raw) else { return }
+    hasLooked = true
+    guard byte | 0x20 >= UInt8(ascii: "a"), byte | 0x20 <= UInt8(ascii: "z") else { return }
+    worker.handshakeEnded(.failed)
+    isMisplaced = true
+    wire = Wire(plain: descriptor.raw)
   }
 
   public override func handshakeFailed(_ failure: TransportFailure) {
@@ -246,6 +261,7 @@ public final class DownstreamConnection: SecureChannel {
   public override func ready(_ readiness: Readiness) {
     if state == .proxyHeader { return readProxyHeader() }
     if state == .lingering { return dropInput() }
+    if state == .handshaking, !hasLooked { lookAtFirstByte() }
     super.ready(readiness)
     // The rest of a last answer may have left in this event.
     if isOpen, state == .flushing, output.isEmpty { endAfterFlush() }
@@ -318,7 +334,7 @@ public final class DownstreamConnection: SecureChannel {
   }
 
   private func startExchange(_ exchange: Exchange) {
-    closesAfterResponse = !exchange.head.isPersistent || worker.isDraining || isOutdated || (hasInputEnded && input.isEmpty)
+    closesAfterResponse = !exchange.head.isPersistent || worker.isDraining || isOutdated || isMisplaced || (hasInputEnded && input.isEmpty)
     owesContinue = false
     switch exchange.head.framing {
     case .length(let count) where count > 0:

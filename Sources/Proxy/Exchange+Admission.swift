@@ -18,14 +18,15 @@ extension Exchange {
     }
     state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent, isTunnel: head.isWebSocket)
     if hasContent, let context = client?.connection.context { contentPace = TransferPace(context.content) }
-    if case .http2? = client, let error = readCall() { return refuse(error) }
-    if let client, !client.connection.context.servesRoutes { return serveOwn(client, snapshot) }
+    if head.method == .post, let error = readCall() { return refuse(error) }
+    if let client, !client.connection.servesRoutes { return serveOwn(client, snapshot) }
     enter(snapshot, mayWait: true)
   }
 
   /// On a listener that has a purpose of its own.
   private func serveOwn(_ client: ClientStream, _ snapshot: WorkerSnapshot) {
     let context = client.connection.context
+    if client.connection.isMisplaced { return answerMisplaced(client) }
     if case .plaintext(.redirects(let port)) = context.security { return redirect(client, port) }
     if context.servesKeys { return serveKeys(client, snapshot) }
     beginLogout(client)
@@ -58,7 +59,7 @@ extension Exchange {
     if !route.access.providers.isEmpty {
       if let refusal = addInternalToken(route, snapshot, now: Int64(startedReal / 1_000_000_000)) { return refuse(refusal) }
     }
-    if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey), isFollowed: token != nil) }
+    if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey)) }
     if route.endsAtExpiry, let token { watchExpiry(of: token) }
     if gathering.phase == .off {
       if state.request != .complete { setPace(route, snapshot) }
@@ -266,8 +267,6 @@ extension Exchange {
   private func redirect(_ client: ClientStream, _ port: UInt16) {
     let authority = slice(head.authority)
     guard let host = Authority(authority.span)?.host else { return refuse(.badHost) }
-    state.answered()
-    status = 308
     var location = ByteQueue()
     location.append("https://")
     location.append(UnsafeBufferPointer(rebasing: authority[host.bounds]))
@@ -275,6 +274,31 @@ extension Exchange {
       location.append(0x3a)
       location.append(decimal: UInt64(port))
     }
+    redirect(client, to: &location)
+  }
+
+  /// A request without TLS on a port that speaks TLS: whoever sent it hears so in the clear.
+  private func answerMisplaced(_ client: ClientStream) {
+    if client.connection.context.redirectsPlaintext, head.method != .connect {
+      let authority = slice(head.authority)
+      guard Authority(authority.span)?.host != nil else { return refuse(.badHost) }
+      var location = ByteQueue()
+      location.append("https://")
+      // The same port: this one.
+      location.append(authority)
+      return redirect(client, to: &location)
+    }
+    error = .tlsRequired
+    state.answered()
+    status = error?.status ?? 400
+    client.respondOwn(Array("This port speaks TLS: use https.\n".utf8), type: "text/plain", status: 400, to: self)
+    complete(client)
+  }
+
+  /// - Parameter location: up to the path.
+  private func redirect(_ client: ClientStream, to location: inout ByteQueue) {
+    state.answered()
+    status = 308
     let path = slice(head.path)
     if path.first == 0x2f { location.append(path) } else { location.append("/") }
     if head.hasQuery {

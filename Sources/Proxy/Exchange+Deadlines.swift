@@ -46,6 +46,7 @@ extension Exchange {
       return answerArrived()
     }
     if let ending = tunnel?.ending { return interrupt(ending) }
+    if tunnel?.awaitsClose == true { return closeIsOverdue() }
     guard expiry == 0 || worker.loop.now < expiry else { return expire() }
     interrupt(.upstreamTimeout)
   }
@@ -121,11 +122,14 @@ extension Exchange {
 
   // MARK: gRPC
 
-  /// Whether the request is a gRPC call, and how long its client waits. Nil lets it in.
+  /// Whether a POST is a gRPC call, which there is on HTTP/2 only, or a gRPC-Web call; and how long a gRPC client waits. Nil lets it in.
   func readCall() -> GatewayError? {
-    guard head.method == .post, let index = head.fields.first(.contentType),
-      GRPC.isCall(contentType: slice(head.fields[index].value))
-    else { return nil }
+    guard let index = head.fields.first(.contentType) else { return nil }
+    let type = slice(head.fields[index].value)
+    guard case .http2? = client, GRPC.isCall(contentType: type) else {
+      webType = GRPC.webType(type.span)
+      return nil
+    }
     isGRPC = true
     guard let index = head.fields.first(.grpcTimeout) else { return nil }
     guard head.fields.first(.grpcTimeout, from: index + 1) == nil,

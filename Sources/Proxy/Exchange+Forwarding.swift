@@ -149,7 +149,7 @@ extension Exchange {
     if logout != nil { return decideLogout(mayWait: true) }
     if gathering.ended() == .ask { return gatheredEnough() }
     guard let upstream else { return }
-    if state.isTunnel { return upstream.tunnelEnded() }
+    if state.isTunnel { return clientEndedTunnel() }
     upstream.requestEnded(isChunked: isChunked, hadTrailers: requestHasTrailers)
     startTimer()
     upstream.flush()

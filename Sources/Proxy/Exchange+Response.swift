@@ -64,6 +64,8 @@ extension Exchange {
   }
 
   func responseFailed(_ failure: UpstreamFailure) {
+    // A backend may go as it likes once it has said Close: nothing was cut off.
+    if state.isOpenTunnel, tunnel?.backendHasClosed == true { return responseEnded() }
     worker.upstreamFailed(failure, snapshot, backend, endpoint: upstream?.endpointIndex ?? -1)
     upstream = nil
     let action = state.upstreamFailed(failure)

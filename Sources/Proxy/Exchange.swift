@@ -54,6 +54,10 @@ package final class Exchange: UpstreamClient {
   var isRecorded = false
   /// A gRPC call: what the gateway has to say, it says as a gRPC status.
   var isGRPC = false
+  /// A gRPC-Web call's content type.
+  var webType: StaticString?
+  /// The content type of a refusal that is said as a gRPC status; nil for a problem document.
+  var statusType: StaticString? { isGRPC ? GRPC.contentType : webType }
   /// The key set that the request waits for, while it does.
   var awaitedKeys: RemoteKeys?
   /// On a listener that takes logouts.
@@ -133,6 +137,7 @@ package final class Exchange: UpstreamClient {
     requestHasTrailers = false
     isRecorded = false
     isGRPC = false
+    webType = nil
     tunnel = nil
     logout = nil
     gathering = ContentGathering()
@@ -300,7 +305,7 @@ package final class Exchange: UpstreamClient {
   private func answer(_ error: GatewayError) {
     self.error = error
     // What a gRPC client gets is a status of gRPC's own, in a response of 200.
-    status = isGRPC ? 200 : error.status
+    status = statusType == nil ? error.status : 200
     guard let client else { return finish() }
     client.respondError(error, to: self)
     complete(client)

@@ -14,6 +14,30 @@ package enum GRPC {
     return value.count == count || value[count] == UInt8(ascii: "+") || value[count] == UInt8(ascii: ";")
   }
 
+  /// The content types of gRPC-Web, whose clients are pages in browsers, over any version of HTTP.
+  private static let webTypes: [StaticString] = [
+    "application/grpc-web", "application/grpc-web+proto", "application/grpc-web+json", "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+  ]
+
+  /// The content type of a gRPC-Web call, without parameters: what its answer has. One with a suffix that is not known is answered as
+  /// one without. Nil for what is no such call.
+  package static func webType(_ value: Span<UInt8>) -> StaticString? {
+    // Told apart from everything else by its first byte behind what all of gRPC begins with.
+    let shortest = 20
+    guard value.count >= shortest, value[16] == UInt8(ascii: "-") else { return nil }
+    var end = value.count
+    for index in 0..<value.count where value[index] == UInt8(ascii: ";") || value[index] == UInt8(ascii: " ") {
+      end = index
+      break
+    }
+    guard end >= shortest else { return nil }
+    let type = value.extracting(0..<end)
+    for known in webTypes where type.equalsIgnoringCase(known) { return known }
+    guard type.extracting(0..<shortest).equalsIgnoringCase("application/grpc-web") else { return nil }
+    return end > shortest && value[shortest] == UInt8(ascii: "+") ? webTypes[0] : nil
+  }
+
   /// `grpc-timeout` in milliseconds, what is less than one rounded up: up to eight digits and a unit. Nil when it is none.
   package static func timeout(_ value: UnsafeBufferPointer<UInt8>) -> Int? {
     guard (2...9).contains(value.count) else { return nil }
@@ -44,6 +68,17 @@ package enum GRPC {
     case 421, 429, 502, 503: 14  // UNAVAILABLE
     default: 13  // INTERNAL
     }
+  }
+
+  /// Writes the head of a refusal that has a status of gRPC's and nothing else: trailers only, as gRPC says; with gRPC-Web its client looks
+  /// for it among the fields.
+  static func writeRefusal<Output: FieldOutput & ~Copyable>(
+    _ error: GatewayError, type: StaticString, now: Int64, to out: inout Output
+  ) {
+    out.status(200)
+    ResponseFields.date(now, to: &out)
+    out.field("content-type", type)
+    write(error, to: &out)
   }
 
   /// Writes `grpc-status` and `grpc-message`, whose text is the denial code and its title: printable ASCII without `%`, so that

@@ -8,7 +8,7 @@ import Upstream
 /// The code is the stable word for it, in the answer, the access log and the metric. The raw value indexes the metric's
 /// names and means nothing else.
 package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
-  case badRequest, badPath, badHost, badFraming, versionNotSupported, logoutRefused
+  case badRequest, badPath, badHost, badFraming, tlsRequired, versionNotSupported, logoutRefused
   case tokenMissing, tokenAmbiguous, tokenMalformed, tokenAlgorithm, tokenKeyUnknown, tokenSignature, tokenExpired
   case tokenNotYetValid, tokenIssuer, tokenAudience, tokenType, tokenClaims, tokenRevoked, tokenTooLarge
   case tokenInactive, apiKeyInvalid
@@ -31,6 +31,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .badPath: ("bad_path", 400, "The path can be read in more than one way.")
     case .badHost: ("bad_host", 400, "The host is missing, repeated or malformed.")
     case .badFraming: ("bad_framing", 400, "Where the request ends is not clear.")
+    case .tlsRequired: ("tls_required", 400, "This port speaks TLS.")
     case .versionNotSupported: ("version_not_supported", 505, "This version of HTTP is not served here.")
     case .logoutRefused: ("logout_refused", 400, "The logout token does not hold.")
     case .tokenMissing: ("token_missing", 401, "An access token is required.")
@@ -98,7 +99,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   /// Whether where the next request begins is in doubt, so that the connection must end with the answer.
   package var endsConnection: Bool {
     switch self {
-    case .badRequest, .badPath, .badHost, .badFraming, .versionNotSupported, .requestTimeout, .uriTooLong, .headersTooLarge: true
+    case .badRequest, .badPath, .badHost, .badFraming, .tlsRequired, .versionNotSupported, .requestTimeout, .uriTooLong, .headersTooLarge: true
     default: false
     }
   }

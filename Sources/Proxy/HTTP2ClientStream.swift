@@ -253,7 +253,7 @@ package final class HTTP2ClientStream {
 
   func respondError(_ error: GatewayError, to exchange: Exchange) {
     guard let stream else { return }
-    if exchange.isGRPC { return respondStatus(error, to: exchange) }
+    if let type = exchange.statusType { return respondStatus(error, type) }
     var problem = ByteQueue()
     ErrorResponder.problem(error, exchange.requestID, to: &problem)
     let count = problem.count
@@ -266,15 +266,10 @@ package final class HTTP2ClientStream {
   }
 
   /// A refused gRPC call: a response of trailers only.
-  private func respondStatus(_ error: GatewayError, to exchange: Exchange) {
+  private func respondStatus(_ error: GatewayError, _ type: StaticString) {
     guard let stream else { return }
     let now = connection.worker.seconds
-    edge.session.respond(stream, endStream: true) {
-      $0.status(200)
-      ResponseFields.date(now, to: &$0)
-      $0.field("content-type", GRPC.contentType)
-      GRPC.write(error, to: &$0)
-    }
+    edge.session.respond(stream, endStream: true) { GRPC.writeRefusal(error, type: type, now: now, to: &$0) }
   }
 
   func respondOwn(_ content: [UInt8], type: StaticString, status: UInt16, to exchange: Exchange) {

@@ -21,6 +21,8 @@ package final class ListenerContext: Sendable {
   package let security: Security
   /// Peers that are trusted begin their connections with a PROXY protocol header.
   package let expectsProxyHeader: Bool
+  /// Plain HTTP on this port, which has TLS, is sent to `https` instead of being refused.
+  package let redirectsPlaintext: Bool
   package let headerBytes: Int
   package let headerCount: Int
   package let uriBytes: Int
@@ -51,7 +53,7 @@ package final class ListenerContext: Sendable {
   package let trust: ListenerTrust
 
   package init(
-    name: String, address: String, security: Security, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int,
+    name: String, address: String, security: Security, redirectsPlaintext: Bool, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int,
     streams: Int, connectionLimit: Int, perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int,
     content: TransferPace.Rules, drainTime: Int, trusted: [ListenerTrust.Network], servesKeys: Bool, servesLogout: Bool = false
   ) {
@@ -65,6 +67,7 @@ package final class ListenerContext: Sendable {
       address: address, purpose: purpose, tls: tls, expectsProxyHeader: expectsProxyHeader, proxies: trusted)
     self.name = name
     self.security = security
+    self.redirectsPlaintext = redirectsPlaintext
     self.expectsProxyHeader = expectsProxyHeader
     self.headerBytes = headerBytes
     self.headerCount = headerCount

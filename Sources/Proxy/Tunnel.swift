@@ -3,22 +3,24 @@ import HTTP
 import Upstream
 import WebSocket
 
-/// A WebSocket from its handshake to its end, as the exchange that carries it knows it. Its bytes are the two ends' own affair;
-/// frames are followed only where the gateway may want to end it: where a token has let it in, which may expire or be revoked.
+/// A WebSocket from its handshake to its end, as the exchange that carries it knows it. Its bytes are the two ends' own affair; frames are
+/// followed for their ends, since the gateway may want to end it, and for Close.
 struct Tunnel {
   /// `Sec-WebSocket-Key` towards the backend: the client's own, or ours where its protocol has none.
   let key: [UInt8]
-  /// Whether frames are followed.
-  let isFollowed: Bool
   var toClient = WebSocketFrames()
   var toBackend = WebSocketFrames()
   /// Why the gateway is ending it, once it is: it waits for the end of a frame.
   var ending: GatewayError?
+  /// The client has said Close and ended its side: the backend, which has yet to say it, is not told of the end before.
+  var awaitsClose = false
 
-  init(key: UnsafeBufferPointer<UInt8>, isFollowed: Bool) {
+  init(key: UnsafeBufferPointer<UInt8>) {
     self.key = key.isEmpty ? WebSocketKey.make() : Array(key)
-    self.isFollowed = isFollowed
   }
+
+  /// The backend's Close frame has gone to the client, whole: nothing may follow it.
+  var backendHasClosed: Bool { toClient.hasClosed && toClient.isAtBoundary }
 }
 
 extension Exchange {
@@ -67,24 +69,52 @@ extension Exchange {
   /// From the client.
   func tunnelContent(_ content: UnsafeBufferPointer<UInt8>, _ upstream: UpstreamLeg) {
     guard tunnel?.ending == nil else { return }
-    if tunnel?.isFollowed == true { tunnel?.toBackend.follow(content.span) }
+    tunnel?.toBackend.follow(content.span)
     upstream.content(content, isChunked: false)
   }
 
   /// From the backend.
   func tunnelResponse(_ content: UnsafeBufferPointer<UInt8>) {
     guard let client, let tunnel else { return }
-    var content = content
-    if tunnel.isFollowed {
-      let count = self.tunnel?.toClient.follow(content.span, untilBoundary: tunnel.ending != nil) ?? 0
-      content = UnsafeBufferPointer(rebasing: content[..<count])
-    }
+    let count = self.tunnel?.toClient.follow(content.span, untilBoundary: tunnel.ending != nil) ?? 0
+    let content = UnsafeBufferPointer(rebasing: content[..<count])
     bytesOut &+= UInt64(content.count)
     client.respondContent(content)
-    if let ending = tunnel.ending, self.tunnel?.toClient.isAtBoundary == true { sendClose(ending) }
+    if let ending = tunnel.ending {
+      if self.tunnel?.toClient.isAtBoundary == true { sendClose(ending) }
+    } else if tunnel.awaitsClose, self.tunnel?.backendHasClosed == true {
+      endTunnel()
+    }
   }
 
   // MARK: Ends
+
+  /// The client has ended its side. Browsers do so with their Close frame (RFC 6455 section 7.1.1): a backend that met the end before it
+  /// has answered it would have no way to.
+  func clientEndedTunnel() {
+    guard let tunnel, let upstream, tunnel.ending == nil else { return }
+    guard tunnel.toBackend.hasClosed else { return upstream.tunnelEnded() }
+    upstream.flush()
+    guard self.upstream != nil else { return }
+    if tunnel.backendHasClosed { return endTunnel() }
+    self.tunnel?.awaitsClose = true
+    responseDeadline = worker.loop.now &+ Self.closingGrace
+    armClient()
+  }
+
+  /// The backend has had its time to say Close: it hears of the end as it is.
+  func closeIsOverdue() {
+    tunnel?.awaitsClose = false
+    responseDeadline = 0
+    armClient()
+    upstream?.tunnelEnded()
+  }
+
+  /// Both sides have said Close.
+  private func endTunnel() {
+    leaveUpstream()
+    perform(state.responseEnded())
+  }
 
   /// Ends the WebSocket for the gateway's own reason: with a Close frame behind the frame that is passing, if one is.
   func closeTunnel(_ error: GatewayError) {
@@ -108,8 +138,7 @@ extension Exchange {
       }
       upstream.flush()
     }
-    leaveUpstream()
-    perform(state.responseEnded())
+    endTunnel()
   }
 }
 

@@ -55,6 +55,13 @@ package enum Syscall {
     return true
   }
 
+  /// The byte that a read of the socket would bring first, if there is one. Takes nothing.
+  package static func firstByte(_ descriptor: Int32) -> UInt8? {
+    var byte: UInt8 = 0
+    if case .done(1) = run({ recv(descriptor, &byte, 1, Int32(MSG_PEEK)) }) { return byte }
+    return nil
+  }
+
   /// Takes up to `count` bytes off the socket without looking at them.
   package static func discard(_ descriptor: Int32, _ count: Int) -> SyscallResult {
     run { recv(descriptor, nil, count, Int32(MSG_TRUNC)) }

@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from harness import configuration as conf
+from harness.http2client import HTTP1Client, HTTP2Client
 from harness.grpcserver import GRPCClient, GRPCServer
 from harness.waiting import eventually
 
@@ -211,3 +212,36 @@ class Call:
 
     def __exit__(self, *_):
         self.connection.close()
+
+
+WEB = ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text", "application/grpc-web-text+proto"]
+
+
+@pytest.mark.parametrize("http", ["http/1.1", "h2"])
+@pytest.mark.parametrize("kind", WEB)
+@pytest.mark.parametrize("body", [b"", b"\0\0\0\0\0"], ids=["empty", "a message"])
+@pytest.mark.parametrize("path,status,code", [("/test.Echo/Unary", "16", "token_missing"), ("/nothing", "12", "no_route")])
+def test_a_refused_web_call_gets_its_status_in_the_head(gateway, pki, server, http, kind, body, path, status, code):
+    """gRPC-Web (PROTOCOL-WEB.md): trailers only are fields of the response's head, and its content is empty."""
+    before = server.calls
+    fields = {"Content-Type": kind, "X-Grpc-Web": "1", "Accept": kind}
+    kinds = {"http/1.1": HTTP1Client, "h2": HTTP2Client}
+    with kinds[http](gateway.port, pki.public.certificate) as client:
+        if http == "h2":
+            answer = client.exchange("POST", path, headers={name.lower(): value for name, value in fields.items()}, body=body)
+        else:
+            client.start("POST", path, headers=fields, body=body)
+            answer = client.response()
+            assert answer.get("Content-Length") == "0"
+        assert (answer.status, answer.body, answer.get("content-type")) == (200, b"", kind)
+        assert answer.get("grpc-status") == status and answer.get("grpc-message").startswith(code + ": ")
+    assert server.calls == before
+    assert gateway.logged(path=path, code=code)["status"] == 200
+
+
+@pytest.mark.parametrize("sent,answered", [
+    ("Application/gRPC-Web+Proto; charset=utf-8", "application/grpc-web+proto"), ("application/grpc-web+thrift", "application/grpc-web"),
+    ("application/grpc-webx", "application/problem+json"), ("application/grpc", "application/problem+json")])
+def test_what_is_a_web_call(gateway, sent, answered):
+    """gRPC itself is no call on HTTP/1.1."""
+    assert gateway.ask("POST", "/nothing", headers={"Content-Type": sent}, body=b"").get("Content-Type") == answered

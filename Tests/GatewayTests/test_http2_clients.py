@@ -2,16 +2,14 @@
 import asyncio
 import json
 import re
-import signal
 import ssl
 import subprocess
-import tempfile
 
 import httpx
 import pytest
 
 from harness import configuration as conf
-from harness.waiting import eventually
+from harness.browser import browser
 from harness.websocket import UpgradeBackend
 
 from conftest import program
@@ -131,28 +129,10 @@ def test_a_browser(make_gateway, backend, sockets, pki, idp, jwks, token):
     backend.on("/public/page", lambda connection, request: connection.answer(
         200, (PAGE % json.dumps(token)).encode(), {"Content-Type": "text/html; charset=utf-8"}))
 
-    with tempfile.TemporaryDirectory(prefix="gatehouse-browser-", ignore_cleanup_errors=True) as profile, open(f"{profile}/log", "wb") as log:
-        browser = subprocess.Popen(
-            [program("chromium"), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
-             "--no-proxy-server", "--ignore-certificate-errors", "--remote-debugging-port=0",
-             # Whatever else a browser would like to know, it asks nobody.
-             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost", f"--user-data-dir={profile}/data",
-             f"{gateway.url}/public/page"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            eventually(lambda: backend.requests_to("/public/result") or browser.poll() is not None, 60,
-                       what="the page's report; the browser says: " + open(f"{profile}/log").read()[-2000:])
-            assert browser.poll() is None, open(f"{profile}/log").read()[-2000:]
-            request = backend.requests_to("/public/result")[0]
-            eventually(lambda: request.body, what="the report's content")
-        finally:
-            browser.send_signal(signal.SIGTERM)
-            try:
-                browser.wait(10)
-            except subprocess.TimeoutExpired:
-                browser.kill()
-                browser.wait(5)
+    with browser(program("chromium"), f"{gateway.url}/public/page") as wait:
+        wait(lambda: backend.requests_to("/public/result"))
+        request = backend.requests_to("/public/result")[0]
+        wait(lambda: request.body)
     result = json.loads(request.body)
     assert set(result.pop("protocols")) == {"h2"}
     assert result == {

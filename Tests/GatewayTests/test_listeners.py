@@ -11,7 +11,7 @@ from harness import configuration as conf
 from harness.answers import problem, seen
 from harness.gateway import command
 from harness.message import Reader
-from harness.rawclient import RawClient
+from harness.rawclient import RawClient, request_bytes
 from harness.waiting import eventually, free_port
 from harness.websocket import HTTP2
 
@@ -356,3 +356,79 @@ def test_requests_by_h2_are_served_over_tls_as_before(plain, pki):
     connection.close()
 
 
+
+
+class TestPlaintextOnATLSPort:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def both(cls, make_gateway, backend, pki):
+        gateway = make_gateway(backend.port, start=False)
+        gateway.redirecting = free_port()
+        listener = conf.listener(pki, gateway.redirecting, name="redirecting")
+        listener["tls"]["plaintext"] = "redirect"
+        gateway.configuration["listeners"].append(listener)
+        return gateway.start()
+
+    @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH", "OPTIONS", "BREW"])
+    def test_is_told_so_in_plain_text(self, both, backend, method):
+        before = len(backend.requests)
+        with PlainClient(both.port) as client:
+            answer = client.exchange(method, "/public/1", headers={"Content-Length": "3"} if method == "POST" else {})
+            assert (answer.status, answer.body) == (400, b"This port speaks TLS: use https.\n")
+            assert answer.get("Content-Type") == "text/plain" and answer.get("Connection") == "close"
+            assert client.rest() == b""
+        assert both.logged(code="tls_required")["status"] == 400
+        assert len(backend.requests) == before
+
+    def test_head_has_no_content(self, both):
+        with PlainClient(both.port) as client:
+            assert client.exchange("HEAD", "/public/1").status == 400
+            assert client.rest() == b""
+
+    def test_what_follows_is_not_served(self, both, backend):
+        before = len(backend.requests)
+        with PlainClient(both.port) as client:
+            client.send(request_bytes("GET", "/public/1") * 3)
+            assert client.response().status == 400 and client.rest() == b""
+        assert len(backend.requests) == before
+
+    def test_in_pieces(self, both):
+        with PlainClient(both.port) as client:
+            for byte in request_bytes("GET", "/public/1"):
+                client.send(bytes([byte]))
+            assert client.response().status == 400
+
+    @pytest.mark.parametrize("data", [b"hello\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], ids=["no HTTP", "HTTP/2"])
+    def test_other_words(self, both, data):
+        with PlainClient(both.port) as client:
+            client.send(data)
+            assert client.response().status in (400, 505) and client.rest() == b""
+
+    def test_a_head_that_stops(self, make_gateway, backend):
+        gateway = make_gateway(backend.port, timeouts={"header": "300ms"})
+        with PlainClient(gateway.port) as client:
+            client.send("GET /pub")
+            assert client.response().status == 408 and client.rest() == b""
+
+    @pytest.mark.parametrize("data", [b"\0\1\2\3" * 10, b"\x16\x03\x01\0\5hello", b"\x80\x2e\x01\x03\x01", b"1234"])
+    def test_what_is_neither_is_cut_off(self, both, data):
+        with PlainClient(both.port) as client:
+            client.send(data)
+            client.socket.shutdown(socket.SHUT_WR)
+            assert b"HTTP" not in client.rest()
+
+    @pytest.mark.parametrize("host", ["localhost:1234", "api.example.com", "[::1]:8443"])
+    def test_is_sent_to_https_where_that_is_asked_for(self, both, host):
+        with PlainClient(both.redirecting) as client:
+            answer = client.exchange("POST", "/public/a?x=1", host=host, body=b"abc")
+            assert answer.status == 308 and answer.get("Location") == f"https://{host}/public/a?x=1"
+            assert answer.get("Connection") == "close" and client.rest() == b""
+
+    def test_is_not_sent_nowhere(self, both):
+        with PlainClient(both.redirecting) as client:
+            assert client.exchange("GET", "/public/1", host="a b").status == 400
+
+    def test_tls_is_served_as_ever(self, both, pki):
+        for port in (both.port, both.redirecting):
+            with RawClient(port, pki.public.certificate) as client:
+                assert client.exchange("GET", "/public/1").status == 200

@@ -1,5 +1,6 @@
 """WebSockets through the whole gate: by an upgrade of HTTP/1.1 or an extended CONNECT of HTTP/2, on either side."""
 import json
+import socket
 import ssl
 import threading
 import time
@@ -11,10 +12,14 @@ from websockets.sync.client import connect
 from harness import configuration as conf
 from harness.answers import problem
 from harness.backend import Backend
+from harness.browser import browser
 from harness.rawclient import Truncated, request_bytes
-from harness.waiting import eventually
+from harness.waiting import eventually, free_port
 from harness.websocket import (BINARY, CLOSE, HANDSHAKE, PING, TEXT, ConnectBackend, ConnectSocket, UpgradeBackend, UpgradeSocket, accept,
                                frame)
+
+from conftest import program
+from test_listeners import PlainClient
 
 EDGES = {"upgrade": UpgradeSocket, "connect": ConnectSocket}
 
@@ -437,3 +442,116 @@ class TestExpiry:
             client.send(frame(b"x"))
             assert client.receive() == (BINARY, b"x")
             time.sleep(0.1)
+
+
+def closing(code=1000):
+    return frame(code.to_bytes(2, "big"), CLOSE)
+
+
+class TestClosing:
+    """A client says Close and ends its side in the same breath, as browsers do over HTTP/2."""
+
+    def test_the_backend_s_close_arrives_before_the_end(self, crossing, edge, open_socket):
+        for _ in range(5):
+            client = open_socket(edge, crossing[0])
+            client.send(frame(b"hello"))
+            assert client.receive() == (BINARY, b"hello")
+            client.send(closing())
+            if edge is ConnectSocket:
+                client.end()
+            assert client.receive() == (CLOSE, (1000).to_bytes(2, "big"))
+            if edge is ConnectSocket:
+                assert client.receive() is None
+                assert client.http2.ended and client.http2.reset is None
+
+    def test_a_half_closed_client_hears_it_as_well(self, make_gateway, pki, upgrades):
+        """HTTP/1.1 in the clear: Close, then FIN."""
+        port = free_port()
+        gateway = make_gateway(upgrades.port, start=False)
+        gateway.configuration["listeners"].append({"name": "inside", "address": f"127.0.0.1:{port}", "plaintext": "serve"})
+        gateway.configuration["routes"].append(conf.route("chat", "/chat/**", public=True))
+        gateway.start()
+        with PlainClient(port) as client:
+            client.send(request_bytes("GET", "/chat/1", headers=HANDSHAKE))
+            assert client.reader.response_head().status == 101
+            client.send(closing())
+            client.socket.shutdown(socket.SHUT_WR)
+            assert client.rest() == frame((1000).to_bytes(2, "big"), CLOSE, masked=False)
+
+    @pytest.mark.parametrize("how", ["with close_notify", "without close_notify", "with a reset", "not at all"])
+    def test_however_the_backend_ends_behind_its_close(self, make_gateway, pki, open_socket, how):
+        with Backend(pki.backend, pki.mesh.certificate) as backend:
+            def script(connection, request):
+                connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                f"Sec-WebSocket-Accept: {accept(request.get('Sec-WebSocket-Key'))}\r\n\r\n")
+                while not connection.socket.recv(4096):
+                    pass
+                time.sleep(0.2)
+                connection.send(frame((1000).to_bytes(2, "big"), CLOSE, masked=False))
+                if how == "not at all":
+                    connection.wait_for_end(20)
+                elif how == "without close_notify":
+                    socket.socket.shutdown(connection.socket, socket.SHUT_WR)
+                else:
+                    connection.close(how == "with close_notify")
+
+            backend.on("/orders/ends", script)
+            gateway = make_gateway(backend.port)
+            client = open_socket(ConnectSocket, gateway, "/orders/ends")
+            client.send(closing())
+            client.end()
+            assert client.receive() == (CLOSE, (1000).to_bytes(2, "big"))
+            assert client.receive() is None
+            assert client.http2.ended and client.http2.reset is None
+            line = gateway.logged(path="/orders/ends")
+            assert "code" not in line or line["code"] is None
+
+    def test_a_backend_that_never_says_close_hears_of_the_end(self, make_gateway, pki, open_socket):
+        """It has 5 s; then the end is passed on as it came."""
+        ended = threading.Event()
+        with Backend(pki.backend, pki.mesh.certificate) as backend:
+            def script(connection, request):
+                connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                f"Sec-WebSocket-Accept: {accept(request.get('Sec-WebSocket-Key'))}\r\n\r\n")
+                connection.wait_for_end(20)
+                ended.set()
+
+            backend.on("/orders/silent", script)
+            client = open_socket(ConnectSocket, make_gateway(backend.port), "/orders/silent")
+            client.send(closing())
+            client.end()
+            assert not ended.wait(1)
+            assert ended.wait(10)
+            assert client.receive() is None
+
+
+CLOSING_PAGE = """<!doctype html><script>
+const ask = path => new Promise(resolve => {
+  const socket = new WebSocket(`wss://${location.host}${path}`);
+  socket.onopen = () => socket.send("hello");
+  socket.onmessage = () => path.includes("server") ? socket.send("close") : socket.close(1000, "enough");
+  socket.onclose = event => resolve([event.code, event.reason, event.wasClean]);
+});
+(async () => {
+  const result = { closes: [] };
+  for (let turn = 0; turn < 5; turn++) result.closes.push(await ask("/sockets/client"), await ask("/sockets/server"));
+  result.protocol = performance.getEntriesByType("navigation")[0].nextHopProtocol;
+  await fetch("/public/closed", { method: "POST", body: JSON.stringify(result) });
+})();
+</script>"""
+
+
+@pytest.mark.parametrize("protocol,flags", [("h2", ()), ("http/1.1", ("--disable-http2",))])
+def test_a_browser_sees_a_clean_close(make_gateway, pki, upgrades, protocol, flags):
+    with Backend(pki.backend, pki.mesh.certificate) as pages:
+        gateway = make_gateway(
+            backends=[conf.backend(pki, pages.port), conf.backend(pki, upgrades.port, name="sockets")],
+            routes=[conf.route("sockets", "/sockets/**", to="sockets", public=True), conf.route("public", "/public/**", public=True)])
+        pages.on("/public/page", lambda connection, request: connection.answer(
+            200, CLOSING_PAGE.encode(), {"Content-Type": "text/html; charset=utf-8"}))
+        with browser(program("chromium"), f"{gateway.url}/public/page", *flags) as wait:
+            wait(lambda: pages.requests_to("/public/closed"))
+            request = pages.requests_to("/public/closed")[0]
+            wait(lambda: request.body)
+    result = json.loads(request.body)
+    assert result == {"closes": [[1000, "enough", True], [4001, "as asked", True]] * 5, "protocol": protocol}

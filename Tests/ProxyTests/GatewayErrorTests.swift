@@ -7,7 +7,7 @@ import Upstream
 struct GatewayErrorTests {
   /// The codes of the contract, with their statuses.
   private static let contract: [(status: Int, codes: [String])] = [
-    (400, ["bad_request", "bad_path", "bad_host", "bad_framing", "logout_refused"]),
+    (400, ["bad_request", "bad_path", "bad_host", "bad_framing", "logout_refused", "tls_required"]),
     (
       401,
       [
@@ -49,7 +49,7 @@ struct GatewayErrorTests {
     let ending = GatewayError.allCases.filter(\.endsConnection)
     #expect(
       Set(ending) == [
-        .badRequest, .badPath, .badHost, .badFraming, .versionNotSupported, .requestTimeout, .uriTooLong, .headersTooLarge,
+        .badRequest, .badPath, .badHost, .badFraming, .tlsRequired, .versionNotSupported, .requestTimeout, .uriTooLong, .headersTooLarge,
       ])
   }
 
