@@ -273,6 +273,8 @@ final class BackendPeer: Peer {
       let frame = what == 5 ? [0x82, 0x08] + tunnel.mark.text : [0x88, 0x02, 0x03, 0xe8]
       say(isHTTP2 ? HTTP2Reader.data(tunnel.stream, frame, end: false) : frame)
     case 7:
+      // Through a WebSocket any bytes are that WebSocket's, and go to its own client.
+      if !isHTTP2, served.contains(where: { $0.state == .tunnel }) { return }
       isSpoiled = true
       say(isHTTP2 ? HTTP2Reader.frame(0, 0, 0, [1]) : Array("\0\0\0\r\n\r\n".utf8))
     case 8: if let request { end(request, trailers: false, unasked: true) }
