@@ -29,8 +29,8 @@ let fuzzed: [(name: String, rooms: [Target.Dependency])] = [
   (
     "FuzzSequences",
     [
-      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Telemetry", "WebSocket", "TLS", "Reactor", "JSON", "HTTP", "Bytes",
-      "Development",
+      "Proxy", "Upstream", "Transport", "Tokens", "Routing", "Limits", "Telemetry", "WebSocket", "TLS", "Reactor", "JSON", "HTTP",
+      "Bytes", "Development",
       "COpenSSL", "CNghttp2", "CLinux",
     ]
   ),

@@ -1,6 +1,7 @@
 import CLinux
 import Development
 import JSON
+import Limits
 import Proxy
 import Reactor
 import Routing
@@ -118,9 +119,10 @@ final class Stage: Sendable {
       _ name: String, _ security: ListenerContext.Security, balanced: Bool = false, servesKeys: Bool = false
     ) -> ListenerContext {
       ListenerContext(
-        name: name, address: moved ? "elsewhere" : "here", security: security, expectsProxyHeader: balanced, headerBytes: 8 << 10, headerCount: 64, uriBytes: 4 << 10,
+        name: name, address: moved ? "elsewhere" : "here", security: security, redirectsPlaintext: false,
+        expectsProxyHeader: balanced, headerBytes: 8 << 10, headerCount: 64, uriBytes: 4 << 10,
         streams: 16, connectionLimit: 120, perClientLimit: balanced ? 3 : 0, handshakeTimeout: 5_000, headerTimeout: 8_000,
-        idleTimeout: 30_000, bodyTimeout: 10_000, drainTime: 3_000,
+        idleTimeout: 30_000, content: TransferPace.Rules(silence: 10_000, rate: 1024, total: 600_000), drainTime: 3_000,
         trusted: balanced ? [ListenerTrust.Network(high: 0, low: 0x0000_ffff_0a00_0000, prefixLength: 104)] : [],
         servesKeys: servesKeys)
     }
