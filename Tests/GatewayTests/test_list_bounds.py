@@ -30,7 +30,8 @@ def backends(configuration, count):
 
 
 def routes(configuration, count):
-    configuration["routes"] += [conf.route(f"route-{index}", f"/r/{index}", public=True) for index in range(count - 2)]
+    more = count - len(configuration["routes"])
+    configuration["routes"] += [conf.route(f"route-{index}", f"/r/{index}", public=True) for index in range(more)]
 
 
 def rows(*place):
