@@ -82,7 +82,7 @@ struct SecureChannelTests {
 
   @Test("a record is handed over by itself")
   func single() {
-    defer { channel.close() }
+    defer { loop.closeAll() }
     for _ in 0..<3 { client.write(100) }
     loop.turn(atMost: 0)
     #expect(channel.events == ["100 bytes", "100 bytes", "100 bytes"])
@@ -90,7 +90,7 @@ struct SecureChannelTests {
 
   @Test("where messages share a connection, records that are at hand are handed over together")
   func together() {
-    defer { channel.close() }
+    defer { loop.closeAll() }
     channel.gathersRecords = true
     for _ in 0..<20 { client.write(100) }
     loop.turn(atMost: 0)
@@ -99,7 +99,7 @@ struct SecureChannelTests {
 
   @Test("as far as there is room for them")
   func room() {
-    defer { channel.close() }
+    defer { loop.closeAll() }
     channel.gathersRecords = true
     for _ in 0..<3 { client.write(16_000) }
     for _ in 0..<4 { loop.turn(atMost: 0) }
@@ -109,6 +109,7 @@ struct SecureChannelTests {
 
   @Test("what comes before the end is handed over before it is told")
   func end() {
+    defer { loop.closeAll() }
     channel.gathersRecords = true
     client.write(10)
     client.write(10)
@@ -119,6 +120,7 @@ struct SecureChannelTests {
 
   @Test("an end behind bytes that were enough for now is told when reading goes on, though the socket stays open")
   func paused() {
+    defer { loop.closeAll() }
     channel.gathersRecords = true
     channel.pauses = true
     client.write(10)
