@@ -39,7 +39,7 @@ def checksum(total):
     return value
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_a_large_body_up(gateway, backend, chunked):
     total = TOTAL if not chunked else TOTAL // 4
@@ -63,7 +63,7 @@ def test_a_large_body_up(gateway, backend, chunked):
     assert gateway.peak_resident < RESIDENT
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_a_large_body_down(gateway, backend, chunked):
     total = TOTAL if not chunked else TOTAL // 4

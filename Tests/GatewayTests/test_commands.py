@@ -193,7 +193,7 @@ def test_the_example_configuration_is_sound(tmp_path):
     assert result.returncode == 0, result
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(600)
 def test_demo_prints_a_curl_line_that_works(curl, tmp_path):
     output = tmp_path / "demo.log"
     with open(output, "wb") as log:

@@ -15,7 +15,7 @@ SECONDS = int(os.environ.get("GATEHOUSE_LOAD_SECONDS", "20"))
 
 
 @pytest.mark.load
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_two_hundred_concurrent_clients(make_gateway, nginx, wrk, idp, tmp_path):
     gateway = make_gateway(nginx.port, {"access_log": {"path": str(tmp_path / "access.log")}}, workers=2)
     tokens = tmp_path / "tokens.txt"

@@ -181,7 +181,7 @@ def test_published_keys_hold_no_private_part(own):
 
 
 @pytest.mark.load
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_reloading_under_load_fails_no_request(make_gateway, nginx, wrk, token, tmp_path):
     """wrk with 32 connections while the configuration is reloaded twice a second, certificates and keys read again."""
     gateway = make_gateway(nginx.port, workers=2)

@@ -113,7 +113,7 @@ def rotate(gateway, *arguments):
 
 
 @pytest.mark.load
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_no_token_fails_to_verify_through_a_rotation_with_reloads_and_restarts(rotating, pki, idp, keys):
     with VerifyingBackend(pki) as backend:
         gateways = [rotating(backend.port), rotating(backend.port)]
