@@ -2,7 +2,7 @@
 # Swift 6.3 itself comes from https://www.swift.org/install.
 
 .DEFAULT_GOAL := help
-.PHONY: demo build test bench format help
+.PHONY: demo build test sanitize bench format help
 
 # Seconds for which each fuzz target runs in `make test`.
 FUZZ_SECONDS ?= 30
@@ -27,6 +27,10 @@ build:                  ## the release binary, at .build/release/gatehouse
 test:                   ## unit and end-to-end tests, guards, fuzz and sanitizers; ends with a line of totals
 	@Tests/install build test
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/all
+
+sanitize:               ## every end-to-end test with the address sanitizer, unit tests with it and the thread sanitizer
+	@Tests/install build test
+	@PHASES=sanitizers SANITIZE=all Tests/all
 
 bench: build            ## CPU and memory beside nginx, nghttpx and HAProxy, with a picture
 	@Tests/install bench
