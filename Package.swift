@@ -95,7 +95,10 @@ let package = Package(
     .testTarget(
       name: "UpstreamTests", dependencies: ["Upstream", "Development", "Transport", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"]),
     .testTarget(
-      name: "ProxyTests", dependencies: ["Proxy", "Upstream", "Routing", "Tokens", "HTTP1", "HTTP", "Reactor", "Bytes"]),
+      name: "ProxyTests",
+      dependencies: [
+        "Proxy", "Upstream", "Development", "Routing", "Tokens", "Limits", "TLS", "Telemetry", "HTTP1", "HTTP", "Reactor", "Bytes", "CLinux",
+      ]),
     .testTarget(
       name: "GatehouseBackendTests",
       dependencies: ["GatehouseBackend", "JSON", .product(name: "Crypto", package: "swift-crypto")]),

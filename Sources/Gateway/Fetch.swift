@@ -91,6 +91,7 @@ final class Fetch: UpstreamClient {
   override func upstreamOpening(_ leg: UpstreamLeg) { self.leg = leg }
 
   override func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {
+    guard timer != nil else { return leg.cancel() }
     self.leg = leg
     guard case .http1(let connection) = leg else { return giveUp("the server speaks HTTP/2 although nobody asked") }
     connection.output.borrow(from: pool.buffers)

@@ -118,6 +118,7 @@ package final class Worker: Sendable {
     }
     start.reports.post(.ready(number))
     loop.run()
+    context.close()
   }
 }
 

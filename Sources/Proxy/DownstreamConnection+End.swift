@@ -95,7 +95,7 @@ extension DownstreamConnection {
   }
 
   /// Requests under way.
-  var exchanges: [Exchange] { http2?.exchanges ?? exchange.map { [$0] } ?? [] }
+  package var exchanges: [Exchange] { http2?.exchanges ?? exchange.map { [$0] } ?? [] }
 
   /// Whether a listener that lets clients in by `trust` would let it in as it is.
   func isKept(by trust: ListenerTrust) -> Bool {

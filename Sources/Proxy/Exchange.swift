@@ -26,7 +26,8 @@ import Upstream
 /// Until phase 7 nothing has left the gateway, and any phase can end in an answer of its own. Objects are pooled: one
 /// serves request after request, and a warm request allocates nothing.
 package final class Exchange: UpstreamClient {
-  package unowned(unsafe) let worker: WorkerContext
+  /// Keeps this for its next request, until `close`.
+  package let worker: WorkerContext
   /// The client's side; nil once it is gone or the exchange is over.
   package internal(set) var client: ClientStream?
   /// The backend's side, while there is one, opening or open.
@@ -192,6 +193,8 @@ package final class Exchange: UpstreamClient {
   package override var opensTunnel: Bool { state.isTunnel }
   package override func upstreamOpening(_ leg: UpstreamLeg) { upstream = leg }
   package override func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {
+    // Over since it asked.
+    guard state.upstream == .waiting else { return leg.cancel() }
     if !reused { worker.upstreamConnected() }
     forward(over: leg)
   }
@@ -249,6 +252,7 @@ package final class Exchange: UpstreamClient {
   /// The gateway answers the request by itself. Nothing is forwarded from here on.
   func refuse(_ error: GatewayError) {
     state.answered()
+    leaveUpstream()
     answer(error)
   }
 
@@ -327,6 +331,8 @@ package final class Exchange: UpstreamClient {
     if let logout, logout.number > 0 { worker.logouts.forget(logout.number) }
     if awaitedAnswer != nil { worker.introspectionWaiting.forget(self) }
     if gathering.phase != .off { releaseGathered() }
+    // A backend that went on serving this one would serve whoever has the object next.
+    if upstream != nil { leaveUpstream() }
     record()
     client = nil
     worker.giveBack(self)

@@ -98,6 +98,13 @@ package final class WorkerContext {
 
   deinit { pathScratch.deallocate() }
 
+  /// The loop has stopped and closed all: nothing is kept for a next request, and nobody holds anybody any more.
+  package func close() {
+    freeExchanges = []
+    finishedExchanges = []
+    onDrained = nil
+  }
+
   // MARK: Snapshots
 
   /// Takes a new snapshot for all requests to come; those in flight finish on theirs. Pools whose trust and endpoints are

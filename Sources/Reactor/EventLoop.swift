@@ -17,6 +17,9 @@ public final class EventLoop {
   /// Channels that asked for `turnEnding`, and those being told.
   private var ending: [Channel] = []
   private var told: [Channel] = []
+  package typealias Work = () -> Void
+  /// What is to be done at the end of this turn.
+  private var deferred: [Work] = []
   /// Rounds of `turnEnding` in one turn: what is asked for beyond them waits for the next, so that two channels that keep each
   /// other busy do not keep the others waiting.
   private static let endingRounds = 4
@@ -105,9 +108,20 @@ public final class EventLoop {
     restCount &+= 1
   }
 
+  /// Calls `work` at the end of this turn, or of the next when this one has done enough: for what is to follow a teardown and may meet
+  /// what is being torn down if it came at once.
+  package func atTurnEnd(_ work: @escaping Work) { deferred.append(work) }
+
+  private func performDeferred() {
+    let due = deferred
+    deferred = []
+    for work in due { work() }
+  }
+
   private func tellEnding() {
     var round = 0
-    while !ending.isEmpty, round < Self.endingRounds {
+    while !ending.isEmpty || !deferred.isEmpty, round < Self.endingRounds {
+      if !deferred.isEmpty { performDeferred() }
       swap(&ending, &told)
       for channel in told { channel.endTurn() }
       told.removeAll(keepingCapacity: true)
@@ -116,7 +130,7 @@ public final class EventLoop {
   }
 
   private func timeout(_ limit: Int32) -> Int32 {
-    if !ending.isEmpty { return 0 }
+    if !ending.isEmpty || !deferred.isEmpty { return 0 }
     guard let delay = wheel.delay(now: now) else { return limit }
     let bounded = Int32(min(delay &+ 1, 60_000))
     return limit >= 0 ? min(limit, bounded) : bounded
@@ -153,8 +167,9 @@ public final class EventLoop {
   /// Closes every channel, for a loop that will not turn again, and lets go of all that it holds.
   package func closeAll() {
     // Closing one may open another: a request that waited for the place that became free.
-    while table.count > 0 {
+    while !table.isEmpty || !deferred.isEmpty {
       for channel in table.all() { channel.close() }
+      performDeferred()
     }
     endOfTurn?()
     endOfTurn = nil

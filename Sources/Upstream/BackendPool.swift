@@ -41,6 +41,8 @@ package final class BackendPool {
   private var next = 0
   private var attempts = 0
   private var waiting: [UpstreamClient] = []
+  /// Places have become free in this turn: who waits gets them at its end.
+  private var servesAtTurnEnd = false
 
   /// Milliseconds an endpoint rests after a failed connect, while others can be had.
   private static let rest: UInt64 = 2_000
@@ -72,7 +74,7 @@ package final class BackendPool {
     if let connection = free(at: endpoint) { return share(connection, with: client) }
     if sharesConnections[endpoint], opening[endpoint] > 0, waiting.count < backend.pendingLimit { return waiting.append(client) }
     if let connection = takeIdle(at: endpoint) { return hand(connection, to: client) }
-    if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
+    if hasPlace { return connect(client, first: endpoint, tries: backend.endpoints.count) }
     // At the bound, any idle connection is better than waiting.
     for other in idle.indices {
       if let connection = takeIdle(at: other) { return hand(connection, to: client) }
@@ -81,8 +83,16 @@ package final class BackendPool {
       if let connection = free(at: other) { return share(connection, with: client) }
     }
     // Looking for one has closed some.
-    if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
-    guard waiting.count < backend.pendingLimit else {
+    if hasPlace { return connect(client, first: endpoint, tries: backend.endpoints.count) }
+    line(up: client)
+  }
+
+  /// Whether another connection may be made for whoever asks now. Places that have become free are for those in line.
+  private var hasPlace: Bool { open < backend.connectionLimit && !servesAtTurnEnd }
+
+  private func line(up client: UpstreamClient) {
+    let promised = servesAtTurnEnd ? max(0, backend.connectionLimit &- open) : 0
+    guard waiting.count &- promised < backend.pendingLimit else {
       return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
     }
     waiting.append(client)
@@ -102,11 +112,8 @@ package final class BackendPool {
   private func acquireTunnel(for client: UpstreamClient, at endpoint: Int) {
     if let connection = shared[endpoint].last(where: { mayCarryTunnel($0) }) { return share(connection, with: client) }
     if let connection = takeIdle(at: endpoint) { return hand(connection, to: client) }
-    if open < backend.connectionLimit { return connect(client, first: endpoint, tries: backend.endpoints.count) }
-    guard waiting.count < backend.pendingLimit else {
-      return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
-    }
-    waiting.append(client)
+    if hasPlace { return connect(client, first: endpoint, tries: backend.endpoints.count) }
+    line(up: client)
   }
 
   private func mayCarryTunnel(_ connection: UpstreamConnection) -> Bool {
@@ -288,7 +295,15 @@ package final class BackendPool {
     } else {
       active[endpoint] &-= 1
     }
-    // The place that became free is for the first in line, in a retired pool too: who waits there came before it was retired.
+    // The place that became free is for the first in line, in a retired pool too: who waits there came before it was retired. Not
+    // before the connection is closed for all: who is served may do anything, also to those that are hearing of its end.
+    guard !waiting.isEmpty, !servesAtTurnEnd else { return }
+    servesAtTurnEnd = true
+    loop.atTurnEnd { self.fillPlaces() }
+  }
+
+  private func fillPlaces() {
+    servesAtTurnEnd = false
     // When connecting fails on the spot, the place is free for the next.
     while !waiting.isEmpty, open < backend.connectionLimit {
       connect(waiting.removeFirst(), first: choose(), tries: backend.endpoints.count)

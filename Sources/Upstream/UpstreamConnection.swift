@@ -37,8 +37,8 @@ public final class UpstreamConnection: SecureChannel {
   package let endpointIndex: Int
   /// Other endpoints that may be tried when TCP does not connect to this one.
   private let triesLeft: Int
-  /// Who is served; the client holds the connection, not the other way round.
-  package unowned(unsafe) var client: UpstreamClient?
+  /// Who is served, and holds this: nil as soon as nobody is any more.
+  package var client: UpstreamClient?
   package var responseHead: ResponseHead
   var parser: ResponseParser
   var decoder = ChunkedDecoder()
@@ -347,9 +347,15 @@ public final class UpstreamConnection: SecureChannel {
     close()
   }
 
+  /// Whoever is served hears of the end last, when nothing here is in use any more.
   public override func closing() {
     http2?.connectionGone()
     pool.closed(self, wasIdle: state == .idle)
     http2 = nil
+    guard let client else { return }
+    self.client = nil
+    client.upstreamFailed(
+      UpstreamFailure(
+        .reset, requestUnsent: !requestWritten, connectionReused: carried > 0, responseStarted: responseStarted, cause: .closed))
   }
 }

@@ -9,7 +9,7 @@ public final class UpstreamStream {
   package let connection: UpstreamConnection
   private let owner: UpstreamSession
   /// Who is served; nil when nobody is any more.
-  package unowned(unsafe) var client: UpstreamClient?
+  package var client: UpstreamClient?
   private var stream: HTTP2Stream?
   /// Among the connection's streams.
   var slot: SlotID?

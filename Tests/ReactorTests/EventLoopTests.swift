@@ -203,6 +203,31 @@ struct EventLoopTests {
     _ = CLinux.close(far)
   }
 
+  @Test func `What is put off is done at the end of the turn, and what that puts off as well, up to a bound`() throws {
+    let wire = Wire(loop)
+    defer { wire.close() }
+    try wire.channel.register(.read)
+    wire.send()
+    var done: [String] = []
+    func again() {
+      done.append("again")
+      if done.count < 100 { loop.atTurnEnd(again) }
+    }
+    wire.channel.onReady = { [unowned loop] _ in
+      loop.atTurnEnd { done.append("first") }
+      loop.atTurnEnd(again)
+      done.append("event")
+      wire.drain()
+    }
+    loop.turn(atMost: 0)
+    #expect(done.prefix(3) == ["event", "first", "again"])
+    #expect(done.count > 3 && done.count < 10)
+    // It does not wait for an event.
+    loop.turn(atMost: 60_000)
+    #expect(done.count > 4)
+    while done.count < 100 { loop.turn(atMost: 0) }
+  }
+
   @Test func `A loop that has closed all is held by nobody, and holds nobody`() throws {
     weak var gone: EventLoop?
     weak var channel: TestChannel?

@@ -12,8 +12,6 @@ final class UpstreamBench {
   let loop: EventLoop
   let buffers = BufferPool()
   private(set) var backends: [TestBackend] = []
-  /// A connection does not keep its client alive.
-  private var clients: [TestClient] = []
 
   init(backends count: Int = 1, identity: String = "orders") throws {
     signal(SIGPIPE, SIG_IGN)
@@ -25,7 +23,6 @@ final class UpstreamBench {
   func end() {
     loop.stop()
     loop.run()
-    clients = []
   }
 
   func turn(until condition: () -> Bool) {
@@ -72,7 +69,6 @@ final class UpstreamBench {
     _ change: (TestClient) -> Void = { _ in }
   ) -> TestClient {
     let client = TestClient(request: request, method: method)
-    clients.append(client)
     change(client)
     pool.acquire(for: client)
     return client

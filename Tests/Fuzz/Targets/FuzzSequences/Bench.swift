@@ -271,6 +271,7 @@ final class Bench {
     leaveAll()
     for entrance in entrances { entrance.abandon() }
     entrances = []
+    worker.close()
   }
 
   private func leaveAll() {
