@@ -20,6 +20,7 @@ package struct TLSConnection: ~Copyable {
   package private(set) var peerIdentity: PeerIdentity?
   private var isEstablished = false
   private var hasSentClose = false
+  private var isUnwritable = false
 
   /// The server's side of a connection that was accepted.
   package init(accepting context: ServerTLSContext, fd: Int32) {
@@ -127,7 +128,22 @@ package struct TLSConnection: ~Copyable {
     guard isEstablished else { return .failed }
     let result = SSL_write(ssl, buffer, Int32(truncatingIfNeeded: min(count, Int(Int32.max))))
     if result > 0 { return .bytes(Int(result)) }
-    return explain()
+    return explainWriting()
+  }
+
+  /// What stopped a write that moved nothing.
+  @inline(never)
+  private mutating func explainWriting() -> TLSResult {
+    let systemError = gh_errno()
+    // The socket's fault alone: for OpenSSL nothing has happened yet, and it reads on.
+    let hasGone = systemError == EPIPE || systemError == ECONNRESET
+    guard failure == nil, hasGone, ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_SSL else {
+      gh_set_errno(systemError)
+      return explain()
+    }
+    ERR_clear_error()
+    isUnwritable = true
+    return .unwritable
   }
 
   /// Whether bytes from the socket wait in memory, decrypted or not. epoll knows nothing of them.
@@ -156,7 +172,7 @@ package struct TLSConnection: ~Copyable {
 
   /// Sends close_notify, once. It goes out at once or, when the socket is full, not at all: nobody waits to say goodbye.
   package mutating func shutdown() {
-    guard isEstablished, !hasSentClose, failure == nil, let ssl else { return }
+    guard isEstablished, !hasSentClose, !isUnwritable, failure == nil, let ssl else { return }
     hasSentClose = true
     if SSL_shutdown(ssl) < 0 { ERR_clear_error() }
   }

@@ -10,6 +10,9 @@ package enum TLSResult: Equatable, Sendable {
   /// The peer sends no more. `clean` says that it told us so (close_notify, RFC 8446 section 6.1); otherwise the
   /// connection just ended, and content that lasts until the close has to count as cut short.
   case closed(clean: Bool)
+  /// The socket takes nothing any more, and never will: the peer has gone. What it said before it went can still be read, and may be
+  /// why it has: an alert, or an answer.
+  case unwritable
   /// The connection is of no more use; `TLSConnection.failure` says why.
   case failed
 }

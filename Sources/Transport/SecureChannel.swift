@@ -33,6 +33,10 @@ open class SecureChannel: Channel {
   /// Records that are at hand are read together. For HTTP/2, whose peers like to send one for each message; content comes in records
   /// that fill a block, and reading another into what room is left would only cut them.
   package final var gathersRecords = false
+  /// A peer that takes nothing any more is heard to its end before the connection fails, since it may have said why.
+  package final var hearsLastWords = false
+  /// The peer takes nothing any more, and what is to be written goes nowhere. It has gone, which reading tells in the next turn.
+  package final private(set) var isUnwritable = false
   /// All that the socket has ever taken.
   package final private(set) var bytesWritten: UInt64 = 0
   private final var wantsToWrite = false
@@ -123,7 +127,7 @@ open class SecureChannel: Channel {
           // What the TLS layer said behind them it says again, when that is wanted.
           switch result {
           case .bytes, .wantsRead: break
-          case .wantsWrite, .closed, .failed: owesRead = true
+          case .wantsWrite, .closed, .unwritable, .failed: owesRead = true
           }
           return
         }
@@ -139,7 +143,7 @@ open class SecureChannel: Channel {
       case .closed(let clean):
         ended(clean: clean)
         return
-      case .failed:
+      case .unwritable, .failed:
         failed(tlsFailure)
         return
       }
@@ -228,6 +232,7 @@ open class SecureChannel: Channel {
   /// Writes what is in `output`.
   package final func flush() {
     guard phase == .open else { return }
+    if isUnwritable { return output.removeAll() }
     while !output.isEmpty {
       switch wire.write(from: UnsafeRawPointer(output.start), count: output.count) {
       case .bytes(let count):
@@ -243,6 +248,9 @@ open class SecureChannel: Channel {
       case .closed:
         failed(.closed)
         return
+      case .unwritable:
+        peerHasGone()
+        return
       case .failed:
         failed(tlsFailure)
         return
@@ -250,6 +258,14 @@ open class SecureChannel: Channel {
     }
     setWriteInterest(false)
     checkDrained()
+  }
+
+  /// The loop reports a socket that was reset whatever it is asked for: what stands in it is read then, from no frame but the loop's.
+  private final func peerHasGone() {
+    guard hearsLastWords else { return failed(.closed) }
+    isUnwritable = true
+    output.removeAll()
+    setWriteInterest(false)
   }
 
   /// Adds `bytes` behind what is in `output`; long runs go to the TLS layer without being copied first.
@@ -260,7 +276,7 @@ open class SecureChannel: Channel {
       return
     }
     flush()
-    guard isOpen else { return }
+    guard isOpen, !isUnwritable else { return }
     var rest = bytes
     // A partly written record must be offered again byte for byte, so after a refusal everything is queued.
     while output.isEmpty, phase == .open, !rest.isEmpty {
@@ -277,6 +293,9 @@ open class SecureChannel: Channel {
         rest = UnsafeBufferPointer(start: nil, count: 0)
       case .closed:
         failed(.closed)
+        return
+      case .unwritable:
+        peerHasGone()
         return
       case .failed:
         failed(tlsFailure)

@@ -123,7 +123,7 @@ extension UpstreamConnection {
   func complete() {
     guard let client else { return shutDown() }
     self.client = nil
-    let reusable = keepsOpen && requestComplete && input.isEmpty && output.isEmpty && !pool.isRetired
+    let reusable = keepsOpen && requestComplete && input.isEmpty && output.isEmpty && !isUnwritable && !pool.isRetired
     if reusable {
       state = .idle
       // Bytes beyond the response are nobody's: reading them closes the connection. What is in memory already no event would tell of;

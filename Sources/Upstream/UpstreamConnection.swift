@@ -86,6 +86,7 @@ public final class UpstreamConnection: SecureChannel {
     responseHead = ResponseHead(fieldCapacity: Self.limits.headerCount)
     parser = ResponseParser(limits: Self.limits)
     super.init(loop: pool.loop, descriptor: descriptor, wire: wire, phase: phase, buffers: pool.buffers)
+    hearsLastWords = true
   }
 
   /// Starts connecting. - Throws: what `socket` or `connect` said, before any connection object exists.
@@ -301,9 +302,9 @@ public final class UpstreamConnection: SecureChannel {
   }
 
   public override func failed(_ failure: TransportFailure) {
-    let kind: UpstreamFailure.Kind
-    // TLS 1.3 tells us of a refused client certificate only after our side of the handshake is over.
-    if case .tls(let cause) = failure, !responseStarted, carried == 0, cause.kind == .refusedByPeer { kind = .tls } else { kind = .reset }
+    let hasAnswered = http2.map { $0.hasAnswered } ?? (responseStarted || carried > 0)
+    let kind = UpstreamFailure.Kind(of: failure, hasAnswered: hasAnswered)
+    http2?.isLost(kind)
     fail(
       UpstreamFailure(
         kind, requestUnsent: !requestWritten, connectionReused: carried > 0, responseStarted: responseStarted, cause: failure))

@@ -1,3 +1,4 @@
+import TLS
 import Transport
 
 /// Why a request got no (whole) response from a backend: whose fault, and whether sending it again is safe.
@@ -38,5 +39,15 @@ public struct UpstreamFailure: Sendable {
     self.connectionReused = connectionReused
     self.responseStarted = responseStarted
     self.cause = cause
+  }
+}
+
+extension UpstreamFailure.Kind {
+  /// What the end of a connection is called whose handshake had succeeded.
+  ///
+  /// TLS 1.3 lets a backend refuse our certificate only when our side of the handshake is over, and a request may be on its way by then
+  /// (RFC 8446 section 4.4.2.4). - Parameter hasAnswered: the backend has answered something on it, so it is no refusal to speak with us.
+  init(of failure: TransportFailure, hasAnswered: Bool) {
+    if case .tls(let cause) = failure, cause.kind == .refusedByPeer, !hasAnswered { self = .tls } else { self = .reset }
   }
 }

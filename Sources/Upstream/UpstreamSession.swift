@@ -17,6 +17,10 @@ final class UpstreamSession: HTTP2Carrier {
   private var isGone = false
   /// By the backend's fault.
   private var isBroken = false
+  /// Some request got at least a head.
+  private(set) var hasAnswered = false
+  /// What all that are on it are told when the connection is gone.
+  private var loss = UpstreamFailure.Kind.reset
 
   private static let kept = 128
 
@@ -90,6 +94,7 @@ final class UpstreamSession: HTTP2Carrier {
   /// The backend has broken the rules of the whole connection: nobody on it can expect an answer any more.
   private func breakOff() {
     isBroken = true
+    loss = .protocol
     connection.shutDown()
   }
 
@@ -109,13 +114,16 @@ final class UpstreamSession: HTTP2Carrier {
     if connection.pool.isAwaited { connection.pool.serveWaiting(on: connection) }
   }
 
+  /// The connection has failed, and is about to go.
+  func isLost(_ kind: UpstreamFailure.Kind) { loss = kind }
+
   /// The connection is gone, and every stream with it.
   func connectionGone() {
     isGone = true
     abandon(isBroken ? .protocolError : .cancel)
     // Those that the session knows were told by it; others wait for the backend's SETTINGS.
     for stream in streams.all() {
-      stream.closed(isBroken ? .protocol : .reset)
+      stream.closed(loss)
       forget(stream)
     }
     touched = []
@@ -137,7 +145,10 @@ final class UpstreamSession: HTTP2Carrier {
 
   // MARK: HTTP2Owner
 
-  override func responseHead(_ stream: HTTP2Stream, endStream: Bool) { leg(stream)?.responseHead(endStream: endStream) }
+  override func responseHead(_ stream: HTTP2Stream, endStream: Bool) {
+    hasAnswered = true
+    leg(stream)?.responseHead(endStream: endStream)
+  }
 
   override func content(_ stream: HTTP2Stream, _ bytes: UnsafeBufferPointer<UInt8>) { leg(stream)?.content(received: bytes) }
 
@@ -149,7 +160,10 @@ final class UpstreamSession: HTTP2Carrier {
 
   override func outputDrained(_ stream: HTTP2Stream) { leg(stream)?.drained() }
 
-  override func streamReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) { leg(stream)?.reset(code) }
+  override func streamReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+    // No stream was answered, so that this is what became of all.
+    if isGone, loss == .tls { leg(stream)?.closed(loss) } else { leg(stream)?.reset(code) }
+  }
 
   override func streamClosed(_ stream: HTTP2Stream) {
     guard let slot = stream.ownerSlot, let leg = streams.find(slot) else { return }

@@ -46,6 +46,24 @@ def test_a_backend_that_goes_away_before_it_answers(gateway, backend, clean):
     problem(gateway.ask("POST", path, body=b"x"), 502, "upstream_reset")
 
 
+def test_a_backend_that_answers_and_hangs_up_on_the_rest_is_heard(gateway, backend):
+    """Writing to it fails before its answer is read, or after: the answer is in the socket all the same."""
+    def script(connection, request):
+        connection.answer(413, b"too much for me", reason="Content Too Large")
+        connection.close(clean=False)
+
+    backend.on("/streamed/enough", script)
+    for _ in range(30):
+        with gateway.client() as client:
+            client.request("POST", "/streamed/enough", headers={"Content-Length": "2000000"})
+            try:
+                client.send(b"x" * 2_000_000)
+            except OSError:
+                pass
+            answer = client.response()
+            assert (answer.status, answer.body) == (413, b"too much for me"), answer.body
+
+
 def test_a_backend_that_goes_away_in_the_head(gateway, backend):
     def script(connection, request):
         connection.send("HTTP/1.1 200 OK\r\nContent-")

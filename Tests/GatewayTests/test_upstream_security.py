@@ -1,4 +1,6 @@
 """Mutual TLS towards backends: a peer that is not exactly the one named gets not one byte of a request."""
+import socket
+import ssl
 import uuid
 
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from harness import configuration as conf
 from harness.answers import problem
 from harness.backend import Backend
+from harness.http2backend import HTTP2Backend
 from harness.pki import Authority, PKI
 from harness.waiting import eventually
 
@@ -70,11 +73,26 @@ def test_a_backend_by_dns_name_alone(make_gateway, pki, bad_leafs, bearer):
                 problem(answer, 502, "upstream_identity")
 
 
-def test_a_backend_that_refuses_our_certificate(make_gateway, pki, bearer, tmp_path):
+ROUNDS = 50
+
+
+@pytest.mark.parametrize("end", ["closed", "reset"])
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+def test_a_backend_that_refuses_our_certificate(make_gateway, pki, tmp_path, protocol, end):
+    """TLS 1.3 tells of it by an alert after our side of the handshake is over: before the request, with it, or behind a failed write."""
     theirs = Authority(tmp_path, "their-ca")
-    with Backend(pki.backend, theirs.certificate) as backend:
-        gateway = make_gateway(backend.port)
-        problem(gateway.ask("GET", "/orders/1", headers=bearer), 502, ("upstream_tls", "upstream_reset"))
+    kind = HTTP2Backend if protocol == "h2" else Backend
+    with kind(pki.backend, theirs.certificate) as backend:
+        backend.context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if end == "reset":
+            # Accepted sockets have it as well: closing them sends a reset behind the alert.
+            backend.listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol=protocol)])
+        for body in (None, b"x", b"x" * 300_000):
+            for path in ("/public/1", "/streamed/1"):
+                for _ in range(ROUNDS // 2):
+                    answer = gateway.ask("POST" if body else "GET", path, body=body or b"")
+                    problem(answer, 502, "upstream_tls")
 
 
 def test_nobody_listening(make_gateway, bearer):

@@ -205,11 +205,26 @@ struct TLSConnectionTests {
     #expect(link.server.failure?.kind == .protocolViolation)
   }
 
-  @Test func `Writing to a peer that is gone fails and says how`() {
+  @Test func `Writing to a peer that is gone says so and leaves what it said to be read`() {
     let link = connected()
+    #expect(link.server.write("bye") == .bytes(3))
     link.sockets.close(1)
-    #expect(link.client.write("x") == .failed)
-    #expect(link.client.failure?.kind == .io)
+    #expect(link.client.write("x") == .unwritable)
+    #expect(link.client.write("x") == .unwritable)
+    #expect(link.client.readText() == "bye")
+    #expect(link.client.read().result == .closed(clean: false))
+    #expect(link.client.failure == nil)
+  }
+
+  @Test func `An alert is heard behind a write that failed`() {
+    let link = connected()
+    // A broken record: the server answers with an alert, and goes.
+    link.sockets.write(0, [23, 3, 3, 0, 17] + [UInt8](repeating: 0, count: 17))
+    #expect(link.server.read().result == .failed)
+    link.sockets.close(1)
+    #expect(link.client.write("x") == .unwritable)
+    #expect(link.client.read().result == .failed)
+    #expect(link.client.failure?.kind == .refusedByPeer)
   }
 
   @Test func `An error that others left in OpenSSL's queue does no harm`() {
