@@ -1,6 +1,7 @@
 import Bytes
 import Foundation
 import HTTP
+import Limits
 import Reactor
 import Resolver
 import TLS
@@ -69,6 +70,7 @@ final class IntrospectionClient {
     self.remote = remote
     self.source = source
     gate.adopt(source.bounds)
+    while let next = gate.next(now: Clock.milliseconds) { fetch(next) }
   }
 
   /// The provider is gone from the configuration: whoever waits is told that nobody knows.
@@ -80,8 +82,8 @@ final class IntrospectionClient {
   }
 
   /// A worker wants to know about `token`, which is `digest`'s SHA-256; `settled` follows, perhaps before this returns.
-  func ask(_ worker: Int, _ remote: RemoteIntrospection, _ digest: [UInt8], _ token: [UInt8]) {
-    switch gate.question(digest, now: Clock.milliseconds) {
+  func ask(_ worker: Int, _ remote: RemoteIntrospection, _ digest: [UInt8], _ token: [UInt8], for client: ClientAddress) {
+    switch gate.question(digest, for: client, now: Clock.milliseconds) {
     case .answer(let answer): settled(remote, digest, answer, [worker])
     case .refuse:
       registry.countIntrospection(provider: source.metricID, .refused)
@@ -106,6 +108,12 @@ final class IntrospectionClient {
 
   private func settle(_ question: Question, _ digest: [UInt8], _ answer: IntrospectionAnswer) {
     for asker in question.askers { settled(asker.remote, digest, answer, asker.workers) }
+  }
+
+  private func fetch(_ digest: [UInt8]) {
+    // Every question of the gate's is open here, and is closed when it has an answer.
+    guard let token = open[digest]?.token else { return }
+    fetch(digest, token)
   }
 
   private func fetch(_ digest: [UInt8], _ token: [UInt8]) {
@@ -136,7 +144,7 @@ final class IntrospectionClient {
     }
     let next = gate.answered(digest, answer, now: Clock.milliseconds)
     if let question = open.removeValue(forKey: digest) { settle(question, digest, answer) }
-    if let next, let question = open[next] { fetch(next, question.token) }
+    if let next { fetch(next) }
   }
 
   private func complain(_ reason: String) {

@@ -1,4 +1,5 @@
 import Bytes
+import Limits
 import Proxy
 import Reactor
 import Resolver
@@ -91,9 +92,11 @@ package final class RemoteIntrospections {
   }
 
   /// False when nobody can be asked: `settled` will not follow.
-  func ask(_ worker: Int, _ remote: RemoteIntrospection, _ digest: [UInt8], _ token: [UInt8]) -> Bool {
+  func ask(
+    _ worker: Int, _ remote: RemoteIntrospection, _ digest: [UInt8], _ token: [UInt8], for address: ClientAddress
+  ) -> Bool {
     guard let client = client(for: remote.identity) else { return false }
-    client.ask(worker, remote, digest, token)
+    client.ask(worker, remote, digest, token, for: address)
     return true
   }
 

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Limits
 import Logging
 import Reactor
 import Redis
@@ -23,6 +24,8 @@ package final class RevocationFeeds {
   private var followed: [Followed] = []
   /// What identity providers have ended. In memory, for as long as the process lives.
   private(set) var logouts = RevocationLayers()
+  /// How many of these each issuer has: one that ends very many keeps no other from it.
+  private var logoutShares = ExpiringShares<[UInt8]>(of: RevocationTable.maximumEntries)
   private var store: (feed: RevocationFeed, writer: RedisWriter)?
   private var loop: EventLoop?
   private var log: (Logger.Level, String) -> Void = { _, _ in }
@@ -129,24 +132,28 @@ package final class RevocationFeeds {
     guard next !== store?.feed else { return }
     let rest = store?.writer.stop() ?? []
     store = next.flatMap { feed in feed.makeWriter().map { (feed, $0) } }
-    for entry in rest { store?.writer.write(entry.text, endsAt: entry.endsAt) { _ in } }
+    for entry in rest { store?.writer.write(entry.text, endsAt: entry.endsAt, of: entry.owner) { _ in } }
   }
 
   // MARK: Logouts
 
   /// An identity provider has ended what `entries` name. `completion`, called once, hears whether that is kept where it is to be.
   func logOut(_ entries: [Revocation], _ completion: @escaping (Bool) -> Void) {
-    guard logouts.count < RevocationTable.maximumEntries else {
-      log(.error, "more than \(RevocationTable.maximumEntries) logouts are in force: one was refused")
+    guard let first = entries.first else { return completion(true) }
+    let issuer = first.issuer ?? []
+    let now = Int64(Clock.realNanoseconds() / 1_000_000_000)
+    let end = entries.reduce(first.until) { max($0, $1.until) }
+    guard logoutShares.take(entries.count, for: issuer, until: end, now: now) else {
+      log(.error, "too many logouts of \(String(decoding: issuer, as: UTF8.self)) are in force: one was refused")
       return completion(false)
     }
-    logouts.add(entries, now: Int64(Clock.realNanoseconds() / 1_000_000_000))
+    logouts.add(entries, now: now)
     changed()
     if ticker?.isOpen == true { ticker?.setDeadline(Self.period) }
     guard let store else { return completion(true) }
     var (missing, allKept) = (entries.count, true)
     for entry in entries {
-      store.writer.write(String(decoding: entry.text, as: UTF8.self), endsAt: entry.until) { isKept in
+      store.writer.write(String(decoding: entry.text, as: UTF8.self), endsAt: entry.until, of: issuer) { isKept in
         missing -= 1
         allKept = allKept && isKept
         if missing == 0 { completion(allKept) }

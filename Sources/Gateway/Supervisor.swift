@@ -225,11 +225,11 @@ package final class Supervisor {
       pendingInstalls -= 1
       if pendingInstalls == 0 { completeReload(arriving) }
     case .unknownKey(let number, let remote, let hash):
-      if !remoteKeys.unknownKey(remote, hash) { workers[number].post(.keysSettled(remote)) }
+      if !remoteKeys.unknownKey(remote, hash) { workers[number].post(.keyRefused(remote, hash)) }
     case .loggedOut(let number, let logout, let entries):
       revocation.logOut(entries) { [unowned self] in workers[number].post(.logoutSettled(logout, isKept: $0)) }
-    case .introspect(let number, let remote, let digest, let token):
-      if !introspections.ask(number, remote, digest, token) {
+    case .introspect(let number, let remote, let digest, let token, let client):
+      if !introspections.ask(number, remote, digest, token, for: client) {
         workers[number].post(.introspected(remote, digest: digest, .unavailable))
       }
     case .drained(let number):

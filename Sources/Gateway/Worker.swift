@@ -1,4 +1,5 @@
 import Foundation
+import Limits
 import Proxy
 import Reactor
 import Telemetry
@@ -14,6 +15,8 @@ package final class Worker: Sendable {
     case keys(RemoteKeys, KeySet?)
     /// A fetch brought nothing new, or there was none.
     case keysSettled(RemoteKeys)
+    /// Nothing is fetched for the key that this is a hash of.
+    case keyRefused(RemoteKeys, UInt64)
     /// Another key signs, or one is no longer published.
     case internalTokens(InternalTokens)
     /// What a token's issuer says about it, whose SHA-256 this is.
@@ -31,12 +34,12 @@ package final class Worker: Sendable {
     case ready(Int)
     /// The snapshot of this generation is in force on this worker.
     case installed(UInt64)
-    /// A token names a key that its provider's set lacks: a hash of its `kid`. `keysSettled` answers.
+    /// A token names a key that its provider's set lacks: a hash of its `kid`. `keysSettled` or `keyRefused` answers.
     case unknownKey(Int, RemoteKeys, UInt64)
     /// An identity provider has ended what the entries name; `logoutSettled` answers with the same number.
     case loggedOut(Int, UInt64, [Revocation])
     /// A token's issuer has to be asked about it. `introspected` answers.
-    case introspect(Int, RemoteIntrospection, digest: [UInt8], token: [UInt8])
+    case introspect(Int, RemoteIntrospection, digest: [UInt8], token: [UInt8], client: ClientAddress)
     /// No client is connected any more.
     case drained(Int)
     case failed(Int, Errno)
@@ -85,11 +88,11 @@ package final class Worker: Sendable {
       tokenCacheBytes: start.tokenCacheBytes, report: log
     ) { backend, endpoint, failure in failures.report(backend, endpoint, failure) }
     context.keyWaiting.ask = { [number] remote, kid in
-      start.reports.post(.unknownKey(number, remote, TokenHash.process.hash(kid.span)))
+      start.reports.post(.unknownKey(number, remote, kid))
     }
     context.logouts.post = { [number] logout, entries in start.reports.post(.loggedOut(number, logout, entries)) }
-    context.introspectionWaiting.ask = { [number] remote, digest, token in
-      start.reports.post(.introspect(number, remote, digest: digest, token: token))
+    context.introspectionWaiting.ask = { [number] remote, digest, token, client in
+      start.reports.post(.introspect(number, remote, digest: digest, token: token, client: client))
     }
     let listeners = WorkerListeners(context, log)
     try listeners.apply(start.listeners)
@@ -108,6 +111,7 @@ package final class Worker: Sendable {
         start.reports.post(.installed(snapshot.generation))
       case .keys(let remote, let keySet): context.install(keySet, for: remote)
       case .keysSettled(let remote): context.keyWaiting.settled(remote)
+      case .keyRefused(let remote, let kid): context.keyWaiting.refused(remote, kid: kid)
       case .internalTokens(let tokens): context.install(tokens)
       case .introspected(let remote, let digest, let answer): context.install(answer, about: digest, from: remote)
       case .revocations(let list): context.install(list)

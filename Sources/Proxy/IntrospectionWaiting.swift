@@ -1,28 +1,37 @@
+import Limits
 import Tokens
 
 /// One worker's requests that wait for the issuer's word about their tokens (RFC 7662). All that have the same token wait for the
 /// same answer.
+///
+/// Whoever makes up tokens is not to fill memory with requests that wait, nor the room that others need: each provider has a room, and
+/// each client its share of it.
 package final class IntrospectionWaiting {
-  /// Asks the control thread about a token, which is `digest`'s SHA-256; an answer always comes back.
-  package var ask: (_ remote: RemoteIntrospection, _ digest: [UInt8], _ token: [UInt8]) -> Void = { _, _, _ in }
+  /// Asks the control thread about a token, which is `digest`'s SHA-256, for `client`; an answer always comes back.
+  package var ask: (_ remote: RemoteIntrospection, _ digest: [UInt8], _ token: [UInt8], _ client: ClientAddress) -> Void = { _, _, _, _ in }
   private struct Question: Hashable {
     let remote: ObjectIdentifier
     let digest: [UInt8]
   }
-  private var waiting: [Question: [Exchange]] = [:]
-  private var count = 0
-  /// More are refused at once: whoever makes up tokens is not to fill memory with requests that wait.
+  private struct Waiter {
+    let exchange: Exchange
+    let client: ClientAddress
+  }
+  private var waiting: [Question: [Waiter]] = [:]
+  private var rooms = FairRooms<ObjectIdentifier, ClientAddress>(single: maximum)
+  /// Requests of one client that wait for one provider, where no other client's do; of all together two and a half times as many. More are
+  /// refused at once.
   private static let maximum = 1024
 
   /// Whether `exchange` waits now; false when it is to be refused.
   func wait(_ exchange: Exchange, for remote: RemoteIntrospection, _ digest: [UInt8], _ token: UnsafeBufferPointer<UInt8>) -> Bool
   {
-    guard count < Self.maximum else { return false }
     let question = Question(remote: ObjectIdentifier(remote), digest: digest)
-    count += 1
+    let waiter = Waiter(exchange: exchange, client: exchange.clientAddress)
+    guard rooms.take(in: question.remote, for: waiter.client) else { return false }
     exchange.awaitedAnswer = (remote, digest)
-    waiting[question, default: []].append(exchange)
-    if waiting[question]?.count == 1 { ask(remote, digest, Array(token)) }
+    waiting[question, default: []].append(waiter)
+    if waiting[question]?.count == 1 { ask(remote, digest, Array(token), waiter.client) }
     return true
   }
 
@@ -30,21 +39,23 @@ package final class IntrospectionWaiting {
     guard let (remote, digest) = exchange.awaitedAnswer else { return }
     exchange.awaitedAnswer = nil
     let question = Question(remote: ObjectIdentifier(remote), digest: digest)
-    guard let index = waiting[question]?.firstIndex(where: { $0 === exchange }) else { return }
-    waiting[question]?.remove(at: index)
+    guard let index = waiting[question]?.firstIndex(where: { $0.exchange === exchange }),
+      let waiter = waiting[question]?.remove(at: index)
+    else { return }
     if waiting[question]?.isEmpty == true { waiting[question] = nil }
-    count -= 1
+    rooms.give(in: question.remote, from: waiter.client)
   }
 
   /// Those that wait for this answer, and no longer do.
   func take(_ remote: RemoteIntrospection, _ digest: [UInt8]) -> [Exchange] {
-    let due = waiting.removeValue(forKey: Question(remote: ObjectIdentifier(remote), digest: digest)) ?? []
-    count -= due.count
-    return due
+    let question = Question(remote: ObjectIdentifier(remote), digest: digest)
+    let due = waiting.removeValue(forKey: question) ?? []
+    for waiter in due { rooms.give(in: question.remote, from: waiter.client) }
+    return due.map(\.exchange)
   }
 
   /// For tests.
-  var everybody: [Exchange] { waiting.values.flatMap { $0 } }
+  var everybody: [Exchange] { waiting.values.flatMap { $0.map(\.exchange) } }
 }
 
 extension WorkerContext {

@@ -1,8 +1,11 @@
+import Limits
+
 /// When an introspection endpoint is asked about a token: events in, one action out; no clock and no network of its own.
 ///
 /// One question at a time for each token, whoever asks; answers are kept, those about tokens that are not active apart, so that a
 /// flood of made-up tokens drives no good one out; so many questions at once and so many a second, and no more: what comes beyond
-/// is refused, not asked. Times are milliseconds of a monotonic clock.
+/// is refused, not asked. Of both each client has its share, so that a flood from one leaves room for the others. Times are milliseconds
+/// of a monotonic clock.
 package struct IntrospectionGate {
   package struct Bounds: Sendable, Equatable {
     /// How long an answer is kept when the token is active, and when it is not.
@@ -10,9 +13,10 @@ package struct IntrospectionGate {
     package var inactiveLifetime: UInt64
     /// Questions at once.
     package var concurrency: Int
-    /// Questions that wait for one of those to be answered.
+    /// Questions of one client that wait for one of those to be answered, where no other's wait; of all together two and a half times as
+    /// many.
     package var queue: Int
-    /// Questions in each `period` of milliseconds.
+    /// Questions in each `period` of milliseconds, with bursts of as many for one client and twice as many for all.
     package var rate: Int
     package var period: UInt64
 
@@ -46,21 +50,22 @@ package struct IntrospectionGate {
   private var inactive: IntrospectionAnswers
   /// Questions on their way, with the time at which they were asked.
   private var asked: [[UInt8]: UInt64] = [:]
-  private var queued: [[UInt8]] = []
-  /// Questions that may be asked now, times `period`, and since when they are counted.
-  private var credit: UInt64
-  private var creditedAt: UInt64 = 0
+  /// Those that wait for one of these to be answered, each client's in a line of its own.
+  private var queue: FairQueue<ClientAddress, [UInt8]>
+  private var queued: Set<[UInt8]> = []
+  private var rate: FairRate<ClientAddress>
 
   package init(_ bounds: Bounds) {
     self.bounds = bounds
     active = IntrospectionAnswers(lifetime: bounds.lifetime)
     inactive = IntrospectionAnswers(lifetime: bounds.inactiveLifetime)
-    credit = UInt64(bounds.rate) * bounds.period
+    queue = FairQueue(single: bounds.queue)
+    rate = FairRate(count: bounds.rate, period: bounds.period)
   }
 
-  /// Other bounds for the same server: what is known stays, for as long as these say.
+  /// Other bounds for the same server: what is known stays, for as long as these say. `next` may have something to ask.
   package mutating func adopt(_ bounds: Bounds) {
-    credit = min(UInt64(bounds.rate), credit / self.bounds.period) * bounds.period
+    rate.adopt(count: bounds.rate, period: bounds.period)
     active.lifetime = bounds.lifetime
     inactive.lifetime = bounds.inactiveLifetime
     self.bounds = bounds
@@ -68,18 +73,21 @@ package struct IntrospectionGate {
 
   /// Somebody wants to know about a token.
   ///
-  /// - Parameter digest: its SHA-256.
-  package mutating func question(_ digest: [UInt8], now: UInt64) -> Action {
+  /// - Parameters:
+  ///   - digest: its SHA-256.
+  ///   - client: who sent it.
+  package mutating func question(_ digest: [UInt8], for client: ClientAddress = .unknown, now: UInt64) -> Action {
     if let answer = active.answer(digest, now: now) ?? inactive.answer(digest, now: now) { return .answer(answer) }
     if asked[digest] != nil || queued.contains(digest) { return .wait }
-    let mayStart = asked.count < bounds.concurrency
-    guard mayStart || queued.count < bounds.queue, spend(now) else { return .refuse }
-    guard mayStart else {
-      queued.append(digest)
-      return .wait
+    guard asked.count >= bounds.concurrency || !queue.isEmpty else {
+      guard rate.spend(by: client, now: now) else { return .refuse }
+      asked[digest] = now
+      return .ask
     }
-    asked[digest] = now
-    return .ask
+    // Who finds no room has spent nothing.
+    guard queue.grants(to: client), rate.spend(by: client, now: now), queue.append(digest, for: client) else { return .refuse }
+    queued.insert(digest)
+    return .wait
   }
 
   /// The server answered, or did not.
@@ -93,20 +101,14 @@ package struct IntrospectionGate {
     // Whether the server is well again is found out by asking.
     case .unavailable: break
     }
-    guard !queued.isEmpty else { return nil }
-    let next = queued.removeFirst()
-    asked[next] = now
-    return next
+    return next(now: now)
   }
 
-  /// A bucket that holds one period's questions and is filled evenly.
-  private mutating func spend(_ now: UInt64) -> Bool {
-    let full = UInt64(bounds.rate) * bounds.period
-    let passed = min(now - min(creditedAt, now), bounds.period)
-    credit = min(full, credit + passed * UInt64(bounds.rate))
-    creditedAt = now
-    guard credit >= bounds.period else { return false }
-    credit -= bounds.period
-    return true
+  /// The token to ask about now, of those that wait.
+  package mutating func next(now: UInt64) -> [UInt8]? {
+    guard asked.count < bounds.concurrency, let next = queue.next() else { return nil }
+    queued.remove(next)
+    asked[next] = now
+    return next
   }
 }

@@ -21,14 +21,14 @@ enum House {
     // Keys, signatures and digests: what calls OpenSSL and libjwt, behind types that cannot be used wrongly.
     room("Cryptography", "Bytes", "COpenSSL", "CJWT", "CJansson"),
     room("WebSocket", "Cryptography", "Bytes"),
-    room("Tokens", "JSON", "Cryptography", "Bytes"),
-    room("Routing", "HTTP", "JSON", "Bytes"),
     room("Limits"),
+    room("Tokens", "Limits", "JSON", "Cryptography", "Bytes"),
+    room("Routing", "HTTP", "JSON", "Bytes"),
     room("Telemetry", "HTTP", "Bytes"),
     // Sockets and connections.
     room("Reactor", "Bytes", "CLinux"),
     room("Resolver", "Reactor", "Bytes", "CCares", "CLinux"),
-    room("Redis", "Reactor", "CHiredis", "CLinux"),
+    room("Redis", "Reactor", "Limits", "CHiredis", "CLinux"),
     room("TLS", "Bytes", "COpenSSL", "CLinux"),
     room("Transport", "TLS", "HTTP2", "Reactor", "Bytes", "CLinux"),
     room("Upstream", "Transport", "Limits", "HTTP2", "HTTP1", "HTTP", "TLS", "Reactor", "Bytes", "CLinux"),
@@ -39,8 +39,8 @@ enum House {
     // The process.
     room("Configuration", "Routing", "JSON", "Cryptography", "Bytes", "HTTP", "Yams", dataPlane: false),
     room(
-      "Gateway", "Proxy", "Configuration", "Redis", "Resolver", "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry", "HTTP1", "HTTP",
-      "TLS", "Reactor",
+      "Gateway", "Proxy", "Configuration", "Redis", "Resolver", "Upstream", "Transport", "Limits", "Tokens", "Routing", "Telemetry",
+      "HTTP1", "HTTP", "TLS", "Reactor",
       "JSON", "Bytes", "COpenSSL", "CLinux", "Logging", dataPlane: false),
     room("Development", "Tokens", "JSON", "Bytes", "HTTP1", "HTTP", "TLS", "COpenSSL", "CLinux", dataPlane: false),
     room(

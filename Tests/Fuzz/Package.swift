@@ -55,7 +55,7 @@ let package = Package(
     .target(name: "TLS", dependencies: ["Bytes", "COpenSSL", "CLinux"], swiftSettings: room),
     .target(name: "Transport", dependencies: ["TLS", "HTTP2", "Reactor", "Bytes", "CLinux"], swiftSettings: room),
     .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: room),
-    .target(name: "Tokens", dependencies: ["JSON", "Cryptography", "Bytes"], swiftSettings: room),
+    .target(name: "Tokens", dependencies: ["Limits", "JSON", "Cryptography", "Bytes"], swiftSettings: room),
     .target(name: "Routing", dependencies: ["HTTP", "JSON", "Bytes"], swiftSettings: room),
     .target(name: "Telemetry", dependencies: ["HTTP", "Bytes"], swiftSettings: room),
     .target(name: "Limits", swiftSettings: room),

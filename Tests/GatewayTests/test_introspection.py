@@ -259,6 +259,45 @@ class TestBounds:
         assert server.most == 2 and len(server.questions) == 12
 
 
+class TestOneClientsMadeUpTokens:
+    """What one client asks for keeps no other from its answer."""
+
+    def flood(self, gateway, count):
+        """So many tokens that nobody has given out, all at once and from one client."""
+        clients = []
+        for begin in range(0, count, 75):
+            client = HTTP2Client(gateway.port, gateway.ca, source="127.0.0.2")
+            clients.append(client)
+            client.numbers = [client.start("GET", "/orders/1", headers={"authorization": f"Bearer {opaque()}"})
+                              for _ in range(begin, min(begin + 75, count))]
+        for client in clients:
+            # Behind them on the same connection: they were all looked at.
+            assert client.exchange("GET", "/nowhere").status == 404
+        return clients
+
+    def finish(self, clients):
+        for client in clients:
+            assert {client.response(number).status for number in client.numbers} <= {401, 503}
+            client.close()
+
+    def test_others_have_their_turn(self, start, server):
+        gateway, good = start(concurrency=1, rate="10000/s"), opaque()
+        server.tokens[good] = alice()
+        server.delay = 0.1
+        clients = self.flood(gateway, 400)
+        # More wait than can be answered while the gateway waits for one: whoever comes stands behind one of them, not behind all.
+        assert ask(gateway, good).status == 200
+        server.delay = 0
+        self.finish(clients)
+
+    def test_others_have_their_part_of_the_rate(self, start, server):
+        gateway, good = start(rate="10/m"), opaque()
+        server.tokens[good] = alice()
+        clients = self.flood(gateway, 100)
+        assert ask(gateway, good).status == 200
+        self.finish(clients)
+
+
 class TestClientAuthentication:
     def test_by_secret(self, start, server):
         gateway, token = start(), opaque()

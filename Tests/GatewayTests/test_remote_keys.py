@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness import configuration as conf
 from harness.answers import problem
+from harness.http2client import HTTP2Client
 from harness.keyserver import KeyServer
 from harness.tokens import IdentityProvider, public_jwk
 from harness.waiting import eventually
@@ -207,6 +208,66 @@ def test_one_made_up_key_is_fetched_for_once(start, provider):
         problem(ask(gateway, forged), 401, "token_key_unknown")
         eventually(lambda: time.monotonic() > provider.server.fetches()[-1] + 1.1)
     assert len(provider.server.fetches()) == 2
+
+
+class TestOneClientsMadeUpKeys:
+    """What one client asks for keeps no other from its answer."""
+
+    @pytest.fixture
+    def gateway(self, make_gateway, backend, provider, pki):
+        jwks = remote(pki, provider.server, cooldown="3s")
+        gateway = make_gateway(backend.port, configured(pki, provider, jwks) | {"routes": [
+            conf.route("orders", "/orders/**"), conf.route("public", "/public/**", public=True)]}, workers=1)
+        eventually(lambda: gateway.admin("/readyz").status_code == 200, what="the first keys")
+        eventually(lambda: time.monotonic() > provider.server.fetches()[-1] + 3.1)
+        return gateway
+
+    def flood(self, gateway, provider, numbers):
+        """So many tokens with keys that nobody has, each with its own, all at once and from one client."""
+        client = HTTP2Client(gateway.port, gateway.ca, source="127.0.0.2")
+        client.numbers = [client.start("GET", "/orders/1", headers={
+            "authorization": provider.bearer(header={"kid": f"made-up-{number}"}, key=provider.keys["ES256"])["Authorization"]})
+            for number in numbers]
+        return client
+
+    def test_others_still_wait_for_theirs(self, gateway, provider):
+        rotate(provider, "brand-new")
+        fetched, release = len(provider.server.fetches()), threading.Event()
+
+        def answer(handler):
+            release.wait(20)
+            provider.server.send(handler, 200, json.dumps(provider.server.document).encode())
+
+        provider.server.paths["/jwks"] = answer
+        # It is the fetch for the first of these that brings the key.
+        clients = [self.flood(gateway, provider, range(begin, begin + 75)) for begin in (0, 75, 150, 225)]
+        for client in clients:
+            # Behind them on the same connection: they were all looked at.
+            assert client.exchange("GET", "/public/1").status == 200
+        honest = gateway.client()
+        honest.request("GET", "/orders/1", headers=provider.bearer())
+        assert gateway.ask("GET", "/public/1").status == 200
+        release.set()
+        assert honest.response().status == 200
+        honest.close()
+        assert len(provider.server.fetches()) == fetched + 1
+        for client in clients:
+            assert {client.response(number).status for number in client.numbers} == {401}
+            client.close()
+
+    def test_one_that_is_refused_ends_nobodys_waiting(self, gateway, provider):
+        # Nobody has this key: it is not fetched for again for two cooldowns.
+        forged = provider.bearer(header={"kid": "no such key"})
+        problem(ask(gateway, forged), 401, "token_key_unknown")
+        eventually(lambda: time.monotonic() > provider.server.fetches()[-1] + 3.1)
+        rotate(provider, "brand-new")
+        fetched = len(provider.server.fetches())
+        provider.server.delay = 0.7
+        with gateway.client() as honest:
+            honest.request("GET", "/orders/1", headers=provider.bearer())
+            eventually(lambda: len(provider.server.fetches()) > fetched, what="a fetch for the new key")
+            problem(ask(gateway, forged), 401, "token_key_unknown")
+            assert honest.response().status == 200
 
 
 def test_unchanged_sets_are_not_sent_again(start, provider):

@@ -12,6 +12,8 @@ struct RedisWriterTests {
     let writer: RedisWriter
     var complaints: [String] { heard.texts }
     private(set) var results: [String: Bool] = [:]
+    /// What was answered for, in its order.
+    private(set) var order: [String] = []
     private let heard = Heard()
 
     private final class Heard { var texts: [String] = [] }
@@ -32,12 +34,13 @@ struct RedisWriterTests {
       loop.closeAll()
     }
 
-    func write(_ text: String, endsAt: Int64 = 4_000_000_000) {
-      writer.write(text, endsAt: endsAt) { [weak self] in
+    func write(_ text: String, of owner: String = "", endsAt: Int64 = 4_000_000_000) {
+      writer.write(text, endsAt: endsAt, of: Array(owner.utf8)) { [weak self] in
         // Stopped by the end of the test.
         guard let self else { return }
         #expect(results[text] == nil, "told twice")
         results[text] = $0
+        order.append(text)
       }
     }
 
@@ -112,8 +115,25 @@ struct RedisWriterTests {
 
   @Test func `More than can wait are refused`() throws {
     let writing = try Writing(RedisEndpoint(.unix(path: "/nonexistent/redis.sock")))
-    for number in 0...RedisWriter.maximum { writing.write("\(number)") }
-    #expect(writing.results == ["\(RedisWriter.maximum)": false])
+    // One is being written, the others wait.
+    for number in 0...RedisWriter.maximum + 1 { writing.write("\(number)", of: "a") }
+    #expect(writing.results == ["\(RedisWriter.maximum + 1)": false])
     #expect(writing.complaints.contains { $0.contains("one was dropped") })
+    writing.write("other", of: "b")
+    #expect(writing.results.count == 1)
+    let rest = writing.writer.stop()
+    #expect(rest.count == RedisWriter.maximum + 2 && rest.last?.text == "other" && rest.last.map { $0.owner } == Array("b".utf8))
+    #expect(writing.results.count == RedisWriter.maximum + 3 && writing.results.allSatisfy { !$0.value })
+  }
+
+  @Test func `Who writes very many makes no other late`() throws {
+    let redis = try TestRedis()
+    let writing = try Writing(redis)
+    for number in 0..<40 { writing.write("a\(number)", of: "a") }
+    for number in 0..<3 { writing.write("b\(number)", of: "b") }
+    #expect(writing.wait { writing.results.count == 43 })
+    #expect(writing.order.prefix(7) == ["a0", "a1", "b0", "a2", "b1", "a3", "b2"])
+    #expect(writing.results.allSatisfy { $0.value })
+    try redis.run("PING")
   }
 }

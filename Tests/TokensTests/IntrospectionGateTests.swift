@@ -1,5 +1,6 @@
 import Cryptography
 import JSON
+import Limits
 import Testing
 
 @testable import Tokens
@@ -63,8 +64,36 @@ struct IntrospectionGateTests {
     gate.adopt(.init(lifetime: 60_000, inactiveLifetime: 5_000, rate: 2, period: 60_000))
     #expect(gate.question(digest(1), now: 59_999) == .answer(good))
     #expect(gate.question(digest(2), now: 4_999) == .answer(bad))
-    // A shorter time holds for what is known, and a lower rate for what was saved up.
-    #expect((2...5).map { gate.question(digest($0), now: 5_000) } == [.ask, .ask, .refuse, .refuse])
+    // A shorter time holds for what is known, and a lower rate from now on.
+    #expect((2...5).map { gate.question(digest($0), now: 5_000) } == [.ask, .refuse, .refuse, .refuse])
+  }
+
+  @Test func `A flood from one client leaves questions, places in line and turns to others`() {
+    var gate = IntrospectionGate(.init(concurrency: 2, queue: 4, rate: 20))
+    let (flood, other) = (ClientAddress(high: 0, low: 1), ClientAddress(high: 0, low: 2))
+    let answers = (1...100).map { gate.question(digest($0), for: flood, now: 0) }
+    #expect(answers.prefix(6) == [.ask, .ask, .wait, .wait, .wait, .wait] && answers.dropFirst(6).allSatisfy { $0 == .refuse })
+    #expect(gate.question(digest(200), for: other, now: 0) == .wait)
+    // In its turn, not behind all that came before.
+    #expect(gate.answered(digest(1), bad, now: 1) == digest(3))
+    #expect(gate.answered(digest(2), bad, now: 1) == digest(200))
+    #expect(gate.answered(digest(3), bad, now: 1) == digest(4))
+
+    var limited = IntrospectionGate(.init(concurrency: 64, queue: 1000, rate: 10))
+    #expect((1...100).count { limited.question(digest($0), for: flood, now: 0) != .refuse } == 10)
+    #expect((201...203).allSatisfy { limited.question(digest($0), for: other, now: 0) == .ask })
+    #expect(limited.question(digest(300), for: flood, now: 50) == .refuse)
+  }
+
+  @Test func `Who may ask more at once asks those in line first`() {
+    var gate = IntrospectionGate(.init(concurrency: 1, queue: 10, rate: 1000))
+    #expect((1...4).map { gate.question(digest($0), now: 0) } == [.ask, .wait, .wait, .wait])
+    gate.adopt(.init(concurrency: 3, queue: 10, rate: 1000))
+    #expect(gate.question(digest(5), now: 0) == .wait)
+    #expect([gate.next(now: 0), gate.next(now: 0), gate.next(now: 0)] == [digest(2), digest(3), nil])
+    gate.adopt(.init(concurrency: 1, queue: 10, rate: 1000))
+    #expect(gate.answered(digest(1), bad, now: 1) == nil && gate.answered(digest(2), bad, now: 1) == nil)
+    #expect(gate.answered(digest(3), bad, now: 1) == digest(4))
   }
 
   @Test func `A flood of bad tokens drives no good one out, and memory is bounded`() {
