@@ -185,6 +185,9 @@ extension HTTP2Session {
     stream.unconsumed = 0
   }
 
+  /// Whether the peer may send no content on any stream, or less than a frame of it: what it has sent is still held here.
+  package var isWindowSpent: Bool { nghttp2_session_get_local_window_size(handle) < 16 << 10 }
+
   /// Whether the peer can still send content that is discarded.
   package func givesWindow(_ stream: HTTP2Stream) -> Bool { stream.discarded <= limits.discarded }
 

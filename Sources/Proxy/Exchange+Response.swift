@@ -32,7 +32,11 @@ extension Exchange {
     // Writing may have failed, and with it this exchange ended.
     guard let client, client.isCongested else { return }
     client.oweDrained()
-    upstream?.pauseReading()
+    upstream?.holdBack()
+    if state.response == .none, route?.timeout == 0 {
+      responseDeadline = 0
+      armClient()
+    }
   }
 
   /// Keeps what the log says of a final response.
@@ -74,7 +78,11 @@ extension Exchange {
   }
 
   /// The client has taken what was waiting: the backend may go on.
-  func clientDrained() { upstream?.resumeReading() }
+  func clientDrained() {
+    // The time that stood still while interim heads were held back.
+    if responseDeadline == 0, state.response == .none, state.request == .complete, upstream != nil { startTimer() }
+    upstream?.goOn()
+  }
 
   func completeResponse() {
     guard let client else { return finish() }

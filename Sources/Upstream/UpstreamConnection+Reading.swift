@@ -34,7 +34,7 @@ extension UpstreamConnection {
           body = .untilClose
           keepsOpen = false
         }
-        setDeadline(backend.idleTimeout)
+        expect(backend.idleTimeout)
       }
       let length = responseHead.length
       client?.upstreamHead(.http1(self), responseHead, bytes: head)
@@ -63,7 +63,7 @@ extension UpstreamConnection {
       client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[..<count]))
       guard isOpen, client != nil else { return false }
       input.consume(count)
-      setDeadline(backend.idleTimeout)
+      expect(backend.idleTimeout)
       if UInt64(count) == remaining {
         body = .none
         complete()
@@ -75,13 +75,13 @@ extension UpstreamConnection {
       client?.upstreamBody(bytes)
       guard isOpen, client != nil else { return false }
       input.consume(bytes.count)
-      setDeadline(backend.idleTimeout)
+      expect(backend.idleTimeout)
       return true
     case .tunnel:
       client?.upstreamBody(bytes)
       guard isOpen, client != nil else { return false }
       input.consume(bytes.count)
-      setDeadline(backend.tunnelTimeout)
+      expect(backend.tunnelTimeout)
       return true
     case .chunked:
       return readChunks(bytes)
@@ -94,7 +94,7 @@ extension UpstreamConnection {
       switch decoder.next(bytes.span, consumed: &consumed) {
       case .needMore:
         input.consume(consumed)
-        setDeadline(backend.idleTimeout)
+        expect(backend.idleTimeout)
         return false
       case .data(let range):
         client?.upstreamBody(UnsafeBufferPointer(rebasing: bytes[range.start..<range.end]))

@@ -66,6 +66,7 @@ public final class UpstreamConnection: SecureChannel {
   private var isAtRest = false
   /// The turn of the loop in which it was put into the pool.
   private(set) var parkedIn: UInt64 = 0
+  private var patience = BackendPatience()
 
   /// Fields a backend's head may have, and its bytes.
   private static let limits = HeadLimits(headerBytes: 64 << 10, headerCount: 128, uriBytes: 0)
@@ -127,34 +128,50 @@ public final class UpstreamConnection: SecureChannel {
     responseHead.reset()
     parser.reset()
     interim = InterimBounds()
-    setDeadline(0)
+    expect(0)
   }
 
   /// The request is complete: from here on a response frees the connection.
   package func requestEnded() {
     requestComplete = true
-    setDeadline(state == .readingBody ? backend.idleTimeout : backend.responseTimeout)
+    expect(state == .readingBody ? backend.idleTimeout : backend.responseTimeout)
   }
 
   /// More of the request came from the client. While the backend takes it in, the client's own deadline is enough;
   /// a backend that does not is given `idleTimeout`.
   package func requestProgressed() {
-    if case .tunnel = body { return setDeadline(backend.tunnelTimeout) }
-    setDeadline(output.isEmpty ? 0 : backend.idleTimeout)
+    if case .tunnel = body { return expect(backend.tunnelTimeout) }
+    expect(output.isEmpty ? 0 : backend.idleTimeout)
   }
 
   /// The backend has switched protocols; called while its head is being handed over.
   func tunnelOpened() {
     body = .tunnel
     requestComplete = false
-    setDeadline(backend.tunnelTimeout)
+    expect(backend.tunnelTimeout)
   }
 
   func tunnelEnded() {
-    setDeadline(min(Self.tunnelLinger, backend.tunnelTimeout))
+    expect(min(Self.tunnelLinger, backend.tunnelTimeout))
     endsAfterFlush = true
     flush()
     if isOpen, output.isEmpty { wire.shutdown() }
+  }
+
+  /// Bounds the wait for the backend, in milliseconds; 0 for no bound.
+  func expect(_ milliseconds: Int) { setDeadline(patience.expect(milliseconds)) }
+
+  /// The client has not taken what is there.
+  package func holdBack() {
+    patience.hold()
+    setDeadline(0)
+    pauseReading()
+  }
+
+  /// It has.
+  package func goOn() {
+    if let wait = patience.goOn() { setDeadline(wait) }
+    resumeReading()
   }
 
   /// The client has no more interest. The connection, in the middle of something, is of no use to anybody else.
@@ -175,6 +192,7 @@ public final class UpstreamConnection: SecureChannel {
     requestComplete = false
     responseStarted = false
     isAtRest = false
+    patience = BackendPatience()
     body = .none
   }
 
@@ -210,7 +228,7 @@ public final class UpstreamConnection: SecureChannel {
     _ = isSilent()
     guard isOpen else { return }
     state = .awaitingHead
-    setDeadline(backend.responseTimeout)
+    expect(backend.responseTimeout)
     client.upstreamReady(.http1(self), reused: false)
   }
 

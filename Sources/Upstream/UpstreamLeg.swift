@@ -84,17 +84,19 @@ public enum UpstreamLeg {
     }
   }
 
-  package func pauseReading() {
+  /// The client has not taken what is there: no more is read, and the backend's time stands still.
+  package func holdBack() {
     switch self {
-    case .http1(let connection): connection.pauseReading()
-    case .http2(let stream): stream.pauseReading()
+    case .http1(let connection): connection.holdBack()
+    case .http2(let stream): stream.holdBack()
     }
   }
 
-  package func resumeReading() {
+  /// It has; the backend's time begins anew.
+  package func goOn() {
     switch self {
-    case .http1(let connection): connection.resumeReading()
-    case .http2(let stream): stream.resumeReading()
+    case .http1(let connection): connection.goOn()
+    case .http2(let stream): stream.goOn()
     }
   }
 

@@ -15,7 +15,7 @@ public final class UpstreamStream {
   var slot: SlotID?
   /// Response content that the client does not take yet; never more than the stream's window.
   private var waiting = ByteQueue()
-  private var isPaused = false
+  private var patience = BackendPatience()
   private var isEnded = false
   private var responseStarted = false
   private var requestComplete = false
@@ -42,7 +42,7 @@ public final class UpstreamStream {
     waiting.removeAll()
     waiting.giveBack(to: connection.buffers)
     if !trailers.isEmpty { trailers = [] }
-    isPaused = false
+    patience = BackendPatience()
     isEnded = false
     responseStarted = false
     requestComplete = false
@@ -164,7 +164,7 @@ public final class UpstreamStream {
     guard let client else { return owner.session.discardContent(stream) }
     owner.touch(self)
     armIdle()
-    guard !isPaused, waiting.isEmpty else {
+    guard !patience.isHeld, waiting.isEmpty else {
       waiting.borrow(from: connection.buffers)
       waiting.append(bytes)
       return
@@ -198,13 +198,16 @@ public final class UpstreamStream {
     client.upstreamEnded()
   }
 
-  func pauseReading() { isPaused = true }
+  func holdBack() {
+    patience.hold()
+    deadline = 0
+  }
 
-  func resumeReading() {
-    guard isPaused else { return }
-    isPaused = false
+  func goOn() {
+    guard let wait = patience.goOn() else { return }
+    set(isEnded ? 0 : wait)
     // The stream may be closed by now; what it brought is not lost with it.
-    while !waiting.isEmpty, !isPaused, let client {
+    while !waiting.isEmpty, !patience.isHeld, let client {
       let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
       client.upstreamBody(run)
       waiting.consume(run.count)
@@ -221,12 +224,16 @@ public final class UpstreamStream {
 
   // MARK: Ends
 
-  private func arm(_ milliseconds: Int) {
+  private func arm(_ milliseconds: Int) { set(patience.expect(milliseconds)) }
+
+  private func set(_ milliseconds: Int) {
     deadline = milliseconds == 0 ? 0 : owner.now &+ UInt64(milliseconds)
     if deadline > 0 { owner.wake(at: deadline) }
   }
 
   func timeIsUp() {
+    // All of the connection's window is held by clients who do not take what they have got: the backend may not speak.
+    if responseStarted, stream != nil, owner.session.isWindowSpent { return armIdle() }
     if stream == nil { owner.forget(self) }
     fail(UpstreamFailure(.timeout, requestUnsent: false, responseStarted: responseStarted, cause: .timeout))
     if let stream { owner.session.reset(stream, .cancel) }

@@ -1,0 +1,142 @@
+"""Answers that come faster than their client takes them: while the gateway reads no further, its patience with the backend stands still."""
+import pytest
+
+from harness import configuration as conf
+from harness.backend import Backend
+from harness.http2backend import HTTP2Backend
+from harness.http2client import HTTP1Client, HTTP2Client
+from harness.message import Truncated
+from harness.waiting import settled
+
+CLIENTS = {"h1": HTTP1Client, "h2": HTTP2Client}
+# More than the sockets between them hold.
+SIZE = 12 << 20
+PIECE = b"x" * 65_536
+# Several times as long as the backend may be silent.
+LONG = 3.5
+
+
+class Source:
+    """Answers with `size` bytes of content, of which it sends `given`, and counts them."""
+
+    def __init__(self, size, given, chunked=False):
+        self.size, self.given, self.chunked, self.sent = size, given, chunked, 0
+
+    def http1(self, connection, request):
+        connection.send("HTTP/1.1 200 OK\r\n" + (
+            "Transfer-Encoding: chunked\r\n\r\n" if self.chunked else f"Content-Length: {self.size}\r\n\r\n"))
+        while self.sent < self.given:
+            piece = PIECE[:self.given - self.sent]
+            connection.send(b"%x\r\n%s\r\n" % (len(piece), piece) if self.chunked else piece)
+            self.sent += len(piece)
+        if self.given < self.size:
+            connection.wait_for_end(60)
+        elif self.chunked:
+            connection.send("0\r\n\r\n")
+
+    def http2(self, stream):
+        stream.respond(200, [] if self.chunked else [("content-length", str(self.size))])
+        while self.sent < self.given:
+            piece = PIECE[:self.given - self.sent]
+            stream.send(piece, end=self.sent + len(piece) == self.size, timeout=60)
+            self.sent += len(piece)
+        if self.given < self.size:
+            stream.cancelled.wait(60)
+
+
+@pytest.fixture(scope="module", params=["http/1.1", "h2"], ids=["from-h1", "from-h2"])
+def upstream(request, pki, make_gateway):
+    kind = HTTP2Backend if request.param == "h2" else Backend
+    with kind(pki.backend, pki.mesh.certificate) as backend:
+        timeouts = {"connect": "500ms", "response": "1s", "idle": "1s"}
+        yield make_gateway(backends=[conf.backend(pki, backend.port, protocol=request.param, timeouts=timeouts)]), backend
+
+
+def serve(backend, path, source):
+    backend.on(path, source.http2 if isinstance(backend, HTTP2Backend) else source.http1)
+
+
+def take(client, number):
+    """How much of the content came, and whether it was all."""
+    try:
+        answer = client.response() if number is None else client.response(number, timeout=60)
+        return len(answer.body), number is None or answer.complete
+    except Truncated as truncated:
+        return len(truncated.partial), False
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize("version", CLIENTS)
+def test_a_client_that_reads_late_gets_all_of_it(upstream, version, chunked):
+    gateway, backend = upstream
+    source = Source(SIZE, SIZE, chunked)
+    path = f"/public/late-{version}-{chunked}"
+    serve(backend, path, source)
+    with CLIENTS[version](gateway.port, gateway.ca, receive_buffer=4096) as client:
+        number = client.start("GET", path)
+        assert 0 < settled(lambda: source.sent, LONG, 60) < source.size
+        assert take(client, number) == (source.size, True)
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+def test_time_begins_anew_when_the_client_reads_on(upstream, version):
+    gateway, backend = upstream
+    source = Source(SIZE + 1, SIZE)
+    path = f"/public/anew-{version}"
+    serve(backend, path, source)
+    with CLIENTS[version](gateway.port, gateway.ca, receive_buffer=4096) as client:
+        number = client.start("GET", path)
+        assert 0 < settled(lambda: source.sent, LONG, 60) < source.given
+        assert take(client, number) == (source.given, False)
+    assert gateway.logged(path=path)["code"] == "upstream_timeout"
+
+
+def test_interim_heads_that_are_held_back_are_no_silence(upstream):
+    gateway, backend = upstream
+    pad, count, asked = "p" * 3_900, 7, 300
+
+    def http1(connection, request):
+        for _ in range(count):
+            connection.send(f"HTTP/1.1 103 Early Hints\r\nX-Pad: {pad}\r\n\r\n")
+        connection.answer(200, b"final")
+
+    def http2(stream):
+        for _ in range(count):
+            stream.interim(103, [("x-pad", pad)])
+        stream.answer(200, b"final")
+
+    backend.on("/public/hinted", http2 if isinstance(backend, HTTP2Backend) else http1)
+    with HTTP1Client(gateway.port, gateway.ca, receive_buffer=4096) as client:
+        # As much of answers as the sockets hold, and then one whose interim heads the gateway reads only in part.
+        for _ in range(asked):
+            client.start("GET", "/public/hinted")
+        assert settled(lambda: len(backend.requests_to("/public/hinted")), LONG, 60) < asked
+        for _ in range(asked):
+            answer = client.response()
+            assert (answer.status, answer.body, len(answer.interim)) == (200, b"final", count)
+
+
+def test_whoever_waits_for_a_window_that_others_hold_is_not_cut_off(pki, make_gateway):
+    """Streams of one connection to a backend share a window, and clients that do not read can use it up."""
+    with HTTP2Backend(pki.backend, pki.mesh.certificate) as backend:
+        timeouts = {"connect": "1s", "response": "1s", "idle": "1s"}
+        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", timeouts=timeouts)])
+        slow = [Source(1 << 20, 1 << 20) for _ in range(20)]
+        for number, source in enumerate(slow):
+            serve(backend, f"/public/slow-{number}/", source)
+        good = Source(100_000, 100_000)
+        serve(backend, "/public/good", good)
+        with HTTP2Client(gateway.port, gateway.ca) as client:
+            with HTTP2Client(gateway.port, gateway.ca) as reader:
+                reader.consumes = False
+                for number in range(len(slow)):
+                    reader.start("GET", f"/public/slow-{number}/")
+                reader.until(lambda: reader.step(0.05) or sum(source.sent for source in slow) > 3 << 20)
+                settled(lambda: sum(source.sent for source in slow))
+                number = client.start("GET", "/public/good")
+                client.head(number)
+                assert settled(lambda: good.sent, LONG, 60) < good.given
+            # They are gone, and what they held is everybody's again.
+            answer = client.response(number)
+            assert (len(answer.body), answer.complete) == (good.size, True)
+        assert len(backend.connections) == 1
