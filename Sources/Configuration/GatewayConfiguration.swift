@@ -27,6 +27,8 @@ package struct ProcessSettings: Sendable, Equatable {
   package var drain = 30_000
   /// Bytes that gathered content may take up, all workers together.
   package var gathered = 64 << 20
+  /// DPoP proofs that are remembered, all workers together; nil is as many as there are room for by default.
+  package var proofs: Int?
   /// trace | debug | info | notice | warning | error | critical
   package var logLevel = "info"
   /// Name servers, `ADDRESS:PORT` each; the system's when there are none.

@@ -4,10 +4,11 @@ import Routing
 enum ProcessDecoder {
   static func process(_ cursor: Cursor) -> ProcessSettings {
     var settings = ProcessSettings()
-    guard let values = cursor.mapping(["workers", "drain", "log_level", "gathered", "resolvers"]) else { return settings }
+    guard let values = cursor.mapping(["workers", "drain", "log_level", "gathered", "proofs", "resolvers"]) else { return settings }
     if let workers = values["workers"]?.integer(0...1024) { settings.workers = workers }
     if let drain = values["drain"]?.duration(0...3_600_000) { settings.drain = drain }
     if let gathered = values["gathered"]?.size(1 << 20...1 << 40) { settings.gathered = gathered }
+    if let proofs = values["proofs"]?.integer(1024...1 << 24) { settings.proofs = proofs }
     let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
     if let level = values["log_level"]?.word(levels.map { ($0, $0) }) { settings.logLevel = level }
     settings.resolvers = values["resolvers"]?.list("127.0.0.1:53", maximum: maximumResolvers)?.compactMap(resolver) ?? []

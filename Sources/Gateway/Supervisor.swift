@@ -252,6 +252,7 @@ package final class Supervisor {
   /// Makes `built` what the process says of itself.
   func publish(_ built: BuiltSnapshot) {
     current = built
+    ReplayCache.process.resize(maximum: built.configuration.process.proofs ?? ReplayCache.defaultMaximum)
     status.generation = built.proxy.generation
     status.sha256 = built.sha256
     status.files = built.files

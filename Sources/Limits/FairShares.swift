@@ -5,10 +5,10 @@
 ///
 /// Nobody who holds nothing is known, so there are at most as many entries as places.
 package struct FairShares<Holder: Hashable & Sendable>: Sendable {
-  package let places: Int
+  package private(set) var places: Int
   /// Beyond those, for whoever holds no more than `few`.
-  package let reserve: Int
-  private let few: Int
+  package private(set) var reserve: Int
+  private var few: Int
   private var held: [Holder: Int] = [:]
   /// Places that somebody holds.
   package private(set) var taken = 0
@@ -22,6 +22,12 @@ package struct FairShares<Holder: Hashable & Sendable>: Sendable {
 
   /// Shares of `all` places, the reserve included.
   package init(of all: Int) { self.init(single: all / 5 * 2) }
+
+  /// Other shares, of `all` places. Who holds more than it could take now keeps it.
+  package mutating func resize(of all: Int) {
+    let other = Self(of: all)
+    (places, reserve, few) = (other.places, other.reserve, other.few)
+  }
 
   package func held(by holder: Holder) -> Int { held[holder] ?? 0 }
 

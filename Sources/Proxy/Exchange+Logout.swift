@@ -10,6 +10,7 @@ struct Logout {
   var number: UInt64 = 0
   /// What has to be forgotten again if the logout fails.
   var id: [UInt8] = []
+  var issuer: [UInt8] = []
 }
 
 /// A `serve: logout` listener: OpenID Connect Back-Channel Logout 1.0 section 2.5 and what follows.
@@ -43,14 +44,18 @@ extension Exchange {
     case .unknownKey(let remote, let kid):
       if !mayWait || !waitForKeys(remote, kid) { refuseLogout("no known key belongs to the token") }
     case .accepted(let entries, let id):
-      guard ReplayCache.logouts.insert(id, now: now, lifetime: AccessTokenVerifier.logoutLifetime) else {
-        return refuseLogout("jti was seen before")
+      let issuer = entries.first?.issuer ?? []
+      switch ReplayCache.logouts.insert(id, of: issuer, now: now, lifetime: AccessTokenVerifier.logoutLifetime) {
+      case .accepted: break
+      case .seen: return refuseLogout("jti was seen before")
+      case .full: return refuse(.overloaded)
       }
-      logout?.id = id
       guard let number = worker.logouts.begin(self, entries) else {
-        ReplayCache.logouts.remove(id)
+        ReplayCache.logouts.remove(id, of: issuer)
         return refuse(.overloaded)
       }
+      logout?.id = id
+      logout?.issuer = issuer
       logout?.number = number
       responseDeadline = worker.loop.now &+ LogoutDesk.patience
       armClient()
@@ -62,7 +67,7 @@ extension Exchange {
     self.logout?.number = 0
     guard isKept else {
       // Who calls again is to be heard again.
-      ReplayCache.logouts.remove(logout.id)
+      ReplayCache.logouts.remove(logout.id, of: logout.issuer)
       return refuseLogout("the logout is in force here, but could not be kept")
     }
     answerLogout(status: 200, [], type: "text/plain")

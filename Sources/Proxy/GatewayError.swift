@@ -15,7 +15,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   case tokenBinding, proofMissing, proofInvalid, proofReplayed, proofNonce
   case scopeMissing, claimDenied, policyDenied, crossSite
   case noRoute, methodNotAllowed
-  case requestTimeout, bodyTooLarge, uriTooLong, expectationFailed, connectionOutdated, headersTooLarge
+  case requestTimeout, bodyTooLarge, uriTooLong, expectationFailed, connectionOutdated, proofRate, headersTooLarge
   case upstreamConnect, upstreamTLS, upstreamIdentity, upstreamProtocol, upstreamReset
   case keysUnavailable, revocationUnavailable, introspectionUnavailable, overloaded, draining
   case upstreamTimeout
@@ -66,6 +66,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .uriTooLong: ("uri_too_long", 414, "The request target is too long.")
     case .expectationFailed: ("expectation_failed", 417, "The expectation cannot be met.")
     case .connectionOutdated: ("connection_outdated", 421, "What let this connection in has changed: open another.")
+    case .proofRate: ("proof_rate", 429, "This key has shown too many DPoP proofs.")
     case .headersTooLarge: ("headers_too_large", 431, "The request's header fields are too large or too many.")
     case .upstreamConnect: ("upstream_connect", 502, "The backend cannot be reached.")
     case .upstreamTLS: ("upstream_tls", 502, "No trusted connection to the backend could be made.")
@@ -151,6 +152,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .proofMissing: self = .proofMissing
     case .proofInvalid: self = .proofInvalid
     case .proofReplayed: self = .proofReplayed
+    case .proofRate: self = .proofRate
     case .proofNonce: self = .proofNonce
     case .revocationUnavailable: self = .revocationUnavailable
     case .keysUnavailable: self = .keysUnavailable

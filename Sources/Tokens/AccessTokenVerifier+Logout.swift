@@ -62,7 +62,7 @@ extension AccessTokenVerifier {
     guard let entries = Self.entries(claims, provider, rules, now: now) else {
       return .refused("sub or sid must be there, as text")
     }
-    return .accepted(entries, id: provider.issuer + [0] + id)
+    return .accepted(entries, id: id)
   }
 
   private static func wrongTimes(_ claims: JSONValue, leeway: Int64, now: Int64) -> StaticString? {

@@ -63,7 +63,7 @@ package final class DPoPProof {
   ///   - key: the thumbprint that the access token is bound to.
   ///   - token: the access token, as sent.
   ///   - now: seconds since 1970.
-  /// - Throws: `.proofInvalid`, `.proofNonce`, `.proofReplayed`.
+  /// - Throws: `.proofInvalid`, `.proofNonce`, `.proofReplayed`, `.proofRate`.
   package func check(
     _ proof: Span<UInt8>, of key: [UInt8], for token: Span<UInt8>, _ request: DPoPRequest,
     _ rules: ProofRules, leeway: Int64, now: Int64
@@ -86,7 +86,11 @@ package final class DPoPProof {
     }
     guard issued <= now + leeway, issued > now - rules.lifetime - leeway else { throw .proofInvalid }
     // Last, so that only those who hold the key take room in the cache.
-    guard replays.insert(key + id, now: now, lifetime: rules.lifetime + 2 * leeway) else { throw .proofReplayed }
+    switch replays.insert(id, of: key, now: now, lifetime: rules.lifetime + 2 * leeway) {
+    case .accepted: break
+    case .seen: throw .proofReplayed
+    case .full: throw .proofRate
+    }
   }
 
   /// The proof's claims, once its signature by the key that it names has been checked, and that key is the token's.

@@ -2,7 +2,7 @@
 package enum LogoutVerdict {
   /// - Parameters:
   ///   - entries: what is denied from now on.
-  ///   - id: the issuer and the token's `jti`, which must not come again.
+  ///   - id: the token's `jti`, which must not come again from its issuer.
   case accepted([Revocation], id: [UInt8])
   case refused(StaticString)
   /// Fetching the set anew may bring the key that the token names.

@@ -1,5 +1,7 @@
 import Bytes
 import Cryptography
+import Limits
+import Synchronization
 
 /// What was seen a moment ago and must not be seen again: DPoP proofs, logout tokens. One for the process, since a replay may come
 /// to another worker.
@@ -7,65 +9,107 @@ import Cryptography
 /// Two generations of hashes: what is new goes into the younger, and when that has lasted for a lifetime it becomes the older, whose
 /// entries are forgotten. So an entry is kept for one lifetime at least and two at most, and nothing is ever searched for what is
 /// over.
+///
+/// What cannot be remembered is refused, so nobody may fill it: each owner, a client's key or a provider, has its share of a generation.
 package final class ReplayCache: Sendable {
+  package enum Verdict: Equatable, Sendable {
+    case accepted
+    case seen
+    /// The owner has as many as it may: nothing could be remembered.
+    case full
+  }
+
   private struct Key: Hashable {
     var high: UInt64
     var low: UInt64
+
+    init(_ bytes: [UInt8]) { self.init(digest: Digest.sha256(bytes)) }
+
+    init(digest: [UInt8]) {
+      high = digest.span.word(at: 0)
+      low = digest.span.word(at: 8)
+    }
   }
 
   private struct State {
     var young: Set<Key> = []
     var old: Set<Key> = []
+    /// Who has how many of the young ones.
+    var shares: FairShares<Key>
     var turnsAt: Int64 = 0
     /// The longest lifetime of any entry so far: entries of several lifetimes share a generation.
     var lifetime: Int64 = 0
+    /// Entries of a generation.
+    var maximum: Int
+
+    init(_ maximum: Int) {
+      self.maximum = maximum
+      shares = FairShares(of: maximum)
+    }
   }
 
   private let shards: [Locked<State>]
-  private let maximum: Int
+  /// For each shard.
+  private let maximum: Atomic<Int>
   private static let shardCount = 16
 
   package static let process = ReplayCache()
+  package static let defaultMaximum = 1 << 20
 
-  /// - Parameter maximum: entries of one generation; beyond them nothing is accepted, since nothing could be remembered.
-  package init(maximum: Int = 1 << 20) {
-    shards = (0..<Self.shardCount).map { _ in Locked(State()) }
-    self.maximum = max(1, maximum / Self.shardCount)
+  /// - Parameter maximum: entries of one generation; one owner may have two fifths of them.
+  package init(maximum: Int = ReplayCache.defaultMaximum) {
+    let each = Self.each(maximum)
+    shards = (0..<Self.shardCount).map { _ in Locked(State(each)) }
+    self.maximum = Atomic(each)
   }
 
+  /// Another bound: for what comes from now on, whatever is there.
+  package func resize(maximum: Int) { self.maximum.store(Self.each(maximum), ordering: .relaxed) }
+
+  private static func each(_ maximum: Int) -> Int { max(1, maximum / shardCount) }
+
   /// - Parameters:
-  ///   - id: what makes it unique, of any length.
+  ///   - id: what makes it unique among the owner's, of any length.
+  ///   - owner: whose share it takes.
   ///   - now: seconds.
   ///   - lifetime: seconds that it would be accepted for. The longest that was ever given holds for all.
-  /// - Returns: false when it was seen before, or there is no room to remember it.
-  package func insert(_ id: [UInt8], now: Int64, lifetime: Int64) -> Bool {
-    let (key, shard) = place(id)
-    let maximum = self.maximum
+  package func insert(_ id: [UInt8], of owner: [UInt8], now: Int64, lifetime: Int64) -> Verdict {
+    let (key, shard) = place(id, owner)
+    let holder = Key(owner)
+    let maximum = maximum.load(ordering: .relaxed)
     return shard.withLock { state in
       state.lifetime = max(state.lifetime, lifetime)
       if now >= state.turnsAt {
         // Longer than a lifetime ago: the younger ones are over as well.
         state.old = now >= state.turnsAt + state.lifetime ? [] : state.young
         state.young = []
+        state.shares = FairShares(of: maximum)
         state.turnsAt = now + state.lifetime
       }
-      guard state.young.count < maximum, !state.old.contains(key) else { return false }
-      return state.young.insert(key).inserted
+      guard !state.old.contains(key), !state.young.contains(key) else { return .seen }
+      if state.maximum != maximum {
+        state.maximum = maximum
+        state.shares.resize(of: maximum)
+      }
+      guard state.young.count < maximum, state.shares.grants(to: holder) else { return .full }
+      state.shares.take(for: holder)
+      state.young.insert(key)
+      return .accepted
     }
   }
 
   /// Forgets what was inserted: what it stood for has failed and may be tried again.
-  package func remove(_ id: [UInt8]) {
-    let (key, shard) = place(id)
+  package func remove(_ id: [UInt8], of owner: [UInt8]) {
+    let (key, shard) = place(id, owner)
     shard.withLock { state in
-      state.young.remove(key)
+      if state.young.remove(key) != nil { state.shares.give(from: Key(owner)) }
       state.old.remove(key)
     }
   }
 
-  private func place(_ id: [UInt8]) -> (key: Key, shard: Locked<State>) {
-    let digest = Digest.sha256(id)
-    let key = Key(high: digest.span.word(at: 0), low: digest.span.word(at: 8))
-    return (key, shards[Int(digest[16]) % Self.shardCount])
+  /// One owner's entries are in all shards, and an owner's name says where its own ends.
+  private func place(_ id: [UInt8], _ owner: [UInt8]) -> (key: Key, shard: Locked<State>) {
+    let digest = Digest.sha256(Digest.sha256(owner) + id)
+    return (Key(digest: digest), shards[Int(digest[16]) % Self.shardCount])
   }
 }

@@ -34,6 +34,8 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
   case proofMissing
   case proofInvalid
   case proofReplayed
+  /// The key has shown so many proofs that no more of its own can be remembered: answered with 429.
+  case proofRate
   /// The proof lacks a nonce of the gateway's that is still good.
   case proofNonce
   /// It cannot be told who was revoked: no fault of the token's, answered with 503.
@@ -65,6 +67,7 @@ package enum TokenDenial: UInt8, Error, Sendable, CaseIterable {
     case .proofMissing: "proof_missing"
     case .proofInvalid: "proof_invalid"
     case .proofReplayed: "proof_replayed"
+    case .proofRate: "proof_rate"
     case .proofNonce: "proof_nonce"
     case .revocationUnavailable: "revocation_unavailable"
     case .keysUnavailable: "keys_unavailable"

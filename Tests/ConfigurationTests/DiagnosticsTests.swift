@@ -79,6 +79,9 @@ struct DiagnosticsTests {
       Broken(adding: "process: { gathered: 1KiB }\n", [
         "r.yaml:14:22: `1KiB` is out of range: write 1MiB to 1024GiB",
       ]),
+      Broken(adding: "process: { proofs: 1000 }\n", [
+        "r.yaml:14:20: `1000` is no whole number from 1024 to 16777216",
+      ]),
       Broken(adding: "access_log: {}\n", [
         "r.yaml:14:13: `path` is missing: write `-` for standard output, a file, or `off`",
       ]),

@@ -220,9 +220,10 @@ struct LoadingTests {
 
   @Test("what is written about content has its say, and the rest its default")
   func content() throws {
-    let text = "process: { gathered: 2MiB }\n" + Sample.all
+    let text = "process: { gathered: 2MiB, proofs: 2048 }\n" + Sample.all
     let all = try loaded(text.replacing("backend: orders }", with: "backend: orders, body: { gather: 0 } }"))
     #expect(all.process.gathered == 2 << 20)
+    #expect(all.process.proofs == 2048)
     #expect(all.routes[0].bodyGather == 0)
     #expect(all.routes[0].bodyMaximum == nil)
     #expect(all.routes[0].bodyRate == nil)

@@ -176,6 +176,37 @@ class TestDPoP:
         assert statuses == [200] + [401] * 11
         problem(self.ask(gateway, headers), 401, "proof_replayed")
 
+    def test_one_keys_proofs_refuse_nobody_elses(self, make_gateway, backend, idp, jwks, client):
+        rules = provider(idp, jwks, dpop="required", dpop_lifetime="1h")
+        gateway = make_gateway(backend.port, rules | {"process": {"proofs": 1024}}, workers=2)
+        token, other = client.token(), Client(idp)
+        answers = {}
+
+        def send(raw):
+            proof = client.proof(token)
+            answer = raw.exchange("GET", "/orders/1", headers=client.headers(token, proof))
+            answers.setdefault(answer.status, []).append((proof, answer))
+
+        with gateway.client() as raw:
+            # Two fifths of 1,024, and some more tries, since what is remembered lies in 16 parts.
+            for _ in range(600):
+                send(raw)
+        assert set(answers) == {200, 429} and 300 < len(answers[200]) <= 409
+        for proof, answer in answers[429]:
+            problem(answer, 429, "proof_rate")
+        assert gateway.logged(status=429)["code"] == "proof_rate"
+        assert gateway.metric("gatehouse_denied_total", code="proof_rate") == len(answers[429])
+        # Others have theirs, each of them once.
+        for someone in (other, Client(idp), Client(idp)):
+            headers = someone.headers()
+            assert self.ask(gateway, headers).status == 200
+            problem(self.ask(gateway, headers), 401, "proof_replayed")
+        # What passed is still known; and the same key may go on once there is room.
+        problem(self.ask(gateway, client.headers(token, answers[200][0][0])), 401, "proof_replayed")
+        gateway.reload(conf.merged(gateway.configuration, {"process": {"proofs": 8192}}))
+        assert self.ask(gateway, client.headers(token, answers[429][0][0])).status == 200
+        problem(self.ask(gateway, client.headers(token, answers[200][0][0])), 401, "proof_replayed")
+
     def test_a_bound_token_is_never_taken_as_bearer(self, gateway, gateways, client):
         token = client.token()
         problem(self.ask(gateway, client.headers(token, scheme="Bearer")), 401, "token_binding")

@@ -19,7 +19,7 @@ struct GatewayErrorTests {
     ),
     (403, ["scope_missing", "claim_denied", "policy_denied", "cross_site"]), (404, ["no_route"]), (405, ["method_not_allowed"]),
     (408, ["request_timeout"]), (413, ["body_too_large"]), (414, ["uri_too_long"]), (417, ["expectation_failed"]),
-    (421, ["connection_outdated"]), (431, ["headers_too_large"]), (500, ["internal_error", "internal_token_too_large"]),
+    (421, ["connection_outdated"]), (429, ["proof_rate"]), (431, ["headers_too_large"]), (500, ["internal_error", "internal_token_too_large"]),
     (502, ["upstream_connect", "upstream_tls", "upstream_identity", "upstream_protocol", "upstream_reset"]),
     (503, ["keys_unavailable", "revocation_unavailable", "introspection_unavailable", "overloaded", "draining"]),
     (504, ["upstream_timeout"]),
