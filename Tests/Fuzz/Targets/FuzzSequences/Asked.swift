@@ -16,6 +16,8 @@ final class Asked {
   /// Bytes of content sent and received.
   var sent = 0
   var received = 0
+  /// Heads that came before the final one.
+  private var interim = 0
   /// A final head has come; whether it was a backend's.
   var isAnswered = false
   var isBackends = false
@@ -89,7 +91,12 @@ final class Asked {
     if isOver || isAnswered { violation("\(mark) is answered twice") }
     let answer = value("x-answer")
     if let answer, answer != mark.description { violation("\(mark) gets the answer of \(answer)") }
-    guard status >= 200 || status == 101 else { return }
+    guard status >= 200 || status == 101 else {
+      interim += 1
+      // And the gateway's own.
+      if interim > 8 + 1 { violation("\(mark) gets \(interim) interim answers") }
+      return
+    }
     isAnswered = true
     isBackends = answer != nil
     if !isBackends, kind != .call, status != 308, value("content-type")?.hasPrefix("application/") != true {

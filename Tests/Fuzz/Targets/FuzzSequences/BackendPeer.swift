@@ -47,8 +47,8 @@ final class BackendPeer: Peer {
   private let takesTunnels: Bool
   /// Something unreadable was said: what comes behind it is nobody's.
   private(set) var isSpoiled = false
-  /// The turn behind which it last said something.
-  var spokeIn = -1
+  /// It has said what nobody asked for, where no request was on its way: none may come any more.
+  private var hasSpokenUnasked = false
 
   init(descriptor: Int32, wire: consuming Wire, backend: Int, ledger: Ledger, answersAlone: Bool, takesTunnels: Bool) {
     self.ledger = ledger
@@ -81,6 +81,7 @@ final class BackendPeer: Peer {
 
   private func began(_ head: HTTP1Reader.Head) {
     if let last = served.last, last.state != .over { violation("\(head.start) comes while \(last.mark) is served") }
+    if hasSpokenUnasked { violation("\(head.start) comes behind what nobody asked for") }
     let words = head.start.split(separator: " ").map(String.init)
     guard words.count == 3, words[2] == "HTTP/1.1" else { violation("no request line: \(head.start)") }
     let request = begin(words[0], words[1], 0) { head[$0] }
@@ -127,7 +128,7 @@ final class BackendPeer: Peer {
     request.isWhole = true
     if !request.opensTunnel { ledger.checkEnd(request.mark, received: request.received) }
     if answersAlone, request.state == .waits {
-      if request.opensTunnel { accept(request) } else { whole(request, 100, unasked: false) }
+      if request.opensTunnel { accept(request) } else { whole(request, 100) }
     }
   }
 
@@ -181,18 +182,39 @@ final class BackendPeer: Peer {
 
   // MARK: Answers
 
+  /// Something about an answer that is not as usual.
+  enum Manner: Int {
+    case usual
+    /// It is the last of its connection, and says so; or is said by the version.
+    case closes, old
+    /// Interim heads stand in front of it: it goes on, or there is something to load early.
+    case behindContinue, behindHints
+    /// The rest follows when the script says so.
+    case inHalves
+    case refuses
+  }
+
   /// Answers the oldest request that waits.
-  func answer(_ what: Int, size: Int) {
+  func answer(_ what: Int, size: Int, _ manner: Manner) {
     guard isUp, rest.isEmpty, !isSpoiled, let request = served.first(where: { $0.state == .waits }) else { return }
+    self.manner = manner
+    defer { self.manner = .usual }
+    switch manner {
+    case .behindContinue: say(headBytes(request, 100, [], end: false))
+    case .behindHints: for _ in 0..<3 { interim(request, 20) }
+    default: break
+    }
     switch what {
-    case 0: whole(request, size, unasked: false)
+    case 0: whole(request, size)
     case 1: head(request, request.status, length: size + 100)
     case 2: head(request, request.status)
     case 3: interim(request, size)
     case 4, 5:
       head(request, what == 4 ? 204 : 304, ends: true)
     case 6: head(request, request.status, untilEnd: true)
-    case 7: whole(request, size, unasked: true)
+    case 7:
+      whole(request, size)
+      speakUnasked(0)
     case 8: accept(request)
     default:
       let bytes = headBytes(request, request.status, [("content-length", "0")], end: true)
@@ -204,10 +226,15 @@ final class BackendPeer: Peer {
     }
   }
 
+  private var manner = Manner.usual
+
   private func headBytes(_ request: Served, _ status: Int, _ fields: [(String, String)], end: Bool) -> [UInt8] {
-    let fields = [("x-answer", request.mark.description)] + fields
+    var fields = [("x-answer", request.mark.description)] + fields
+    let status = manner == .refuses && status == 200 ? 503 : status
     if isHTTP2 { return HTTP2Reader.headers(request.stream, [(":status", String(status))] + fields, end: end) }
-    return Array(("HTTP/1.1 \(status) So\r\n" + fields.map { "\($0.0): \($0.1)\r\n" }.joined() + "\r\n").utf8)
+    if manner == .closes, status >= 200 { fields.append(("connection", "close")) }
+    let version = manner == .old && status >= 200 && !request.isChunked ? 0 : 1
+    return Array(("HTTP/1.\(version) \(status) So\r\n" + fields.map { "\($0.0): \($0.1)\r\n" }.joined() + "\r\n").utf8)
   }
 
   private func head(_ request: Served, _ status: Int, length: Int? = nil, untilEnd: Bool = false, ends: Bool = false) {
@@ -221,20 +248,43 @@ final class BackendPeer: Peer {
     request.state = ends || request.method == "HEAD" && !isHTTP2 ? .over : .answering
   }
 
-  private func whole(_ request: Served, _ size: Int, unasked: Bool) {
+  private func whole(_ request: Served, _ size: Int) {
     let hasContent = request.method != "HEAD" && size > 0
     var bytes = headBytes(request, request.status, [("content-length", String(size))], end: !hasContent)
     if hasContent {
       let content = request.mark.content(size, at: 0)
       bytes += isHTTP2 ? HTTP2Reader.data(request.stream, content, end: true) : content
     }
-    if unasked, !isHTTP2 { bytes += Self.unasked }
     ledger[request.mark] = Ledger.Answer(count: hasContent ? size : 0, isWhole: true)
     request.state = .over
+    if manner == .inHalves {
+      rest = Array(bytes[(bytes.count / 2)...])
+      bytes.removeLast(rest.count)
+    }
     say(bytes)
   }
 
-  private static let unasked = Array("HTTP/1.1 200 OK\r\nx-answer: unasked!\r\ncontent-length: 8\r\n\r\nunasked!".utf8)
+  // MARK: Unasked
+
+  /// HTTP/1.1 knows an answer by its place alone. One that is on its way before the request is there is nobody's, and whoever reads
+  /// it has to see that; once any byte of a request has come this far, be it unread, the same bytes are its answer, and there is
+  /// nothing to be seen.
+  private func speakUnasked(_ what: Int) {
+    guard !isHTTP2, rest.isEmpty, sayUnasked(Self.unasked[what % Self.unasked.count]) else { return }
+    hasSpokenUnasked = true
+  }
+
+  private static let unasked = [
+    "HTTP/1.1 200 OK\r\nx-answer: unasked!\r\ncontent-length: 8\r\n\r\nunasked!",
+    "HTTP/1.1 408 Request Timeout\r\nx-answer: unasked!\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    "HTTP/1.1 103 Early Hints\r\nx-answer: unasked!\r\n\r\n", "HTTP/1.1 204 No Content\r\nx-answer: unasked!\r\n\r\n",
+    "HTTP/1.1 2", "u", "\r\n", "0\r\n\r\n",
+  ].map { Array($0.utf8) }
+
+  /// No request is under way here, and none on its way.
+  private var isBetween: Bool {
+    isUp && !isHTTP2 && rest.isEmpty && reader.isBetween && served.allSatisfy { $0.state == .over } && isSilent
+  }
 
   private func interim(_ request: Served, _ size: Int) {
     say(headBytes(request, 103, [("link", String(repeating: "x", count: min(size, 60_000)))], end: false))
@@ -252,10 +302,7 @@ final class BackendPeer: Peer {
 
   // MARK: What follows
 
-  /// Whether something unasked would come where nothing is under way.
-  var isBetween: Bool { isUp && !isHTTP2 && rest.isEmpty && served.allSatisfy { $0.state == .over } }
-
-  func further(_ what: Int, size: Int) {
+  func further(_ what: Int, size: Int, manner: Int) {
     guard isUp, !isSpoiled else { return }
     if what == 4 {
       say(rest)
@@ -267,7 +314,11 @@ final class BackendPeer: Peer {
     switch what {
     case 0: if let request { more(request, size) }
     case 1, 2: if let request { end(request, trailers: what == 2) }
-    case 3: if isBetween { say(Self.unasked) }
+    case 3:
+      push()
+      guard isBetween else { return }
+      speakUnasked(manner)
+      push()
     case 5, 6:
       guard let tunnel = served.first(where: { $0.state == .tunnel }) else { return }
       let frame = what == 5 ? [0x82, 0x08] + tunnel.mark.text : [0x88, 0x02, 0x03, 0xe8]
@@ -277,7 +328,10 @@ final class BackendPeer: Peer {
       if !isHTTP2, served.contains(where: { $0.state == .tunnel }) { return }
       isSpoiled = true
       say(isHTTP2 ? HTTP2Reader.frame(0, 0, 0, [1]) : Array("\0\0\0\r\n\r\n".utf8))
-    case 8: if let request { end(request, trailers: false, unasked: true) }
+    case 8:
+      guard let request else { return }
+      end(request, trailers: false)
+      speakUnasked(manner)
     default:
       if isHTTP2 { say(HTTP2Reader.settings([(4, UInt32(size))]) + HTTP2Reader.frame(6, 0, 0, Array(repeating: 1, count: 8))) }
     }
@@ -304,7 +358,7 @@ final class BackendPeer: Peer {
     request.state = .over
   }
 
-  private func end(_ request: Served, trailers: Bool, unasked: Bool = false) {
+  private func end(_ request: Served, trailers: Bool) {
     if let promised = request.promised { more(request, promised) }
     if request.state == .answering {
       over(request)
@@ -315,10 +369,15 @@ final class BackendPeer: Peer {
         say("0\r\n" + (trailers ? "x-trailer: \(request.mark)\r\n" : "") + "\r\n")
       } else {
         // Until the end of the connection.
-        return end(.clean)
+        end(.clean)
       }
     }
-    if unasked, !isHTTP2 { say(Self.unasked) }
+  }
+
+  /// As many interim heads as the script says, in one piece.
+  func hint(_ count: Int, size: Int) {
+    guard isUp, rest.isEmpty, !isSpoiled, let request = served.first(where: { $0.state == .waits }) else { return }
+    for _ in 0..<count { interim(request, size) }
   }
 
   /// Ends the connection, or a stream of it.

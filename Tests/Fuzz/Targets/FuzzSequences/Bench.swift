@@ -21,6 +21,11 @@ final class Bench {
   private var clients: [Client?] = Array(repeating: nil, count: 10)
   /// Those whose place another has taken.
   private var crowd: [Client] = []
+  /// For what the control thread says.
+  private var orders: Mailbox<Script.Event>?
+  /// Channels of the bench's own.
+  private var ownChannels = 0
+  private var living = Living()
   private var questions: [(remote: RemoteIntrospection, digest: [UInt8])] = []
   /// The worker ends in the middle of everything.
   private var endsAtOnce = false
@@ -43,6 +48,10 @@ final class Bench {
       entrances = stage.listeners.map {
         DownstreamListener(worker: worker, descriptor: eventfd(0, 0), context: $0, report: { _ in })
       }
+      let orders = try Mailbox<Script.Event>()
+      try orders.attach(to: loop) { [unowned self] in obey($0) }
+      ownChannels = loop.channelCount
+      self.orders = orders
       worker.introspectionWaiting.ask = { [unowned self] remote, digest, _ in questions.append((remote, digest)) }
       self.loop = loop
       self.worker = worker
@@ -75,29 +84,43 @@ final class Bench {
     let size = Self.sizes[event[3]]
     switch event.what {
     case UInt8(ascii: "a"): command(backends[event[0] % backends.count], event[1], event[2])
-    case UInt8(ascii: "b"): answer(backends[event[0] % backends.count].peer(event[1]), event[2], size)
+    case UInt8(ascii: "b"): backend(event)?.answer(event[2], size: size, BackendPeer.Manner(rawValue: event[4]) ?? .usual)
     case UInt8(ascii: "c"): connect(event[0], event[1])
     case UInt8(ascii: "d"): client?.add(Self.sizes[event[1]], which: event[2])
-    case UInt8(ascii: "e"): client?.finish(which: event[1])
-    case UInt8(ascii: "f"): further(backends[event[0] % backends.count], event[1], event[2], size)
+    case UInt8(ascii: "e"): client?.finish(which: event[1], trailers: event[2] > 0)
+    case UInt8(ascii: "f"): backend(event)?.further(event[2], size: size, manner: event[4])
     case UInt8(ascii: "g"): client?.strange(event[1])
     case UInt8(ascii: "h"): client?.begin(request(event, size), part: event[4])
-    case UInt8(ascii: "i"): worker?.install(stage.snapshots[event[0] % stage.snapshots.count])
-    case UInt8(ascii: "y"): worker?.review(stage.trust[event[0] % stage.trust.count])
+    case UInt8(ascii: "i"), UInt8(ascii: "u"), UInt8(ascii: "v"), UInt8(ascii: "y"): orders?.post(event)
     case UInt8(ascii: "j"): hands.monotonic += Self.times[event[0]] * 1_000_000
     case UInt8(ascii: "k"): leave(event[0], event[1])
-    case UInt8(ascii: "l"): if event[0] == 9 { endsAtOnce = true } else { worker?.drain() }
+    case UInt8(ascii: "l"): if event[0] == 9 { endsAtOnce = true } else { orders?.post(event) }
     case UInt8(ascii: "m"): client?.cancel(which: event[1])
     case UInt8(ascii: "n"): for _ in 0...event[0] { _ = turn() }
     case UInt8(ascii: "o"): client?.reads = event[1] % 2 == 1
-    case UInt8(ascii: "p"): backends[event[0] % backends.count].peer(event[1])?.reads = event[2] % 2 == 1
+    case UInt8(ascii: "p"): backend(event)?.reads = event[2] % 2 == 1
     case UInt8(ascii: "q"): if let client, client.isReady { client.ask(request(event, size)) }
+    case UInt8(ascii: "s"): backend(event)?.hint(event[2], size: size)
     case UInt8(ascii: "t"): _ = turn()
-    case UInt8(ascii: "u"): control(event[0])
-    case UInt8(ascii: "v"): introspected(event[0])
     case UInt8(ascii: "w"): client?.tunnel(event[1])
-    case UInt8(ascii: "x"): backends[event[0] % backends.count].peer(event[1])?.leave(event[2])
+    case UInt8(ascii: "x"): backend(event)?.leave(event[2])
+    // What it has said comes before what others say in this turn.
+    case UInt8(ascii: "z"): client?.push()
     default: break
+    }
+  }
+
+  private func backend(_ event: Script.Event) -> BackendPeer? { backends[event[0] % backends.count].peer(event[1]) }
+
+  /// What the control thread has told the worker comes to it as an event among others.
+  private func obey(_ order: Script.Event) {
+    guard let worker else { return }
+    switch order.what {
+    case UInt8(ascii: "i"): worker.install(stage.snapshots[order[0] % stage.snapshots.count])
+    case UInt8(ascii: "y"): worker.review(stage.trust[order[0] % stage.trust.count])
+    case UInt8(ascii: "u"): control(order[0])
+    case UInt8(ascii: "v"): introspected(order[0])
+    default: worker.drain()
     }
   }
 
@@ -116,21 +139,6 @@ final class Bench {
     case 9: backend.peer(number)?.reads = true
     default: backend.mode = BackendSide.Mode(rawValue: what) ?? .takes
     }
-  }
-
-  private func further(_ backend: BackendSide, _ number: Int, _ what: Int, _ size: Int) {
-    guard let peer = backend.peer(number) else { return }
-    // What comes unasked and a request that meet on the wire cannot be told from a request and its answer.
-    let isAlone = what == 3 && peer.isBetween && peer.spokeIn != turns
-    if isAlone { settle() }
-    peer.further(what, size: size)
-    peer.spokeIn = turns
-    if isAlone { _ = turn() }
-  }
-
-  private func answer(_ peer: BackendPeer?, _ what: Int, _ size: Int) {
-    peer?.answer(what, size: size)
-    peer?.spokeIn = turns
   }
 
   private func control(_ what: Int) {
@@ -213,12 +221,9 @@ final class Bench {
 
   // MARK: Turns
 
-  private var turns = 0
-
   /// Whether anything has happened.
   private func turn() -> Bool {
     guard let loop else { return false }
-    turns += 1
     hands.monotonic += 20_000
     loop.turn(atMost: 0)
     var moved = loop.eventCount > 0
@@ -242,6 +247,7 @@ final class Bench {
     guard let worker, let loop else { return }
     if let fault = worker.fault { violation(fault) }
     for channel in loop.channels() {
+      living.note(channel)
       guard let connection = channel as? SecureChannel else { continue }
       if connection.output.count > Self.mostOutput { violation("\(connection.output.count) bytes wait to be written to \(type(of: connection))") }
       if connection.input.count > Self.mostInput { violation("\(connection.input.count) bytes wait to be read by \(type(of: connection))") }
@@ -258,20 +264,23 @@ final class Bench {
       checkRest(loop)
       leaveAll()
       settle()
-      for second in 0..<300 where loop.channelCount > 0 {
+      for second in 0..<300 where loop.channelCount > ownChannels {
         hands.monotonic += second < 60 ? 1_000_000_000 : 60_000_000_000
         for backend in backends { backend.end() }
         loop.turn(atMost: 0)
         check()
       }
-      guard loop.channelCount == 0 else { violation("\(loop.channels().map { "\(type(of: $0))" }) never end") }
+      living.checkClosed()
+      guard loop.channelCount == ownChannels else { violation("\(loop.channels().map { "\(type(of: $0))" }) never end") }
     }
     loop.closeAll()
+    living.checkClosed()
     checkEmpty(worker)
     leaveAll()
     for entrance in entrances { entrance.abandon() }
     entrances = []
     worker.close()
+    orders = nil
   }
 
   private func leaveAll() {

@@ -23,7 +23,7 @@ class Client: Peer {
   /// The first part of a request's head; `finish` sends what is missing.
   func begin(_ request: Asked, part: Int) {}
   func add(_ count: Int, which: Int) {}
-  func finish(which: Int) {}
+  func finish(which: Int, trailers: Bool) {}
   func cancel(which: Int) {}
   func strange(_ what: Int) {}
   func tunnel(_ what: Int) {}
@@ -105,7 +105,7 @@ final class HTTP1Client: Client {
     if !request.isChunked, request.sent == request.length { ended(request) }
   }
 
-  override func finish(which: Int) {
+  override func finish(which: Int, trailers: Bool) {
     guard isOpen else { return }
     if !rest.isEmpty {
       say(rest)
@@ -113,7 +113,8 @@ final class HTTP1Client: Client {
       return
     }
     guard let request = sending, request.kind != .webSocket else { return }
-    say(request.isChunked ? Array("0\r\n\r\n".utf8) : request.next(request.length - request.sent))
+    let last = "0\r\n" + (trailers ? "x-trailer: \(request.mark)\r\n" : "") + "\r\n"
+    say(request.isChunked ? Array(last.utf8) : request.next(request.length - request.sent))
     ended(request)
   }
 

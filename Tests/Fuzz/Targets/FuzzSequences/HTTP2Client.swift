@@ -67,7 +67,7 @@ final class HTTP2Client: Client {
     say(HTTP2Reader.data(request.stream, content, end: !request.isSending))
   }
 
-  override func finish(which: Int) {
+  override func finish(which: Int, trailers: Bool) {
     guard isOpen else { return }
     if !rest.isEmpty {
       say(rest)
@@ -77,7 +77,9 @@ final class HTTP2Client: Client {
     guard let request = latest(which), request.isSending else { return }
     request.isSending = false
     let content = request.hasLength ? request.next(request.length - request.sent) : []
-    say(HTTP2Reader.data(request.stream, content, end: true))
+    let trailers = trailers && request.kind != .webSocket
+    say(HTTP2Reader.data(request.stream, content, end: !trailers))
+    if trailers { say(HTTP2Reader.headers(request.stream, [("x-trailer", request.mark.description)], end: true)) }
   }
 
   override func cancel(which: Int) {

@@ -18,6 +18,8 @@ class Peer {
   private(set) var descriptor: Int32
   private var wire: Wire
   private var output: [UInt8] = []
+  /// How many of the last bytes of `output` nobody has asked for.
+  private var unasked = 0
   /// Takes part in the handshake.
   var shakesHands = true
   /// Takes what comes.
@@ -55,6 +57,28 @@ class Peer {
 
   func say(_ text: String) { say(Array(text.utf8)) }
 
+  /// Says `bytes`, which nobody has asked for, behind what there is to say: in one piece with it where that is short, and in no case
+  /// later. Who has read all that was asked for may send the next request, and then this would be its answer.
+  ///
+  /// - Returns: whether they are on their way.
+  func sayUnasked(_ bytes: [UInt8]) -> Bool {
+    guard isOpen, isUp, !hasEnded, unasked == 0, output.count + bytes.count <= Self.maximumOutput else { return false }
+    output += bytes
+    unasked = bytes.count
+    return true
+  }
+
+  /// Nothing is to be said, and nothing has come that was not read: nobody waits for a word, as far as the other side has gone.
+  var isSilent: Bool {
+    isUp && output.isEmpty && !wire.hasPending && !Syscall.hasInput(descriptor)
+  }
+
+  /// Writes what there is to say now, and reads nothing.
+  func push() {
+    defer { ERR_clear_error() }
+    if isUp { _ = write() }
+  }
+
   /// Past the TLS layer, so that the record is no record.
   func garble() {
     guard isOpen else { return }
@@ -79,6 +103,7 @@ class Peer {
     _ = close(descriptor)
     descriptor = -1
     output = []
+    unasked = 0
   }
 
   /// Does what can be done now. Whether anything was.
@@ -108,12 +133,15 @@ class Peer {
       case .bytes(let count):
         output.removeFirst(count)
         moved = true
-      case .wantsRead, .wantsWrite: return moved
+      case .wantsRead, .wantsWrite:
+        if unasked > 0, output.count <= unasked { drop() }
+        return moved
       case .closed, .failed:
         output = []
         hasEnded = true
       }
     }
+    unasked = 0
     return moved
   }
 

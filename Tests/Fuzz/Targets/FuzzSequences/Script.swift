@@ -3,7 +3,7 @@
 /// that the loop finds at once. From `#` to the end of the line is for people. Any other byte stands for a letter or a digit, so that
 /// no mutation is lost.
 struct Script {
-  struct Event {
+  struct Event: Sendable {
     /// A small letter.
     var what: UInt8
     /// All is to come to rest behind it.
