@@ -169,7 +169,9 @@ open class SecureChannel: Channel {
     input.borrow(from: buffers)
     while true {
       let room = input.reserve(Self.leastRoom)
-      let result = wire.read(into: UnsafeMutableRawPointer(room.baseAddress.unsafelyUnwrapped), count: room.count)
+      // Without TLS as well: more than a record at once would pass whatever bound the queue has, for a queue that has once grown.
+      let most = min(room.count, BufferPool.blockSize)
+      let result = wire.read(into: UnsafeMutableRawPointer(room.baseAddress.unsafelyUnwrapped), count: most)
       guard case .bytes(let count) = result else { return result }
       input.produced(count)
       hasMore = wire.hasPending

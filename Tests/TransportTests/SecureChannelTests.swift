@@ -31,6 +31,15 @@ private final class Listening: SecureChannel {
   }
 }
 
+/// Keeps what comes, and notes how much there is each time.
+private final class Keeping: SecureChannel {
+  var counts: [Int] = []
+
+  override func received() { counts.append(input.count) }
+  override func ended(clean: Bool) { close() }
+  override func failed(_ failure: TransportFailure) { close() }
+}
+
 /// A client of `channel` in the same thread.
 private final class Client {
   var tls: TLSConnection
@@ -105,6 +114,22 @@ struct SecureChannelTests {
     for _ in 0..<4 { loop.turn(atMost: 0) }
     #expect(channel.events.count > 1)
     #expect(channel.events.reduce(0) { $0 + Int($1.prefix { $0 != " " })! } == 48_000)
+  }
+
+  /// A queue that has grown has room for more than its owner wants to know of before it is asked again.
+  @Test("without TLS no more is read at once than a record holds")
+  func plain() throws {
+    defer { loop.closeAll() }
+    var ends: [Int32] = [-1, -1]
+    #expect(socketpair(AF_UNIX, gh_SOCK_STREAM, 0, &ends) == 0)
+    defer { close(ends[0]) }
+    let keeping = Keeping(loop: loop, descriptor: ends[1], wire: Wire(plain: ends[1]), phase: .open, buffers: BufferPool())
+    try keeping.register(.read)
+    let bytes = [UInt8](repeating: 7, count: 150_000)
+    #expect(send(ends[0], bytes, bytes.count, 0) == bytes.count)
+    for _ in 0..<40 { loop.turn(atMost: 0) }
+    #expect(keeping.counts.last == bytes.count)
+    #expect(zip(keeping.counts, [0] + keeping.counts).allSatisfy { $0 - $1 <= BufferPool.blockSize })
   }
 
   @Test("what comes before the end is handed over before it is told")
