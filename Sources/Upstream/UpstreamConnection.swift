@@ -52,6 +52,8 @@ public final class UpstreamConnection: SecureChannel {
   /// Whether another request may begin beside those under way.
   var canShare: Bool { http2?.canOpen ?? false }
   var requestWritten = false
+  /// What the socket had taken before the request.
+  private var writtenBefore: UInt64 = 0
   /// The handshake succeeded; the pool's account of connections being made.
   var wasOpened = false
   package var isCountedAsShared = false
@@ -125,6 +127,7 @@ public final class UpstreamConnection: SecureChannel {
   package func begin(method: HTTPMethod) {
     requestMethod = method
     requestWritten = true
+    writtenBefore = bytesWritten
     responseHead.reset()
     parser.reset()
     interim = InterimBounds()
@@ -277,7 +280,8 @@ public final class UpstreamConnection: SecureChannel {
         // Bytes nobody asked for: this connection cannot be trusted to carry another request.
         return shutDown()
       case .awaitingHead:
-        guard client != nil, requestWritten else { return fail(UpstreamFailure(.protocol, requestUnsent: true)) }
+        // While the socket has taken nothing of the request, what comes is no answer to it.
+        guard client != nil, requestWritten, bytesWritten != writtenBefore else { return fail(UpstreamFailure(.protocol, requestUnsent: true)) }
         guard readHead() else { return finishTurn() }
       case .readingBody:
         guard readBody() else { return finishTurn() }

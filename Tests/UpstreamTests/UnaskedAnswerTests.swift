@@ -68,6 +68,24 @@ struct UnaskedAnswerTests {
     #expect(!second.wasReused)
   }
 
+  /// The connection was looked at and handed over, and its socket takes nothing yet.
+  @Test func `What comes before the request has left is not its answer`() throws {
+    defer { bench.end() }
+    let pool = try bench.pool { $0.connectionLimit = 1 }
+    _ = bench.finished(pool)
+    let client = bench.client(pool) { $0.isSilent = true }
+    let connection = try #require(client.connection)
+    #expect(client.wasReused)
+    connection.output.append(Array("GET / HTTP/1.1\r\nHost: orders\r\n\r\n".utf8))
+    connection.begin(method: .get)
+    backend.connections[0].write(Self.forged)
+    bench.turn { client.isOver }
+    #expect(client.heads.isEmpty)
+    #expect(client.failure?.kind == .protocol)
+    #expect(client.failure?.requestUnsent == true)
+    #expect(pool.openConnections == 0)
+  }
+
   @Test func `A session ticket behind an answer is no reason to close`() throws {
     defer { bench.end() }
     let pool = try bench.pool { $0.connectionLimit = 1 }
