@@ -120,7 +120,7 @@ extension DownstreamConnection {
 
   /// What is wrong with the connection's account of itself, if anything is. For tests.
   var fault: String? {
-    state == .idle && exchange != nil ? "an idle connection serves a request" : nil
+    state == .idle && exchange != nil ? "an idle connection serves a request" : http2?.fault
   }
 
   /// Ends an idle connection, and makes a busy one end with its answer.

@@ -192,6 +192,9 @@ package final class HTTP2ClientStream {
 
   // MARK: The response
 
+  /// Bytes of content that wait for the backend.
+  var heldBytes: Int { waiting.count }
+
   /// Bytes that wait on the stream, above which the backend is paused.
   var isCongested: Bool { (stream?.pendingOutput ?? 0) > DownstreamConnection.highWater }
 

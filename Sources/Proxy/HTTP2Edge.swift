@@ -138,6 +138,14 @@ final class HTTP2Edge: HTTP2Carrier {
   /// Requests under way.
   var exchanges: [Exchange] { streams.all().compactMap(\.exchange) }
 
+  /// What is held against the bounds, if anything is. For tests.
+  var fault: String? {
+    let held = streams.all().map(\.heldBytes)
+    if let most = held.max(), most > session.limits.streamWindow { return "\(most) bytes of a stream wait for its backend" }
+    let all = held.reduce(0, +)
+    return all > session.limits.connectionWindow ? "\(all) bytes of a connection wait for backends" : nil
+  }
+
   // MARK: Deadlines
 
   func deadlineReached() {

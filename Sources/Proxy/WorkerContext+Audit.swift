@@ -16,6 +16,10 @@ extension WorkerContext {
     guard exchanges.count == activeExchanges else { return "\(activeExchanges) exchanges are counted, \(exchanges.count) under way" }
     guard Set(exchanges.map(ObjectIdentifier.init)).count == exchanges.count else { return "an exchange serves two requests" }
     if exchanges.contains(where: { $0.client == nil || $0.isRecorded }) { return "an exchange that is over is still somebody's" }
+    let gathered = exchanges.reduce(0) { $0 + $1.gatheredMemory }
+    guard gatheredMemory.used == gathered else { return "\(gatheredMemory.used) bytes are counted as gathered, \(gathered) are" }
+    let patient = clients.count { $0.state == .lingering && $0.lingering == .patient }
+    guard lingering == patient else { return "\(lingering) connections are counted as lingering, \(patient) are" }
     return warm.fault(among: clients) ?? waitingFault(exchanges) ?? poolFault(backends)
       ?? clients.lazy.compactMap { $0.fault }.first
   }

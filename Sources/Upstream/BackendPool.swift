@@ -330,6 +330,7 @@ extension BackendPool {
       let making = own.count { !$0.wasOpened && !$0.isForTunnel }
       guard opening[endpoint] == making else { return "\(opening[endpoint]) connections are counted as being made, \(making) are" }
       let requests = own.reduce(0) { $0 + ($1.http2?.streamCount ?? ($1.state == .idle ? 0 : 1)) }
+      if let fault = own.lazy.compactMap({ $0.http2?.fault }).first { return fault }
       guard active[endpoint] == requests else { return "\(active[endpoint]) requests are counted, \(requests) under way" }
     }
     return nil

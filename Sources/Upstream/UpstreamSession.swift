@@ -39,6 +39,14 @@ final class UpstreamSession: HTTP2Carrier {
   var isEmpty: Bool { streams.isEmpty }
   var streamCount: Int { streams.count }
 
+  /// What is held against the bounds, if anything is. For tests.
+  var fault: String? {
+    let held = streams.all().map(\.heldBytes)
+    if let most = held.max(), most > Int(Self.limits.streamWindow) { return "\(most) bytes of a stream wait for its client" }
+    let all = held.reduce(0, +)
+    return all > Int(Self.limits.connectionWindow) ? "\(all) bytes of a connection wait for clients" : nil
+  }
+
   /// A stream for `client`, which writes its head next.
   func open(_ client: UpstreamClient) -> UpstreamStream {
     let stream = take(for: client)

@@ -222,6 +222,9 @@ public final class UpstreamStream {
 
   func drained() { client?.upstreamDrained() }
 
+  /// Bytes of content that wait for the client.
+  var heldBytes: Int { waiting.count }
+
   // MARK: Ends
 
   private func arm(_ milliseconds: Int) { set(patience.expect(milliseconds)) }
