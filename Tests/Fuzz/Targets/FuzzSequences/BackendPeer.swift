@@ -127,7 +127,7 @@ final class BackendPeer: Peer {
   private func ended(_ request: Served) {
     request.isWhole = true
     if !request.opensTunnel { ledger.checkEnd(request.mark, received: request.received) }
-    if answersAlone, request.state == .waits {
+    if answersAlone, rest.isEmpty, request.state == .waits {
       if request.opensTunnel { accept(request) } else { whole(request, 100) }
     }
   }
@@ -148,7 +148,7 @@ final class BackendPeer: Peer {
         // One that was reset here may have been on its way.
         if let request { content(frame.payload, request) }
         if !frame.payload.isEmpty {
-          say(HTTP2Reader.windowUpdate(0, frame.payload.count) + HTTP2Reader.windowUpdate(frame.stream, frame.payload.count))
+          reply(HTTP2Reader.windowUpdate(0, frame.payload.count) + HTTP2Reader.windowUpdate(frame.stream, frame.payload.count))
         }
         if frame.flags & 1 != 0, let request { ended(request) }
       case 1, 9:
@@ -157,11 +157,16 @@ final class BackendPeer: Peer {
         self.section = nil
         began(section.stream, fields, end: section.end)
       case 3: served.removeAll { $0.stream == frame.stream }
-      case 4: if frame.flags & 1 == 0 { say(HTTP2Reader.frame(4, 1)) }
-      case 6: if frame.flags & 1 == 0 { say(HTTP2Reader.frame(6, 1, 0, frame.payload)) }
+      case 4: if frame.flags & 1 == 0 { reply(HTTP2Reader.frame(4, 1)) }
+      case 6: if frame.flags & 1 == 0 { reply(HTTP2Reader.frame(6, 1, 0, frame.payload)) }
       default: break
       }
     }
+  }
+
+  /// Not in the middle of a frame that is not whole.
+  private func reply(_ frame: [UInt8]) {
+    if rest.isEmpty { say(frame) } else { rest += frame }
   }
 
   private func began(_ stream: Int32, _ fields: [(name: String, value: String)], end: Bool) {
@@ -177,7 +182,7 @@ final class BackendPeer: Peer {
     served.append(request)
     if end { ended(request) }
     // A tunnel's request has no end before its tunnel.
-    if answersAlone, request.opensTunnel, request.state == .waits { accept(request) }
+    if answersAlone, rest.isEmpty, request.opensTunnel, request.state == .waits { accept(request) }
   }
 
   // MARK: Answers

@@ -34,7 +34,7 @@ final class Bench {
   private static let warmConnections = 3
   /// Bytes that may wait on one connection: the high-water mark, and what came in one piece before anybody could say stop.
   private static let mostOutput = SecureChannel.highWater + (80 << 10)
-  private static let mostInput = 96 << 10
+  private static let mostInput = SecureChannel.highWater + (16 << 10)
 
   init(_ stage: Stage) {
     self.stage = stage

@@ -44,5 +44,6 @@ private func say(_ what: String) {
 public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
   signal(SIGPIPE, SIG_IGN)
   _ = Stage.shared
+  atexit { Stage.shared.clear() }
   return FuzzDriver.run(count, arguments, fuzz)
 }

@@ -127,10 +127,15 @@ final class HTTP2Client: Client {
     }
   }
 
+  /// Not in the middle of a frame that is not whole.
+  private func reply(_ frame: [UInt8]) {
+    if rest.isEmpty { say(frame) } else { rest += frame }
+  }
+
   private func giveWindow() {
     guard opensWindow, owedWindow > 0 else { return }
-    say(HTTP2Reader.windowUpdate(0, owedWindow))
-    for request in order where !request.isOver && request.stream > 0 { say(HTTP2Reader.windowUpdate(request.stream, owedWindow)) }
+    reply(HTTP2Reader.windowUpdate(0, owedWindow))
+    for request in order where !request.isOver && request.stream > 0 { reply(HTTP2Reader.windowUpdate(request.stream, owedWindow)) }
     owedWindow = 0
   }
 
@@ -153,8 +158,8 @@ final class HTTP2Client: Client {
       self.section = nil
       head(section.stream, fields, end: section.end)
     case 3: if let request = asked.removeValue(forKey: frame.stream) { request.isOver = true }
-    case 4: if frame.flags & 1 == 0 { say(HTTP2Reader.frame(4, 1)) }
-    case 6: if frame.flags & 1 == 0 { say(HTTP2Reader.frame(6, 1, 0, frame.payload)) }
+    case 4: if frame.flags & 1 == 0 { reply(HTTP2Reader.frame(4, 1)) }
+    case 6: if frame.flags & 1 == 0 { reply(HTTP2Reader.frame(6, 1, 0, frame.payload)) }
     default: break
     }
   }

@@ -46,6 +46,7 @@ final class Stage: Sendable {
   /// Sockets that listen, by backend.
   let sockets: [Int32]
   private let mesh: CertificateAuthorities
+  let directory: String
 
   /// By `ListenerContext`'s place in `listeners`.
   enum Entrance: Int { case plain, encrypted, redirect, keys, balanced }
@@ -53,6 +54,7 @@ final class Stage: Sendable {
   private init() {
     do {
       let pki = try Self.makeCertificates()
+      directory = pki.directory
       let mesh = try CertificateAuthorities(path: pki.path("mesh-ca.crt"))
       self.mesh = mesh
       let gateway = try CertificateChain(certificate: pki.path("gateway.crt"), key: pki.path("gateway.key"))
