@@ -121,6 +121,7 @@ public final class DownstreamConnection: SecureChannel {
     parser = RequestParser(
       limits: HeadLimits(headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes))
     super.init(loop: worker.loop, descriptor: descriptor, wire: wire, phase: .handshaking, buffers: worker.buffers)
+    endsWithPeer = true
     know(peer)
     if context.expectsProxyHeader, trustsPeer { state = .proxyHeader }
   }

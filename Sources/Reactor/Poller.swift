@@ -10,6 +10,8 @@ public struct Readiness: OptionSet, Sendable {
   package static let write = Readiness(rawValue: gh_EPOLLOUT)
   /// The peer closed, or the connection broke. Reported whether asked for or not.
   package static let hangup = Readiness(rawValue: gh_EPOLLHUP | gh_EPOLLERR)
+  /// What is the case is told once and not again; asked for alone, a hangup is all there is to tell.
+  package static let once = Readiness(rawValue: gh_EPOLLET)
   /// The peer has sent all it will send. Asked for while reading is paused, to learn that a client went away.
   package static let peerClosed = Readiness(rawValue: gh_EPOLLRDHUP)
 }

@@ -37,6 +37,8 @@ open class SecureChannel: Channel {
   package final var hearsLastWords = false
   /// The peer takes nothing any more, and what is to be written goes nowhere. It has gone, which reading tells in the next turn.
   package final private(set) var isUnwritable = false
+  /// Whatever the peer sends, it sends to be answered: once it has gone for good, nothing of it is worth keeping.
+  package final var endsWithPeer = false
   /// All that the socket has ever taken.
   package final private(set) var bytesWritten: UInt64 = 0
   private final var wantsToWrite = false
@@ -86,9 +88,8 @@ open class SecureChannel: Channel {
         // Both sides' ends are not reported while ours is open: the peer is gone.
         if !readiness.isDisjoint(with: .hangup) { failed(.closed) }
       } else if isReadingPaused {
-        // Only a broken connection is worth a look now: left alone, it would be reported again and again.
         if !readiness.isDisjoint(with: .hangup) {
-          fill()
+          brokeWhilePaused()
         } else if readiness.contains(.peerClosed) {
           // The end stands behind all that the peer has sent, of which no more than this is kept ahead.
           if input.count > Self.highWater { pauseReading() } else { fill() }
@@ -97,6 +98,13 @@ open class SecureChannel: Channel {
         fill()
       }
     }
+  }
+
+  /// The connection is broken, perhaps with much that came before, and nothing is to be read now.
+  private final func brokeWhilePaused() {
+    // What has come is somebody's answer, and is read when there is room for it. Until then it is enough to have heard this once.
+    guard endsWithPeer else { return want(.once) }
+    if input.count > Self.highWater { failed(.closed) } else { fill() }
   }
 
   /// Starts or continues the handshake.

@@ -35,8 +35,20 @@ private final class Listening: SecureChannel {
 private final class Keeping: SecureChannel {
   var counts: [Int] = []
 
-  override func received() { counts.append(input.count) }
-  override func ended(clean: Bool) { close() }
+  /// Pauses where more has come than this.
+  var most = Int.max
+  private(set) var hasEnded = false
+
+  override func received() {
+    counts.append(input.count)
+    if input.count > most { pauseReading() }
+  }
+
+  override func ended(clean: Bool) {
+    hasEnded = true
+    close()
+  }
+
   override func failed(_ failure: TransportFailure) { close() }
 }
 
@@ -130,6 +142,45 @@ struct SecureChannelTests {
     for _ in 0..<40 { loop.turn(atMost: 0) }
     #expect(keeping.counts.last == bytes.count)
     #expect(zip(keeping.counts, [0] + keeping.counts).allSatisfy { $0 - $1 <= BufferPool.blockSize })
+  }
+
+  /// A plain channel to which so much is on its way, and then the other end is closed altogether.
+  private func abandoned(behind bytes: Int, _ change: (Keeping) -> Void) throws -> Keeping {
+    var ends: [Int32] = [-1, -1]
+    #expect(socketpair(AF_UNIX, gh_SOCK_STREAM, 0, &ends) == 0)
+    let keeping = Keeping(loop: loop, descriptor: ends[1], wire: Wire(plain: ends[1]), phase: .open, buffers: BufferPool())
+    change(keeping)
+    try keeping.register(.read)
+    #expect(send(ends[0], [UInt8](repeating: 7, count: bytes), bytes, 0) == bytes)
+    while !keeping.isReadingPaused { loop.turn(atMost: 0) }
+    close(ends[0])
+    for _ in 0..<20 { loop.turn(atMost: 0) }
+    return keeping
+  }
+
+  @Test("what a peer has sent before it went is read when there is room for it, and not told of again and again")
+  func gone() throws {
+    defer { loop.closeAll() }
+    let keeping = try abandoned(behind: 150_000) { $0.most = 20_000 }
+    #expect(keeping.isOpen)
+    #expect(keeping.input.count <= 20_000 + BufferPool.blockSize)
+    #expect(loop.eventCount == 0)
+    keeping.most = .max
+    keeping.resumeReading()
+    for _ in 0..<20 where keeping.isOpen { loop.turn(atMost: 0) }
+    #expect(keeping.counts.last == 150_000)
+    #expect(keeping.hasEnded)
+  }
+
+  @Test("questions of a peer that has gone are kept up to the high-water mark")
+  func unanswered() throws {
+    defer { loop.closeAll() }
+    let keeping = try abandoned(behind: 150_000) {
+      $0.endsWithPeer = true
+      $0.most = 20_000
+    }
+    #expect(!keeping.isOpen)
+    #expect(keeping.counts.allSatisfy { $0 <= SecureChannel.highWater + BufferPool.blockSize })
   }
 
   @Test("what comes before the end is handed over before it is told")
