@@ -280,8 +280,11 @@ public final class UpstreamConnection: SecureChannel {
         // Bytes nobody asked for: this connection cannot be trusted to carry another request.
         return shutDown()
       case .awaitingHead:
-        // While the socket has taken nothing of the request, what comes is no answer to it.
-        guard client != nil, requestWritten, bytesWritten != writtenBefore else { return fail(UpstreamFailure(.protocol, requestUnsent: true)) }
+        guard client != nil, requestWritten else { return fail(UpstreamFailure(.protocol, requestUnsent: true)) }
+        // While the socket has taken nothing of the request, what comes is no answer to it: another connection may be tried.
+        guard bytesWritten != writtenBefore else {
+          return fail(UpstreamFailure(.reset, requestUnsent: true, connectionReused: carried > 0))
+        }
         guard readHead() else { return finishTurn() }
       case .readingBody:
         guard readBody() else { return finishTurn() }

@@ -81,8 +81,9 @@ struct UnaskedAnswerTests {
     backend.connections[0].write(Self.forged)
     bench.turn { client.isOver }
     #expect(client.heads.isEmpty)
-    #expect(client.failure?.kind == .protocol)
+    #expect(client.failure?.kind == .reset)
     #expect(client.failure?.requestUnsent == true)
+    #expect(client.failure?.responseStarted == false)
     #expect(pool.openConnections == 0)
   }
 
