@@ -331,6 +331,8 @@ final class BackendPeer: Peer {
     case 7:
       // Through a WebSocket any bytes are that WebSocket's, and go to its own client.
       if !isHTTP2, served.contains(where: { $0.state == .tunnel }) { return }
+      // And so in the middle of content that has no frame of its own.
+      if !isHTTP2, let request, !request.isChunked { return }
       isSpoiled = true
       say(isHTTP2 ? HTTP2Reader.frame(0, 0, 0, [1]) : Array("\0\0\0\r\n\r\n".utf8))
     case 8:

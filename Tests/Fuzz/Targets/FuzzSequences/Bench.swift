@@ -52,7 +52,7 @@ final class Bench {
       try orders.attach(to: loop) { [unowned self] in obey($0) }
       ownChannels = loop.channelCount
       self.orders = orders
-      worker.introspectionWaiting.ask = { [unowned self] remote, digest, _ in questions.append((remote, digest)) }
+      worker.introspectionWaiting.ask = { [unowned self] remote, digest, _, _ in questions.append((remote, digest)) }
       self.loop = loop
       self.worker = worker
     } catch {

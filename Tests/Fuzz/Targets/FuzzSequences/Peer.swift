@@ -136,7 +136,7 @@ class Peer {
       case .wantsRead, .wantsWrite:
         if unasked > 0, output.count <= unasked { drop() }
         return moved
-      case .closed, .failed:
+      case .closed, .unwritable, .failed:
         output = []
         hasEnded = true
       }
@@ -159,7 +159,7 @@ class Peer {
         ended(clean: clean)
         drop()
         return true
-      case .failed:
+      case .unwritable, .failed:
         ended(clean: false)
         drop()
         return true
