@@ -137,6 +137,7 @@ def refuses(text, gateway):
     assert f"{gateway.file}:" in text and "at most" in text, text
 
 
+@pytest.mark.timeout(1200)
 def test_a_list_may_grow_to_its_bound_and_no_further(grown, bearer):
     gateway, bound, configuration = grown
     gateway.write(configuration(1))

@@ -5,6 +5,7 @@ import ssl
 import threading
 
 from .message import Reader, Truncated
+from .waiting import patience
 
 RECORDED = 1 << 20
 
@@ -61,7 +62,7 @@ class Connection:
 
     def wait_for_end(self, timeout=5.0):
         """Whether the gateway closes this connection within `timeout` seconds. Reads and drops what still comes."""
-        self.socket.settimeout(timeout)
+        self.socket.settimeout(patience(timeout))
         try:
             while self.socket.recv(65536):
                 pass
@@ -155,7 +156,7 @@ class Backend:
         connection = Connection(self, sock, None)
         try:
             if self.context:
-                sock.settimeout(10)
+                sock.settimeout(patience(10))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self.greeting:
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)

@@ -12,17 +12,16 @@ import requests
 
 from . import configuration as conf
 from .rawclient import RawClient
-from .waiting import eventually
+from .waiting import SANITIZED, eventually, patience
 
 ROOT = Path(__file__).resolve().parents[3]
 # The binary is built with the address sanitizer: what is measured in memory does not hold, everything else does.
-SANITIZED = "GATEHOUSE_SANITIZED" in os.environ
 BINARY = Path(os.environ.get("GATEHOUSE", ROOT / ".build/release/gatehouse")).resolve()
 
 
 def command(*arguments, timeout=30, **more):
     """Runs a subcommand to its end."""
-    return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, **more)
+    return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=patience(timeout), **more)
 
 
 class Gateway:
@@ -91,7 +90,7 @@ class Gateway:
             if self.process is None or self.process.poll() is not None:
                 return self.process and self.process.returncode
             self.process.terminate()
-            return self.process.wait(timeout)
+            return self.process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(5)
@@ -158,7 +157,7 @@ class Gateway:
 
     def admin(self, path, method="GET"):
         address = self.configuration["admin"]["address"]
-        return requests.request(method, f"http://{address}{path}", timeout=5)
+        return requests.request(method, f"http://{address}{path}", timeout=patience(5))
 
     @property
     def internal_keys(self):

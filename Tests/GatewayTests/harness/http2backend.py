@@ -12,6 +12,7 @@ import h2.settings
 import hyperframe.frame
 
 from .link import Link
+from .waiting import patience
 
 REFUSED_STREAM = 7
 
@@ -59,7 +60,7 @@ class Stream:
     def read(self, timeout=20):
         """The whole content; `Gone` when the request is cancelled before it is complete."""
         with self.connection.changed:
-            if not self.connection.changed.wait_for(lambda: self.complete.is_set() or self.cancelled.is_set(), timeout):
+            if not self.connection.changed.wait_for(lambda: self.complete.is_set() or self.cancelled.is_set(), patience(timeout)):
                 raise AssertionError(f"no END_STREAM within {timeout} s")
         if not self.complete.is_set():
             raise Gone
@@ -67,7 +68,7 @@ class Stream:
 
     def wait_for_bytes(self, count, timeout=10):
         with self.connection.changed:
-            assert self.connection.changed.wait_for(lambda: len(self.body) >= count, timeout), len(self.body)
+            assert self.connection.changed.wait_for(lambda: len(self.body) >= count, patience(timeout)), len(self.body)
 
     def send_headers(self, fields, end=False):
         with self.connection.changed:
@@ -85,7 +86,7 @@ class Stream:
         while True:
             with self.connection.changed:
                 window = lambda: self._window()
-                if data and not self.connection.changed.wait_for(lambda: self.cancelled.is_set() or window() > 0, timeout):
+                if data and not self.connection.changed.wait_for(lambda: self.cancelled.is_set() or window() > 0, patience(timeout)):
                     raise AssertionError(f"no window within {timeout} s")
                 if self.cancelled.is_set():
                     raise Gone
@@ -285,7 +286,7 @@ class HTTP2Backend:
 
     def _serve(self, sock):
         try:
-            sock.settimeout(10)
+            sock.settimeout(patience(10))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             tls = self.context.wrap_socket(sock, server_side=True)
             if tls.selected_alpn_protocol() != "h2":

@@ -11,6 +11,7 @@ from hyperframe.frame import (ContinuationFrame, DataFrame, Frame, GoAwayFrame, 
 
 from .link import Link
 from .message import Message, Reader
+from .waiting import patience
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, SETTINGS_TIMEOUT, STREAM_CLOSED, FRAME_SIZE_ERROR = range(7)
@@ -80,7 +81,7 @@ class RawHTTP2:
 
     def wait(self, check, timeout=10.0, what="the awaited frame"):
         """The first frame that passes `check`, come or still to come."""
-        deadline, looked = time.monotonic() + timeout, 0
+        deadline, looked = time.monotonic() + patience(timeout), 0
         while True:
             while looked < len(self.frames):
                 looked += 1
@@ -108,7 +109,7 @@ class RawHTTP2:
         return frame.error_code
 
     def wait_for_end(self, timeout=10.0):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience(timeout)
         while not self.ended:
             left = deadline - time.monotonic()
             assert left > 0, f"the connection is still open; the last that came: {self.frames[-6:]}"
@@ -125,7 +126,7 @@ class RawHTTP2:
     def flood(self, pieces, timeout=20.0, pace=None):
         """Sends the pieces until the other side has had enough of them, and reads meanwhile: all that came of them, after each
         `pace` of them. Gives how many were sent."""
-        deadline, sent = time.monotonic() + timeout, 0
+        deadline, sent = time.monotonic() + patience(timeout), 0
         for sent, piece in enumerate(pieces, 1):
             self.send(piece)
             self.take(0)
@@ -259,7 +260,7 @@ class HTTP2Client:
             yield frame
 
     def until(self, check, timeout=20.0, what="the awaited"):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience(timeout)
         while not check():
             left = deadline - time.monotonic()
             assert left > 0 and not self.ended, f"not {what}; closed: {self.ended}"
@@ -303,7 +304,7 @@ class HTTP1Client:
         self.timeout = 20.0
 
     def _receive(self):
-        deadline = time.monotonic() + self.timeout
+        deadline = time.monotonic() + patience(self.timeout)
         while True:
             data = self.link.receive(max(0.0, deadline - time.monotonic()))
             if data is None:

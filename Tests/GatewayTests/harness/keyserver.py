@@ -7,6 +7,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from .waiting import patience
+
 
 class KeyServer:
     """Serves `/jwks` and discovery over TLS; `mode` says how well. Every request is kept in `requests` with its time."""
@@ -41,7 +43,7 @@ class KeyServer:
             protocol_version = "HTTP/1.1"
 
             def setup(self):
-                self.request.settimeout(10)
+                self.request.settimeout(patience(10))
                 super().setup()
 
             def do_GET(self):

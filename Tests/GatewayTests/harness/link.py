@@ -4,6 +4,8 @@ import socket
 import ssl
 import threading
 
+from .waiting import patience
+
 
 class Link:
     """Queues what is sent, gives what has come. OpenSSL's state is only touched under the lock."""
@@ -101,7 +103,7 @@ class Link:
             tcp.bind((source, 0))
         if receive_buffer:
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        tcp.settimeout(timeout)
+        tcp.settimeout(patience(timeout))
         tcp.connect(("127.0.0.1", port))
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls = context.wrap_socket(tcp, server_hostname=server_name)

@@ -6,7 +6,7 @@ import urllib.parse
 import requests
 
 from .keyserver import KeyServer
-from .waiting import accepts, eventually, free_port
+from .waiting import accepts, eventually, free_port, patience
 
 CLIENT = "api"
 CALLBACK = "https://client.example.com/callback"
@@ -75,7 +75,7 @@ class OpenIDProvider(KeyServer):
 
     def pass_on(self, instance, method, path, body=None, fields={}):
         kept = {name: value for name, value in fields.items() if name.lower() in ("content-type", "authorization")}
-        return requests.request(method, f"http://127.0.0.1:{instance.port}{path}", data=body, allow_redirects=False, timeout=10,
+        return requests.request(method, f"http://127.0.0.1:{instance.port}{path}", data=body, allow_redirects=False, timeout=patience(10),
                                 headers={**kept, "Host": f"localhost:{self.port}", "X-Forwarded-Proto": "https"})
 
     def grant(self, ca, subject="alice", client=CLIENT):
@@ -84,9 +84,9 @@ class OpenIDProvider(KeyServer):
         with requests.Session() as session:
             session.verify = str(ca)
             consent = session.post(f"{self.url}/oauth2/authorize?{urllib.parse.urlencode(asked)}", data={"sub": subject},
-                                   allow_redirects=False, timeout=10)
+                                   allow_redirects=False, timeout=patience(10))
             [code] = urllib.parse.parse_qs(urllib.parse.urlsplit(consent.headers["Location"]).query)["code"]
-            answer = session.post(f"{self.url}/oauth2/token", auth=(client, "secret"), timeout=10, data={
+            answer = session.post(f"{self.url}/oauth2/token", auth=(client, "secret"), timeout=patience(10), data={
                 "grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK})
         assert answer.status_code == 200, answer.text
         return answer.json()["id_token"]

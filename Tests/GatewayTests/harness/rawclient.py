@@ -4,6 +4,7 @@ import ssl
 import time
 
 from .message import Reader, Truncated
+from .waiting import patience
 
 
 class RawClient:
@@ -14,7 +15,7 @@ class RawClient:
             self.tcp.bind((source, 0))
         if receive_buffer:
             self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.tcp.settimeout(timeout)
+        self.tcp.settimeout(patience(timeout))
         self.tcp.connect(("127.0.0.1", port))
         self.tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.context = ssl.create_default_context(cafile=str(ca))
@@ -52,7 +53,7 @@ class RawClient:
 
     def rest(self, timeout=5.0):
         """Everything up to the end of the connection; fails if it does not end."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience(timeout)
         data = bytearray(self.reader.buffer)
         self.reader.buffer.clear()
         while True:

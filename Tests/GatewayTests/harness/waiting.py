@@ -7,8 +7,19 @@ import time
 from pathlib import Path
 
 
+SANITIZED = "GATEHOUSE_SANITIZED" in os.environ
+
+
+def patience(seconds):
+    """How long to wait for what takes less than `seconds` on a machine of one's own: longer the more processes want its processors,
+    and with a sanitizer. For limits of waiting alone: what must not happen meanwhile is waited for as long as it is said."""
+    running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
+    return seconds * (1 + max(running, os.getloadavg()[0]) / os.cpu_count()) * (3 if SANITIZED else 1)
+
+
 def eventually(check, timeout=5.0, interval=0.02, what=None):
-    """The first truthy value of `check()`; an assertion failure when there is none within `timeout` seconds."""
+    """The first truthy value of `check()`; an assertion failure when there is none within `timeout` seconds, stretched."""
+    timeout = patience(timeout)
     deadline = time.monotonic() + timeout
     while True:
         value = check()
@@ -21,6 +32,7 @@ def eventually(check, timeout=5.0, interval=0.02, what=None):
 
 def settled(read, quiet=1.0, timeout=10.0):
     """The value of `read()` once it has not changed for `quiet` seconds."""
+    timeout = patience(timeout)
     deadline = time.monotonic() + timeout
     value, since = read(), time.monotonic()
     while time.monotonic() - since < quiet:

@@ -13,6 +13,8 @@ import h2.events
 import h2.settings
 from websockets.sync.server import serve
 
+from .waiting import patience
+
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": KEY, "Sec-WebSocket-Version": "13"}
@@ -180,7 +182,7 @@ class HTTP2:
         context = ssl.create_default_context(cafile=str(ca))
         context.set_alpn_protocols(["h2"])
         self.socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
-        self.socket.settimeout(10)
+        self.socket.settimeout(patience(10))
         self.state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
         self.state.initiate_connection()
         self.headers, self.trailers, self.data, self.ended, self.reset, self.closed = None, None, bytearray(), False, None, False
