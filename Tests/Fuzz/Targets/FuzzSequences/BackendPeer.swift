@@ -22,6 +22,7 @@ final class BackendPeer: Peer {
     /// Bytes of content that the answer's head has promised.
     var promised: Int?
     var isChunked = false
+    var isUntilEnd = false
     /// Of an answer that opens no tunnel.
     var status: Int { opensTunnel ? 403 : 200 }
 
@@ -246,6 +247,7 @@ final class BackendPeer: Peer {
     var fields: [(String, String)] = []
     request.promised = length
     request.isChunked = !isHTTP2 && length == nil && !untilEnd && !ends
+    request.isUntilEnd = untilEnd
     if let length { fields.append(("content-length", String(length))) }
     if request.isChunked { fields.append(("transfer-encoding", "chunked")) }
     say(headBytes(request, status, fields, end: ends))
@@ -391,8 +393,10 @@ final class BackendPeer: Peer {
   func leave(_ how: Int) {
     switch how {
     case 0: end(.abrupt)
-    case 1: end(.clean)
-    case 2: end(.half)
+    case 1, 2:
+      // It may be what an answer's end is known by.
+      if !isHTTP2, rest.isEmpty, let request = served.last, request.state == .answering, request.isUntilEnd { over(request) }
+      end(how == 1 ? .clean : .half)
     case 3...6:
       guard isHTTP2, isUp, rest.isEmpty else { return end(.abrupt) }
       let last = served.last?.stream ?? 0

@@ -91,6 +91,8 @@ class Peer {
     if how != .abrupt {
       _ = pump()
       guard isOpen else { return }
+      // A clean end in the middle would make a whole out of a part.
+      guard output.isEmpty else { return drop() }
       if isUp, !hasEnded { wire.shutdown() }
       hasEnded = true
       ERR_clear_error()
