@@ -41,6 +41,8 @@ package final class BackendPool {
   private var next = 0
   private var attempts = 0
   private var waiting: [UpstreamClient] = []
+  /// Connections that read the rest of a response whose client has gone.
+  var draining = 0
   /// Places have become free in this turn: who waits gets them at its end.
   private var servesAtTurnEnd = false
 
@@ -268,6 +270,9 @@ package final class BackendPool {
   func tryNext(_ client: UpstreamClient, after endpoint: Int, tries: Int) {
     connect(client, first: (endpoint &+ 1) % backend.endpoints.count, tries: tries)
   }
+
+  /// Whether another connection may read the rest of a response for nobody. At most half of them do: they are missing to others.
+  var mayDrain: Bool { draining < backend.connectionLimit / 2 && !isRetired }
 
   /// Whether a connection that becomes free has its next request at once.
   var isAwaited: Bool { !waiting.isEmpty }

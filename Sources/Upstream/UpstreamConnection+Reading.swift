@@ -23,7 +23,8 @@ extension UpstreamConnection {
         }
       } else {
         state = .readingBody
-        keepsOpen = responseHead.isPersistent
+        // Behind 101 comes another protocol.
+        keepsOpen = responseHead.isPersistent && responseHead.status != 101
         switch responseHead.framing {
         case .none, .stream: body = .none
         case .length(let count): body = count == 0 ? .none : .length(count)
@@ -123,6 +124,7 @@ extension UpstreamConnection {
   func complete() {
     guard let client else { return shutDown() }
     self.client = nil
+    drain = nil
     let reusable = keepsOpen && requestComplete && input.isEmpty && output.isEmpty && !isUnwritable && !pool.isRetired
     if reusable {
       state = .idle

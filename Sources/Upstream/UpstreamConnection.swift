@@ -69,6 +69,8 @@ public final class UpstreamConnection: SecureChannel {
   /// The turn of the loop in which it was put into the pool.
   private(set) var parkedIn: UInt64 = 0
   private var patience = BackendPatience()
+  /// What is taken of the response's rest, when its client has gone.
+  var drain: ResponseDrain?
 
   /// Fields a backend's head may have, and its bytes.
   private static let limits = HeadLimits(headerBytes: 64 << 10, headerCount: 128, uriBytes: 0)
@@ -162,7 +164,9 @@ public final class UpstreamConnection: SecureChannel {
   }
 
   /// Bounds the wait for the backend, in milliseconds; 0 for no bound.
-  func expect(_ milliseconds: Int) { setDeadline(patience.expect(milliseconds)) }
+  func expect(_ milliseconds: Int) {
+    if drain == nil { setDeadline(patience.expect(milliseconds)) }
+  }
 
   /// The client has not taken what is there.
   package func holdBack() {
@@ -177,10 +181,14 @@ public final class UpstreamConnection: SecureChannel {
     resumeReading()
   }
 
-  /// The client has no more interest. The connection, in the middle of something, is of no use to anybody else.
-  package func cancel() {
-    client = nil
-    shutDown()
+  /// What is missing of the response is read for `nobody`, and not for longer than a while, whatever comes.
+  func beginDraining(for nobody: UpstreamClient) {
+    client = nobody
+    patience = BackendPatience()
+    setDeadline(ResponseDrain.milliseconds)
+    drain = ResponseDrain()
+    // Not from here: whoever cancels has others to tell of it, and the next request may be waiting.
+    if isReadingPaused { awaitTurnEnd() }
   }
 
   package var endpoint: Endpoint { backend.endpoints[endpointIndex] }
@@ -196,6 +204,7 @@ public final class UpstreamConnection: SecureChannel {
     responseStarted = false
     isAtRest = false
     patience = BackendPatience()
+    drain = nil
     body = .none
   }
 
@@ -269,6 +278,7 @@ public final class UpstreamConnection: SecureChannel {
 
   public override func received() {
     responseStarted = true
+    if drain?.take(input.count) == false { return shutDown() }
     while isOpen, !input.isEmpty {
       switch state {
       case .shared:
@@ -304,7 +314,10 @@ public final class UpstreamConnection: SecureChannel {
     client?.upstreamDrained()
   }
 
-  public override func turnEnding() { http2?.write() }
+  public override func turnEnding() {
+    http2?.write()
+    if drain != nil, isOpen, isReadingPaused { resumeReading() }
+  }
 
   public override func ready(_ readiness: Readiness) {
     super.ready(readiness)

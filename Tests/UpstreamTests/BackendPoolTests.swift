@@ -148,7 +148,7 @@ struct BackendPoolTests {
     #expect(busy.count(where: { $0.endpointIndex == 0 }) == 2)
     bench.turn { busy.allSatisfy(\.isReady) }
     // Both requests of the first endpoint end; the next two go there, whosever turn it is.
-    for client in busy where client.endpointIndex == 0 { client.connection?.cancel() }
+    for client in busy where client.endpointIndex == 0 { client.connection?.shutDown() }
     let next = (0..<2).map { _ in bench.client(pool) }
     #expect(next.map(\.endpointIndex) == [0, 0])
   }
