@@ -35,7 +35,7 @@ final class Names {
     self.loop = loop
     prepared = known
     resolver = try Resolver(loop: loop, servers: servers)
-    timer = try ControlTimer(loop: loop) { [unowned self] in lookAgain() }
+    timer = try ControlTimer(loop: loop) { [weak self] in self?.lookAgain() }
   }
 
   func close() {
@@ -79,7 +79,7 @@ final class Names {
     prepared = prepared.filter { hosts.contains($0.key) }
     let missing = hosts.filter { addresses(of: $0).isEmpty }
     guard !missing.isEmpty else { return done() }
-    let patience = try? ControlTimer(loop: loop) { [unowned self] in endPreparation() }
+    let patience = try? ControlTimer(loop: loop) { [weak self] in self?.endPreparation() }
     patience?.setDeadline(Self.reloadPatience)
     preparation = Preparation(missing: missing, patience: patience, done: done)
     for host in missing { resolver.lookUp(host) { [weak self] in self?.found(host, $0) } }

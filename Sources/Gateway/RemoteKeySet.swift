@@ -89,7 +89,7 @@ final class RemoteKeySet {
     } else {
       refresher = KeySetRefresher(source.bounds)
     }
-    timer = try? ControlTimer(loop: loop) { [unowned self] in tick() }
+    timer = try? ControlTimer(loop: loop) { [weak self] in self?.tick() }
     timer?.setDeadline(1)
   }
 

@@ -93,8 +93,8 @@ final class RevocationFeed {
 
   func start() {
     guard case .redis(let redis) = settings.place else { return }
-    self.redis = RedisFeed(loop: loop, settings: redis.feed, locate: { [unowned self] in located($0) }) { [unowned self] in
-      heard($0)
+    self.redis = RedisFeed(loop: loop, settings: redis.feed, locate: { [weak self] in self?.located($0) }) { [weak self] in
+      self?.heard($0)
     }
     do throws(Errno) {
       try self.redis?.start()
@@ -111,8 +111,8 @@ final class RevocationFeed {
   /// What writes into the list, for a feed of Redis.
   func makeWriter() -> RedisWriter? {
     guard case .redis(let redis) = settings.place else { return nil }
-    return RedisWriter(loop: loop, settings: redis.feed, locate: { [unowned self] in located($0) }) { [unowned self] in
-      log(.error, "revocation feed \(name): \($0)")
+    return RedisWriter(loop: loop, settings: redis.feed, locate: { [weak self] in self?.located($0) }) { [weak self] in
+      if let self { log(.error, "revocation feed \(name): \($0)") }
     }
   }
 

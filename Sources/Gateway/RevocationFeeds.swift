@@ -84,12 +84,12 @@ package final class RevocationFeeds {
     self.log = log
     publishList = publish
     let mailbox = try Mailbox<Done>()
-    try mailbox.attach(to: loop) { [unowned self] done in
-      followed.first { $0.number == done.number }?.feed.finished(done.work)
+    try mailbox.attach(to: loop) { [weak self] done in
+      self?.followed.first { $0.number == done.number }?.feed.finished(done.work)
     }
     finished = mailbox
-    ticker = try ControlTimer(loop: loop) { [unowned self] in tick() }
-    publisher = try ControlTimer(loop: loop) { [unowned self] in publishIfDue() }
+    ticker = try ControlTimer(loop: loop) { [weak self] in self?.tick() }
+    publisher = try ControlTimer(loop: loop) { [weak self] in self?.publishIfDue() }
     apply(plan)
   }
 
@@ -165,9 +165,9 @@ package final class RevocationFeeds {
     lastNumber += 1
     let number = lastNumber
     let feed = RevocationFeed(
-      row, updates: known ?? RevocationUpdates(), loop: loop, log: log, changed: { [unowned self] in changed() },
-      work: { [unowned self] body in
-        guard let finished else { return }
+      row, updates: known ?? RevocationUpdates(), loop: loop, log: log, changed: { [weak self] in self?.changed() },
+      work: { [weak self] body in
+        guard let finished = self?.finished else { return }
         Thread.detachNewThread { finished.post(Done(number: number, work: body())) }
       })
     return Followed(number: number, feed: feed)

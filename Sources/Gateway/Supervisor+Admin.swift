@@ -10,7 +10,9 @@ extension Supervisor {
     do throws(Errno) {
       guard let address = settings.address.value.address(names.addresses(of:)) else { throw Errno(EADDRNOTAVAIL) }
       let descriptor = try Listener.open(address, reusePort: false)
-      let listener = AdminListener(loop: loop, descriptor: descriptor) { [unowned self] in answerAdmin($0, $1) }
+      let listener = AdminListener(loop: loop, descriptor: descriptor) { [weak self] in
+        self?.answerAdmin($0, $1) ?? AdminResponse(503, "stopping\n")
+      }
       try listener.register(.read)
       adminListener = listener
     } catch {

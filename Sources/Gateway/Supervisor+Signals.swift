@@ -34,7 +34,7 @@ extension Supervisor {
   func configurationRead(_ result: ConfigurationResult) {
     guard case .loaded(let loaded) = result else { return install(result) }
     // Everything else goes on meanwhile.
-    names.prepare(loaded.configuration.hostNames) { [unowned self] in install(result) }
+    names.prepare(loaded.configuration.hostNames) { [weak self] in self?.install(result) }
   }
 
   private func install(_ result: ConfigurationResult) {
@@ -111,7 +111,8 @@ extension Supervisor {
     undrained = Set(workers.map(\.number))
     for worker in workers { worker.post(.drain) }
     do throws(Errno) {
-      try Alarm(loop: loop, after: limit) { [unowned self] in
+      try Alarm(loop: loop, after: limit) { [weak self] in
+        guard let self else { return }
         logger.warning("the drain time is over; clients that are still connected are cut off")
         exit = .done
       }

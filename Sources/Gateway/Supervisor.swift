@@ -172,14 +172,15 @@ package final class Supervisor {
       loop.closeAll()
       return .failed
     }
-    names.say = { [unowned self] in logger.notice("\($0)") }
+    names.say = { [weak self] in self?.logger.notice("\($0)") }
     remoteKeys.start(
-      loop: loop, resolver: names.resolver, say: { [unowned self] in logger.notice("\($0)") },
-      publish: { [unowned self] remote, keySet in workers.forEach { $0.post(.keys(remote, keySet)) } },
-      settled: { [unowned self] remote in workers.forEach { $0.post(.keysSettled(remote)) } })
+      loop: loop, resolver: names.resolver, say: { [weak self] in self?.logger.notice("\($0)") },
+      publish: { [weak self] remote, keySet in self?.workers.forEach { $0.post(.keys(remote, keySet)) } },
+      settled: { [weak self] remote in self?.workers.forEach { $0.post(.keysSettled(remote)) } })
     introspections.start(
-      loop: loop, resolver: names.resolver, say: { [unowned self] in logger.warning("\($0)") },
-      settled: { [unowned self] remote, digest, answer, numbers in
+      loop: loop, resolver: names.resolver, say: { [weak self] in self?.logger.warning("\($0)") },
+      settled: { [weak self] remote, digest, answer, numbers in
+        guard let self else { return }
         for number in numbers { workers[number].post(.introspected(remote, digest: digest, answer)) }
       })
     publish(current)
@@ -196,9 +197,9 @@ package final class Supervisor {
   private func startWorkers(_ changes: [ListenerChanges]) throws(ListenFailure) {
     let logger = self.logger
     do throws(Errno) {
-      try reports.attach(to: loop) { [unowned self] in heard($0) }
-      reader = try ConfigurationReader(path: path, loop: loop) { [unowned self] in configurationRead($0) }
-      try SignalSource(loop: loop, signals: Self.signals) { [unowned self] in caught($0) }.register(.read)
+      try reports.attach(to: loop) { [weak self] in self?.heard($0) }
+      reader = try ConfigurationReader(path: path, loop: loop) { [weak self] in self?.configurationRead($0) }
+      try SignalSource(loop: loop, signals: Self.signals) { [weak self] in self?.caught($0) }.register(.read)
       for (number, listeners) in changes.enumerated() {
         let worker = try Worker(number: number)
         workers.append(worker)
@@ -227,7 +228,7 @@ package final class Supervisor {
     case .unknownKey(let number, let remote, let hash):
       if !remoteKeys.unknownKey(remote, hash) { workers[number].post(.keyRefused(remote, hash)) }
     case .loggedOut(let number, let logout, let entries):
-      revocation.logOut(entries) { [unowned self] in workers[number].post(.logoutSettled(logout, isKept: $0)) }
+      revocation.logOut(entries) { [worker = workers[number]] in worker.post(.logoutSettled(logout, isKept: $0)) }
     case .introspect(let number, let remote, let digest, let token, let client):
       if !introspections.ask(number, remote, digest, token, for: client) {
         workers[number].post(.introspected(remote, digest: digest, .unavailable))

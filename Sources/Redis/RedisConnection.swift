@@ -25,7 +25,7 @@ final class RedisConnection: Channel {
   private weak var owner: (any RedisConnectionOwner)?
   /// Nil once hiredis has freed it.
   private var context: Context?
-  private let replies: ReplyGuard
+  let replies: ReplyGuard
   private let limits: RedisLimits
   private var greeting: ArraySlice<[String]>
   private var isGreeting = true
@@ -88,18 +88,23 @@ final class RedisConnection: Channel {
   deinit { assert(context == nil, "a context was dropped without being freed") }
 
   private func attach(_ context: Context) {
-    let me = Unmanaged.passUnretained(self).toOpaque()
-    context.pointee.data = me
-    context.pointee.ev.data = me
-    context.pointee.ev.addRead = { RedisConnection.of($0).add(.read) }
-    context.pointee.ev.delRead = { RedisConnection.of($0).drop(.read) }
-    context.pointee.ev.addWrite = { RedisConnection.of($0).add(.write) }
-    context.pointee.ev.delWrite = { RedisConnection.of($0).drop(.write) }
-    context.pointee.ev.cleanup = { RedisConnection.of($0).contextDies() }
+    context.pointee.ev.addRead = { RedisScope.connection($0)?.add(.read) }
+    context.pointee.ev.delRead = { RedisScope.connection($0)?.drop(.read) }
+    context.pointee.ev.addWrite = { RedisScope.connection($0)?.add(.write) }
+    context.pointee.ev.delWrite = { RedisScope.connection($0)?.drop(.write) }
+    context.pointee.ev.cleanup = { RedisScope.connection($0)?.contextDies() }
     // Asks for the first write event, so it comes after the hooks.
-    redisAsyncSetConnectCallback(context) { context, status in
-      if status == REDIS_OK { RedisConnection.of(context!.pointee.data).greet() }
+    call { context in
+      _ = redisAsyncSetConnectCallback(context) { context, status in
+        if status == REDIS_OK { RedisScope.connection(context?.pointee.data)?.greet() }
+      }
     }
+  }
+
+  /// Calls hiredis, which then finds this connection for as long as the call lasts.
+  private func call(_ body: (Context) -> Void) {
+    guard let context else { return }
+    RedisScope.run(self, body, with: context) { self.context != nil }
   }
 
   // MARK: What the owner asks for
@@ -129,14 +134,14 @@ final class RedisConnection: Channel {
   func publish(_ text: String, on channel: String) { send(["PUBLISH", channel, text]) }
 
   private func send(_ words: [String]) {
-    guard isOpen, let context else { return }
+    guard isOpen else { return }
     let bytes = words.map { Array($0.utf8) }
     let lengths = bytes.map(\.count)
-    let start = lengths.reduce(into: [0]) { $0.append($0.last! + $1) }
+    let start = lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) }
     bytes.joined().withContiguous { all in
       var pointers: [UnsafePointer<CChar>?] = start.dropLast().map { all + $0 }
       // Fails only for a context that is being closed, which is told by `lost`.
-      _ = redisAsyncCommandArgv(context, Self.replied, nil, Int32(words.count), &pointers, lengths)
+      call { _ = redisAsyncCommandArgv($0, Self.replied, nil, Int32(words.count), &pointers, lengths) }
     }
   }
 
@@ -144,16 +149,16 @@ final class RedisConnection: Channel {
     context, reply, _ in
     // Without a reply the connection is going, which `cleanup` tells.
     guard let reply else { return }
-    RedisConnection.of(context!.pointee.data).received(reply.assumingMemoryBound(to: redisReply.self))
+    RedisScope.connection(context?.pointee.data)?.received(reply.assumingMemoryBound(to: redisReply.self))
   }
 
   // MARK: What the loop says
 
   override func ready(_ readiness: Readiness) {
     isInside = true
-    if readiness.contains(.write), let context { redisAsyncHandleWrite(context) }
-    if isOpen, !readiness.isDisjoint(with: [.read, .hangup]), let context {
-      redisAsyncHandleRead(context)
+    if readiness.contains(.write) { call { redisAsyncHandleWrite($0) } }
+    if isOpen, !readiness.isDisjoint(with: [.read, .hangup]), context != nil {
+      call { redisAsyncHandleRead($0) }
       if isOpen, self.context != nil { owner?.progressed(self) }
       checkUnparsed()
     }
@@ -180,15 +185,10 @@ final class RedisConnection: Channel {
     guard let context else { return }
     self.context = nil
     context.pointee.ev.cleanup = nil
-    context.pointee.ev.data = nil
     redisAsyncFree(context)
   }
 
   // MARK: What hiredis says
-
-  private static func of(_ pointer: UnsafeMutableRawPointer?) -> RedisConnection {
-    Unmanaged<RedisConnection>.fromOpaque(pointer!).takeUnretainedValue()
-  }
 
   private func add(_ more: Readiness) { want(interest.union(more)) }
   private func drop(_ less: Readiness) { want(interest.subtracting(less)) }
@@ -227,6 +227,6 @@ final class RedisConnection: Channel {
 extension Collection where Element == UInt8 {
   fileprivate func withContiguous(_ body: (UnsafePointer<CChar>) -> Void) {
     let copy = map { CChar(bitPattern: $0) } + [0]
-    copy.withUnsafeBufferPointer { body($0.baseAddress!) }
+    copy.withUnsafeBufferPointer { if let start = $0.baseAddress { body(start) } }
   }
 }

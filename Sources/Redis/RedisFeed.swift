@@ -58,7 +58,7 @@ package final class RedisFeed {
 
   /// Begins to connect. Again after `stop`, if wished.
   package func start() throws(Errno) {
-    if timer?.isOpen != true { timer = try FeedTimer(loop: loop) { [unowned self] in handle(.woke) } }
+    if timer?.isOpen != true { timer = try FeedTimer(loop: loop) { [weak self] in self?.handle(.woke) } }
     handle(.start)
   }
 

@@ -93,7 +93,7 @@ package final class RedisWriter {
   }
 
   private func arm() {
-    if timer?.isOpen != true { timer = try? FeedTimer(loop: loop) { [unowned self] in woke() } }
+    if timer?.isOpen != true { timer = try? FeedTimer(loop: loop) { [weak self] in self?.woke() } }
     // Who came first is told first.
     let written = untold.prefix { entries[$0] == nil }.count
     untold.removeFirst(written)

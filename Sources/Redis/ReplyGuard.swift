@@ -31,6 +31,7 @@ final class ReplyGuard {
   init(_ context: Context, limits: RedisLimits) {
     self.context = context
     self.limits = limits
+    // hiredis makes one with each context.
     let reader = context.pointee.c.reader!
     original = reader.pointee.fn
     table = .allocate(capacity: 1)
@@ -42,15 +43,13 @@ final class ReplyGuard {
         createNil: { ReplyGuard.of($0)?.null($0!) },
         freeObject: original.pointee.freeObject))
     reader.pointee.fn = table
-    reader.pointee.privdata = Unmanaged.passUnretained(self).toOpaque()
   }
 
   /// After the context, which points at the table, is gone.
   deinit { table.deallocate() }
 
   private static func of(_ task: Task?) -> ReplyGuard? {
-    guard let pointer = task?.pointee.privdata else { return nil }
-    return Unmanaged<ReplyGuard>.fromOpaque(pointer).takeUnretainedValue()
+    RedisScope.connection(task?.pointee.privdata)?.replies
   }
 
   private func refuse(_ reason: String) -> UnsafeMutableRawPointer? {
@@ -73,8 +72,8 @@ final class ReplyGuard {
     let bytes = UnsafeBufferPointer(start: UnsafeRawPointer(text)?.assumingMemoryBound(to: UInt8.self), count: count)
     guard task.pointee.type == REDIS_REPLY_STRING else { return refuse("an array with an element of the wrong type") }
     if isCollecting {
-      snapshot!.add(index: Int(task.pointee.idx), bytes)
-      if snapshot!.isMalformed { return refuse("a reply that is no list of members and scores") }
+      snapshot?.add(index: Int(task.pointee.idx), bytes)
+      if snapshot?.isMalformed != false { return refuse("a reply that is no list of members and scores") }
       return UnsafeMutableRawPointer(bitPattern: Self.unkept)
     }
     switch task.pointee.idx {
@@ -95,8 +94,9 @@ final class ReplyGuard {
       guard expectsSnapshot else { return refuse("an array in answer to a command that has none") }
       expectsSnapshot = false
       isCollecting = true
-      snapshot = SnapshotCollector(elements: Int(count), limits: limits)
-      if snapshot!.isMalformed { return refuse("a reply that is no list of members and scores") }
+      let collector = SnapshotCollector(elements: Int(count), limits: limits)
+      snapshot = collector
+      if collector.isMalformed { return refuse("a reply that is no list of members and scores") }
       // The parser counts the elements by itself; there are none to be kept.
       return original.pointee.createArray(task, 0)
     }

@@ -17,12 +17,12 @@ struct SnapshotCollector {
   /// `elements` is what the reply's head announces: two for an entry.
   init(elements: Int, limits: RedisLimits) {
     self.limits = limits
-    if elements % 2 != 0 { isMalformed = true }
+    if elements < 0 || elements % 2 != 0 { isMalformed = true }
     if elements / 2 > limits.snapshotEntries {
       refusal = "a snapshot of \(elements / 2) entries, more than \(limits.snapshotEntries)"
     } else {
       // Not all that is announced: that costs the other side nothing.
-      entries.reserveCapacity(min(elements / 2, 4_096))
+      entries.reserveCapacity(max(0, min(elements / 2, 4_096)))
     }
   }
 

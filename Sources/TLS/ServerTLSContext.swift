@@ -4,16 +4,13 @@ import COpenSSL
 /// How one listener speaks TLS to clients: its certificates, protocols, client authentication and tickets. Immutable.
 ///
 /// A reload makes a new one and hands it the same `TicketKeyRing`. Connections keep theirs alive.
-package final class ServerTLSContext: @unchecked Sendable {
+package final class ServerTLSContext: Sendable {
   package let certificates: [CertificateChain]
   package let clientAuthentication: ClientAuthentication
   package let minimumVersion: TLSVersion
-  private let ring: TicketKeyRing
-  private let names: ServerNameTable
-  /// One for each certificate, the same in all else; a connection begins with the first and SNI may change it.
-  private let handles: [TLSContextHandle]
-  /// ALPN's list, in the order of preference; OpenSSL keeps pointing into it while a handshake runs.
-  private let protocols: UnsafeMutableBufferPointer<UInt8>
+  let rules: HandshakeRules
+  /// What the callbacks find `rules` by.
+  let number: UInt
 
   /// - Parameters:
   ///   - certificates: at least one; the first is for clients whose SNI names none of them.
@@ -33,25 +30,22 @@ package final class ServerTLSContext: @unchecked Sendable {
     self.certificates = certificates
     self.clientAuthentication = clientAuthentication
     self.minimumVersion = minimumVersion
-    self.handles = handles
-    ring = ticketKeys
-    names = ServerNameTable(names: certificates.map(\.dnsNames))
-    let wire = ApplicationProtocol.wireFormat(protocols)
-    self.protocols = .allocate(capacity: wire.count)
-    _ = self.protocols.initialize(from: wire)
-    for handle in handles { try configure(handle) }
+    rules = HandshakeRules(
+      ring: ticketKeys, names: ServerNameTable(names: certificates.map(\.dnsNames)), handles: handles, protocols: protocols)
+    number = HandshakeRegistry.add(rules)
+    for handle in handles { configure(handle) }
   }
 
-  deinit { protocols.deallocate() }
+  deinit { HandshakeRegistry.remove(number) }
 
   /// The `SSL_CTX` that a new connection begins with.
-  var initial: OpaquePointer { handles[0].pointer }
+  var initial: OpaquePointer { rules.handles[0].pointer }
 
   /// Everything here is set on each certificate's `SSL_CTX`: after SNI OpenSSL takes some of it from the chosen one (the trust
   /// store, ALPN) and some from the first (tickets).
-  private func configure(_ handle: TLSContextHandle) throws(TLSConfigurationError) {
+  private func configure(_ handle: TLSContextHandle) {
     let context = handle.pointer
-    let unretained = Unmanaged.passUnretained(self).toOpaque()
+    let argument = UnsafeMutableRawPointer(bitPattern: number)
     SSL_CTX_set_options(context, gh_SSL_OP_CIPHER_SERVER_PREFERENCE | gh_SSL_OP_PRIORITIZE_CHACHA)
     SSL_CTX_set_verify(context, clientAuthentication.verifyMode, nil)
     if let authorities = clientAuthentication.authorities {
@@ -64,24 +58,27 @@ package final class ServerTLSContext: @unchecked Sendable {
     // Each ticket costs the server about 50 µs (two, OpenSSL's default, 105 µs); clients that want more connections at
     // once do a full handshake for them.
     SSL_CTX_set_num_tickets(context, 1)
-    SSL_CTX_set_timeout(context, Int(ring.ticketLifetime))
-    // `ex_data` 0 is the application's. Unretained: a connection, the only one to call back, holds `self`.
-    SSL_CTX_set_ex_data(context, 0, unretained)
+    SSL_CTX_set_timeout(context, Int(rules.ring.ticketLifetime))
+    // `ex_data` 0 is the application's.
+    SSL_CTX_set_ex_data(context, 0, argument)
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ServerTLSContext.ticketKey)
-    if handles.count > 1 { gh_SSL_CTX_set_servername_callback(context, ServerTLSContext.serverName, unretained) }
-    if protocols.count > 0 { SSL_CTX_set_alpn_select_cb(context, ServerTLSContext.selectProtocol, unretained) }
+    if rules.handles.count > 1 { gh_SSL_CTX_set_servername_callback(context, ServerTLSContext.serverName, argument) }
+    if rules.choosesProtocol { SSL_CTX_set_alpn_select_cb(context, ServerTLSContext.selectProtocol, argument) }
   }
 
   // MARK: Called by OpenSSL, within a handshake, on the connection's worker.
 
+  private static func rules(_ argument: UnsafeMutableRawPointer?) -> HandshakeRules? {
+    HandshakeRegistry.find(UInt(bitPattern: argument))
+  }
+
   private static let serverName:
     @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 = { ssl, _, argument in
-      guard let ssl, let argument, let text = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) else {
+      guard let ssl, let rules = rules(argument), let text = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) else {
         return SSL_TLSEXT_ERR_NOACK
       }
-      let context = Unmanaged<ServerTLSContext>.fromOpaque(argument).takeUnretainedValue()
-      guard let index = context.names.index(for: String(cString: text)) else { return SSL_TLSEXT_ERR_NOACK }
-      if index > 0 && SSL_set_SSL_CTX(ssl, context.handles[index].pointer) == nil { return SSL_TLSEXT_ERR_ALERT_FATAL }
+      guard let index = rules.names.index(for: String(cString: text)), index < rules.handles.count else { return SSL_TLSEXT_ERR_NOACK }
+      if index > 0 && SSL_set_SSL_CTX(ssl, rules.handles[index].pointer) == nil { return SSL_TLSEXT_ERR_ALERT_FATAL }
       return SSL_TLSEXT_ERR_OK
     }
 
@@ -90,12 +87,12 @@ package final class ServerTLSContext: @unchecked Sendable {
       OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?, UnsafePointer<UInt8>?, UInt32,
       UnsafeMutableRawPointer?
     ) -> Int32 = { _, chosen, chosenCount, offered, offeredCount, argument in
-      guard let chosen, let offered, let argument else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-      let ours = Unmanaged<ServerTLSContext>.fromOpaque(argument).takeUnretainedValue().protocols
-      var selected: UnsafeMutablePointer<UInt8>?
-      let result = SSL_select_next_proto(&selected, chosenCount, ours.baseAddress, UInt32(ours.count), offered, offeredCount)
-      guard result == OPENSSL_NPN_NEGOTIATED, let selected else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-      chosen.pointee = UnsafePointer(selected)
+      guard let chosen, let chosenCount, let offered, let rules = rules(argument),
+        let place = rules.choose(among: UnsafeBufferPointer(start: offered, count: Int(offeredCount)).span)
+      else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+      // In the client's own list, which stays for as long as OpenSSL needs it: it copies what was chosen.
+      chosen.pointee = offered + place.lowerBound
+      chosenCount.pointee = UInt8(truncatingIfNeeded: place.count)
       return SSL_TLSEXT_ERR_OK
     }
 
@@ -103,11 +100,10 @@ package final class ServerTLSContext: @unchecked Sendable {
     @convention(c) (
       OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, OpaquePointer?, OpaquePointer?, Int32
     ) -> Int32 = { ssl, name, iv, cipher, mac, sealing in
-      guard let ssl, let name, let iv, let cipher, let mac, let argument = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0) else {
+      guard let ssl, let name, let iv, let cipher, let mac, let rules = rules(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0)) else {
         return -1
       }
-      let ring = Unmanaged<ServerTLSContext>.fromOpaque(argument).takeUnretainedValue().ring
-      return ring.prepare(
+      return rules.ring.prepare(
         name: name, iv: iv, cipher: cipher, mac: mac, sealing: sealing != 0, isTLS13: SSL_version(ssl) == TLS1_3_VERSION)
     }
 

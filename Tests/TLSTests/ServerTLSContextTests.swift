@@ -53,6 +53,26 @@ struct ServerTLSContextTests {
     #expect(client.server.negotiatedProtocol == expected)
   }
 
+  @Test(arguments: [
+    ([], nil), ([2, 0x68, 0x32], 1..<3), ([8] + Array("http/1.1".utf8) + [2, 0x68, 0x32], 10..<12), ([2, 0x68], nil), ([0, 2, 0x68, 0x32], nil),
+    ([255, 0x68, 0x32], nil), ([1, 0x68], nil),
+  ] as [([UInt8], Range<Int>?)])
+  func `Nothing is chosen outside of a client's list`(offered: [UInt8], expected: Range<Int>?) {
+    let rules = HandshakeRules(ring: ring, names: ServerNameTable(names: []), handles: [], protocols: [.h2])
+    #expect(rules.choose(among: offered.span) == expected)
+  }
+
+  @Test func `OpenSSL remembers a number, and finds nobody when the listener is gone`() throws {
+    var server: ServerTLSContext? = try context(protocols: [.h2])
+    let rules = try #require(server).rules
+    let number = try #require(server).number
+    #expect(HandshakeRegistry.find(number) === rules)
+    server = nil
+    #expect(HandshakeRegistry.find(number) == nil)
+    let next = try context()
+    #expect(next.number > number && HandshakeRegistry.find(number) == nil)
+  }
+
   @Test(arguments: [["h2"], ["http/1.0"], ["http/1.1x", "xhttp/1.1"]])
   func `A client that offers only unknown protocols is refused`(offered: [String]) throws {
     let client = try ScriptedClient(.init(protocols: offered), to: context(protocols: [.http1_1]))
