@@ -116,10 +116,6 @@ extension DownstreamConnection {
       if !isInsideReceived { finishTurn() }
     }
     guard isOpen else { return }
-    if isReadingPaused {
-      resumeReading()
-    } else if !input.isEmpty {
-      received()
-    }
+    readOn()
   }
 }

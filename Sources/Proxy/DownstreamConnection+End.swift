@@ -14,7 +14,7 @@ extension DownstreamConnection {
       state = .discarding
       lingerEnd = loop.now &+ Lingering.patient.time
       armLingering(.patient)
-      if isReadingPaused { resumeReading() }
+      if isReadingPaused { readOn() }
     case .awaitingResponse:
       // What follows a request for a WebSocket that was refused may be no HTTP at all.
       if wasWebSocket, !input.isEmpty { closesAfterResponse = true }
@@ -38,13 +38,7 @@ extension DownstreamConnection {
     if isOutdated || worker.isDraining || (hasInputEnded && input.isEmpty) { return startFlushing() }
     state = .idle
     armIdle()
-    if isReadingPaused {
-      resumeReading()
-    } else if !input.isEmpty {
-      received()
-    } else if input.isEmpty {
-      input.giveBack(to: buffers)
-    }
+    if isReadingPaused || !input.isEmpty { readOn() } else { input.giveBack(to: buffers) }
   }
 
   /// Ends the connection once what is in `output` has been written.
@@ -64,7 +58,7 @@ extension DownstreamConnection {
     if lingering == .patient { worker.lingering &+= 1 }
     lingerEnd = loop.now &+ lingering.time
     armLingering(lingering)
-    if isReadingPaused { resumeReading() }
+    if isReadingPaused { readOn() }
   }
 
   func armLingering(_ lingering: Lingering) {

@@ -178,11 +178,6 @@ public final class DownstreamConnection: SecureChannel {
   }
 
   public override func received() {
-    // An answer made on the spot, or a backend that takes content again, comes back here: the frame below looks again.
-    guard !isInsideReceived else {
-      looksAgain = true
-      return
-    }
     isInsideReceived = true
     repeat {
       looksAgain = false
@@ -190,6 +185,17 @@ public final class DownstreamConnection: SecureChannel {
     } while looksAgain && isOpen
     isInsideReceived = false
     if hasInputEnded, isOpen { inputEnded() }
+  }
+
+  /// Reads on where reading is paused, and takes what is in `input`. An answer made on the spot, or a backend that takes content again,
+  /// comes here from within `received`, which then looks again.
+  func readOn() {
+    if isInsideReceived, !input.isEmpty { looksAgain = true }
+    if isReadingPaused {
+      resumeReading()
+    } else if !input.isEmpty, !isInsideReceived {
+      deliverInput()
+    }
   }
 
   /// Takes what is in `input` as far as it goes, and writes what came of it.
@@ -256,7 +262,7 @@ public final class DownstreamConnection: SecureChannel {
     if state == .http2 { http2?.write() }
     exchange?.clientDrained()
     guard isOpen else { return }
-    if isReadingPaused, state == .idle { resumeReading() }
+    if isReadingPaused, state == .idle { readOn() }
   }
 
   public override func ready(_ readiness: Readiness) {

@@ -124,12 +124,18 @@ open class SecureChannel: Channel {
 
   /// Reads until the socket or the TLS layer has nothing more at hand, or the subclass pauses or closes.
   package final func fill() {
+    // Reading could move what somebody looks at.
+    guard !isInputLent else {
+      owesRead = true
+      resumesLater = true
+      return
+    }
     var hasMore = false
     repeat {
       let before = input.count
       let result = readRecords(&hasMore)
       if input.count > before {
-        received()
+        if lendInput() { hasMore = hasMore || owesRead || wire.hasPending }
         guard isOpen else { return }
         if isReadingPaused {
           // What the TLS layer said behind them it says again, when that is wanted.
@@ -187,6 +193,41 @@ open class SecureChannel: Channel {
     }
   }
 
+  /// Tells of what is in `input`, which stays as it is for as long as the subclass looks at it: nobody whom that calls can have more
+  /// read meanwhile. Who asks for it is heard afterwards.
+  ///
+  /// - Returns: whether somebody has, and there may be more at hand.
+  private final func lendInput() -> Bool {
+    var wasResumed = false
+    repeat {
+      resumesLater = false
+      isInputLent = true
+      received()
+      isInputLent = false
+      guard resumesLater, isOpen, !isReadingPaused else { break }
+      wasResumed = true
+    } while !input.isEmpty
+    resumesLater = false
+    return wasResumed
+  }
+
+  /// What is in `input` is told of, and then what is at hand behind it.
+  package final func deliverInput() {
+    guard !isInputLent else {
+      resumesLater = true
+      return
+    }
+    if lendInput() { readWhatIsAtHand() }
+  }
+
+  /// The subclass has taken from `input` what it looked at, and looks at no more of it in this call of `received`.
+  package final func returnInput() { isInputLent = false }
+
+  /// `received` is on the stack, and looks at `input`.
+  private final var isInputLent = false
+  /// Reading was asked for meanwhile.
+  private final var resumesLater = false
+
   /// Stops reading: what produces is ahead of what consumes. `watching` says to hear of the peer's end all the same.
   package final func pauseReading(watching: Bool = false) {
     isReadingPaused = true
@@ -200,7 +241,15 @@ open class SecureChannel: Channel {
     guard isReadingPaused else { return }
     isReadingPaused = false
     updateInterest()
-    if !input.isEmpty { received() }
+    guard !isInputLent else {
+      resumesLater = true
+      return
+    }
+    if !input.isEmpty { _ = lendInput() }
+    readWhatIsAtHand()
+  }
+
+  private final func readWhatIsAtHand() {
     guard isOpen, !isReadingPaused, !hasInputEnded, phase == .open, owesRead || wire.hasPending else { return }
     owesRead = false
     fill()

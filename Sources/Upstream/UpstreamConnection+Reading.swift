@@ -128,6 +128,7 @@ extension UpstreamConnection {
     let reusable = keepsOpen && requestComplete && input.isEmpty && output.isEmpty && !isUnwritable && !pool.isRetired
     if reusable {
       state = .idle
+      returnInput()
       // Bytes beyond the response are nobody's: reading them closes the connection. What is in memory already no event would tell of;
       // what is in the socket the loop tells of in its next turn, and whoever takes the connection before that looks.
       if isReadingPaused { resumeReading() }

@@ -52,6 +52,35 @@ private final class Keeping: SecureChannel {
   override func failed(_ failure: TransportFailure) { close() }
 }
 
+/// Pauses and asks for more while it looks at what has come.
+private final class Impatient: SecureChannel {
+  var taken: [UInt8] = []
+  var isOpened = false
+  private var isLooking = false
+
+  override func handshakeCompleted() { isOpened = true }
+
+  override func received() {
+    #expect(!isLooking, "told of the same bytes twice")
+    isLooking = true
+    let bytes = input.readable
+    let before = Array(bytes)
+    pauseReading()
+    resumeReading()
+    fill()
+    deliverInput()
+    #expect(bytes.elementsEqual(before) && input.count == before.count, "moved while they were looked at")
+    isLooking = false
+    // Part of it waits for more.
+    let count = taken.isEmpty ? before.count - 1 : before.count
+    taken += before.prefix(count)
+    input.consume(count)
+  }
+
+  override func ended(clean: Bool) { close() }
+  override func failed(_ failure: TransportFailure) { close() }
+}
+
 /// A client of `channel` in the same thread.
 private final class Client {
   var tls: TLSConnection
@@ -75,15 +104,17 @@ struct SecureChannelTests {
   private let loop: EventLoop
   private let channel: Listening
   private let client: Client
+  private let server: ServerTLSContext
+  private let authorities: CertificateAuthorities
 
   init() throws {
     let directory = NSTemporaryDirectory() + UUID().uuidString
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let pki = DevelopmentPKI(directory: directory)
     _ = try pki.make()
-    let server = try ServerTLSContext(
+    server = try ServerTLSContext(
       certificates: [CertificateChain(certificate: pki.path("edge.crt"), key: pki.path("edge.key"))], ticketKeys: TicketKeyRing())
-    let authorities = try CertificateAuthorities(path: pki.path("public-ca.crt"))
+    authorities = try CertificateAuthorities(path: pki.path("public-ca.crt"))
     loop = try EventLoop()
     var ends: [Int32] = [-1, -1]
     #expect(socketpair(AF_UNIX, gh_SOCK_STREAM, 0, &ends) == 0)
@@ -99,6 +130,30 @@ struct SecureChannelTests {
     }
     #expect(channel.events == ["open"])
     channel.events = []
+  }
+
+  @Test("what is looked at stays where it is, whoever asks for more meanwhile, and all that is at hand follows")
+  func lent() throws {
+    defer { loop.closeAll() }
+    var ends: [Int32] = [-1, -1]
+    #expect(socketpair(AF_UNIX, gh_SOCK_STREAM, 0, &ends) == 0)
+    let impatient = Impatient(
+      loop: loop, descriptor: ends[1], wire: Wire(TLSConnection(accepting: server, fd: ends[1]), descriptor: ends[1]), phase: .handshaking,
+      buffers: BufferPool())
+    let client = Client(
+      TLSConnection(connecting: try ClientTLSContext(authorities: authorities, host: "localhost"), fd: ends[0]), ends[0])
+    try impatient.register(.read)
+    for _ in 0..<20 where !impatient.isOpened {
+      _ = client.tls.handshake()
+      loop.turn(atMost: 0)
+    }
+    for _ in 0..<5 { client.write(4_000) }
+    loop.turn(atMost: 0)
+    #expect(impatient.taken == [UInt8](repeating: 7, count: 20_000))
+    #expect(!impatient.isReadingPaused)
+    client.write(10)
+    loop.turn(atMost: 0)
+    #expect(impatient.taken.count == 20_010)
   }
 
   @Test("a record is handed over by itself")

@@ -211,6 +211,31 @@ struct UpstreamConnectionTests {
     #expect(pool.openConnections == 0)
   }
 
+  @Test(arguments: [
+    "Content-Length: 10\r\n\r\nhelloworld", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\na\r\nhelloworld\r\n0\r\n\r\n",
+  ])
+  func `Content is handed over once, though its client takes a rest and goes on within the call`(rest: String) throws {
+    let bench = try UpstreamBench()
+    defer { bench.end() }
+    bench.backends[0].answer = { connection in
+      while connection.takeHead() != nil { connection.write("HTTP/1.1 200 OK\r\n" + rest) }
+    }
+    let pool = try bench.pool()
+    for number in 0..<2 {
+      let client = bench.client(pool) { client in
+        client.onBody = { [unowned client] in
+          client.connection?.pauseReading()
+          client.connection?.resumeReading()
+        }
+      }
+      bench.turn { client.isOver }
+      #expect(client.body == "helloworld" && client.ends == 1 && client.failures == 0)
+      #expect(client.wasReused == (number == 1))
+    }
+    #expect(pool.openConnections == 1 && pool.idleConnections == 1)
+  }
+
   @Test(arguments: ["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
   func `A paused response waits in the connection, and goes on where it was`(head: String) throws {
     defer { bench.end() }
