@@ -58,7 +58,12 @@ final class Names {
       }
     }
     let end = Clock.milliseconds + UInt64(startPatience)
-    while missing > 0, Clock.milliseconds < end { loop.turn(atMost: Int32(clamping: end - Clock.milliseconds + 1)) }
+    // Looked at once a turn: from one look to the next the end may pass.
+    var now = Clock.milliseconds
+    while missing > 0, now < end {
+      loop.turn(atMost: Int32(clamping: end - now + 1))
+      now = Clock.milliseconds
+    }
     resolver.close()
     loop.closeAll()
     return found

@@ -146,7 +146,7 @@ final class RevocationFeed {
   private func tellStale(_ stale: Bool, _ now: UInt64) {
     hasToldStale = stale
     if stale {
-      let age = state.goodAt.map { "last read whole \((now - $0) / 1000) s ago" } ?? "never read"
+      let age = state.goodAt.map { "last read whole \((now - min(now, $0)) / 1000) s ago" } ?? "never read"
       log(
         settings.failsClosed ? .error : .warning,
         "revocation feed \(name) was \(age): "

@@ -110,6 +110,10 @@ extension Exchange {
     if client?.connection.isOutdated == true { return refuse(.connectionOutdated) }
     // A reload in between has other providers, by other numbers: what is decided is decided by one snapshot.
     snapshot = worker.snapshot
+    backend = -1
+    token = nil
+    tokenWasCached = false
+    minted = nil
     if logout != nil { return decideLogout(mayWait: mayWait) }
     rewrittenPath.removeAll()
     pathIsRewritten = false

@@ -240,3 +240,36 @@ def test_what_is_gathered_across_a_reload_is_decided_anew(make_gateway, backend)
         upload.end()
         problem(upload.response(), 404, "no_route")
     assert not backend.requests_to("/public/gone")
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=["HTTP/1.1", "HTTP/2"])
+def test_what_is_gathered_for_a_backend_that_a_reload_takes_away_is_refused(make_gateway, backend, pki, version):
+    # The second of two is the one that goes: there is nobody behind its number any more.
+    both = [conf.backend(pki, backend.port), conf.backend(pki, backend.port, name="users")]
+    public = conf.route("public", "/public/**", public=True)
+    gateway = make_gateway(backends=both, routes=[conf.route("users", "/users/**", public=True, to="users"), public])
+    with version(gateway.port, gateway.ca) as client:
+        upload = Upload(client, "/users/gone", length=10)
+        upload.send(b"01234")
+        upload.pump()
+        assert gateway.ask("GET", "/public/beside").status == 200
+        gateway.reload(conf.merged(gateway.configuration, {"backends": both[:1], "routes": [public]}))
+        upload.send(b"56789")
+        upload.end()
+        problem(upload.response(), 404, "no_route")
+    assert gateway.ask("GET", "/public/after").status == 200
+    assert not backend.requests_to("/users/gone")
+
+
+def test_what_is_gathered_shows_no_internal_token_on_a_route_that_has_become_public(make_gateway, backend, bearer):
+    gateway = make_gateway(backend.port)
+    with HTTP1Client(gateway.port, gateway.ca) as client:
+        upload = Upload(client, "/orders/bare", length=10, headers=bearer)
+        upload.send(b"01234")
+        upload.pump()
+        assert gateway.ask("GET", "/public/beside").status == 200
+        gateway.reload(conf.merged(gateway.configuration, {"routes": [conf.route("open", "/orders/**", public=True)]}))
+        upload.send(b"56789")
+        seen = json.loads(upload.response().body)
+    assert seen["body"] == "0123456789"
+    assert "x-internal-token" not in [name.lower() for name, _ in seen["headers"]]
