@@ -50,12 +50,13 @@ struct InternalTokenCheck: Sendable {
     guard let algorithm = parts.algorithm, algorithm == .es256 || algorithm == .edDSA else {
       return "alg is neither ES256 nor EdDSA"
     }
-    let key = try keys.select(kid: parts.kid, algorithm: algorithm)
     let signature = parts.signature
     let signed = token.extracting(..<parts.signedCount)
-    guard SignatureVerifier().isValid(signature.span, over: signed, by: key, algorithm: algorithm) else {
-      return "the signature is wrong"
+    var isSigned = false
+    for key in try keys.candidates(kid: parts.kid, algorithm: algorithm) where !isSigned {
+      isSigned = SignatureVerifier().isValid(signature.span, over: signed, by: key, algorithm: algorithm)
     }
+    guard isSigned else { return "the signature is wrong" }
     guard claims.member("aud") == JSONValue(text: audience) else { return "aud is not \(audience)" }
     guard let expiry = claims.member("exp")?.flooredInteger, now < expiry + leeway else { return "exp is missing or past" }
     guard let issued = claims.member("iat")?.flooredInteger, issued - leeway <= now else {

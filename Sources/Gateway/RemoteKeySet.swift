@@ -152,7 +152,7 @@ final class RemoteKeySet {
     case .url(let url): fetchKeys(url)
     case .discovery(let issuer, let url):
       // Where the keys are is asked anew each time: it is one more small request, and the answer may change.
-      discover(issuer, url)
+      discover(issuer, url.appending("/.well-known/openid-configuration"))
     }
   }
 
@@ -170,8 +170,23 @@ final class RemoteKeySet {
     return held
   }
 
-  private func discover(_ issuer: String, _ url: HTTPSURL) {
-    let document = url.appending("/.well-known/openid-configuration")
+  /// Where a response that redirects says to go on: on the same host and port only, over TLS as before, and not for ever.
+  private enum Redirection {
+    case none
+    case followed(HTTPSURL)
+    case refused(String)
+  }
+
+  private func redirection(_ url: HTTPSURL, _ response: Fetch.Response) -> Redirection {
+    guard [301, 302, 303, 307, 308].contains(response.status) else { return .none }
+    guard let next = response.location.flatMap({ url.resolving(String(decoding: $0, as: UTF8.self)) }), next.isSameOrigin(as: url) else {
+      return .refused("\(url.text) redirects to another host, which is not followed")
+    }
+    redirects += 1
+    return redirects <= Self.maximumRedirects ? .followed(next) : .refused("\(url.text) redirects in circles")
+  }
+
+  private func discover(_ issuer: String, _ document: HTTPSURL) {
     guard let connection = connect(document, &discoverer) else { return }
     let request = Fetch.Request(url: document, fields: [("Accept", Array("application/json".utf8))], maximum: Self.maximumDiscovery)
     connection.fetch(request) { [weak self] outcome in
@@ -179,14 +194,20 @@ final class RemoteKeySet {
       switch outcome {
       case .failed(let reason): failed("\(document.text): \(reason)")
       case .answered(let response):
+        switch redirection(document, response) {
+        case .none: break
+        case .followed(let next): return discover(issuer, next)
+        case .refused(let reason): return failed(reason)
+        }
         guard response.status == 200 else { return failed("\(document.text) answers \(response.status)") }
-        guard let json = try? JSONParser.parse(response.content, limits: JSONLimits(size: Self.maximumDiscovery)) else {
+        guard let json = try? JSONParser.parse(document: response.content, limits: JSONLimits(size: Self.maximumDiscovery)) else {
           return failed("\(document.text) is no JSON")
         }
         guard json.member("issuer")?.text == issuer else { return failed("\(document.text) is of another issuer") }
         guard let place = json.member("jwks_uri")?.text.flatMap({ HTTPSURL($0) }) else {
           return failed("\(document.text) has no `jwks_uri` that is an https URL")
         }
+        redirects = 0
         fetchKeys(place)
       }
     }
@@ -226,14 +247,12 @@ final class RemoteKeySet {
         failed("\(url.text): \(error.description)")
       }
     case 304 where current != nil: succeeded(response, isChanged: false)
-    case 301, 302, 303, 307, 308:
-      guard let next = response.location.flatMap({ url.resolving(String(decoding: $0, as: UTF8.self)) }), next.isSameOrigin(as: url) else {
-        return failed("\(url.text) redirects to another host, which is not followed")
+    default:
+      switch redirection(url, response) {
+      case .none: failed("\(url.text) answers \(response.status)")
+      case .followed(let next): fetchKeys(next)
+      case .refused(let reason): failed(reason)
       }
-      redirects += 1
-      guard redirects <= Self.maximumRedirects else { return failed("\(url.text) redirects in circles") }
-      fetchKeys(next)
-    default: failed("\(url.text) answers \(response.status)")
     }
   }
 

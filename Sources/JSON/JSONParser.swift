@@ -27,6 +27,12 @@ package struct JSONParser {
     try parse(input.span, limits: limits)
   }
 
+  /// A document of its own, as files and servers have them: a byte-order mark before it says nothing (RFC 8259 section 8.1 leaves that to
+  /// the reader). Nothing that is signed is read so.
+  package static func parse(document: [UInt8], limits: JSONLimits) throws(JSONError) -> JSONValue {
+    try parse(document.starts(with: [0xef, 0xbb, 0xbf]) ? Array(document.dropFirst(3)) : document, limits: limits)
+  }
+
   // MARK: Values
 
   private mutating func value(_ input: Span<UInt8>, depth: Int) throws(JSONError) -> JSONValue {

@@ -17,10 +17,11 @@ extension AccessTokenVerifier {
       return .refused("no signed JWT with JSON in it")
     }
     var verdict = LogoutVerdict.refused("iss is nobody's who may log out here")
+    var tries = SignatureTries()
     // More than one only where providers share an issuer.
     for provider in providers where claims.member("iss") == .string(provider.issuer) {
       guard let rules = provider.logout else { continue }
-      verdict = verify(token, jws, claims, provider, rules, now: now)
+      verdict = verify(token, jws, claims, provider, rules, &tries, now: now)
       if case .accepted = verdict { return verdict }
     }
     return verdict
@@ -28,7 +29,7 @@ extension AccessTokenVerifier {
 
   private func verify(
     _ token: Span<UInt8>, _ jws: CompactJWS, _ claims: JSONValue, _ provider: IdentityProvider,
-    _ rules: LogoutRules,
+    _ rules: LogoutRules, _ tries: inout SignatureTries,
     now: Int64
   ) -> LogoutVerdict {
     guard token.count <= provider.maximumTokenBytes else { return .refused("the token is too large") }
@@ -39,8 +40,8 @@ extension AccessTokenVerifier {
     guard let keySet = provider.keySet else { return .keysUnavailable }
     let key: VerificationKey
     do throws(TokenDenial) {
-      key = try keySet.select(kid: jws.kid, algorithm: algorithm)
-      try checkSignature(token, jws, key, algorithm)
+      let candidates = try keySet.candidates(kid: jws.kid, algorithm: algorithm)
+      key = try signer(of: token, jws, among: candidates, algorithm, &tries)
     } catch {
       switch error {
       case .keyUnknown:

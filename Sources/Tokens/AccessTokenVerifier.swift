@@ -182,10 +182,11 @@ package final class AccessTokenVerifier {
     let claims = try Self.claims(jws)
     let chosen = try choose(signing, jws, claims)
     var denial = TokenDenial.issuer
+    var tries = SignatureTries()
     // More than one only when providers share an issuer and differ in audience or rules.
     for index in chosen {
       do throws(TokenDenial) {
-        return try verify(token, hash: hash, jws, claims, provider: index, now: now)
+        return try verify(token, hash: hash, jws, claims, provider: index, &tries, now: now)
       } catch {
         denial = error
       }
@@ -219,19 +220,19 @@ package final class AccessTokenVerifier {
   }
 
   private func verify(
-    _ token: Span<UInt8>, hash: UInt64, _ jws: CompactJWS, _ claims: JSONValue, provider index: Int, now: Int64
+    _ token: Span<UInt8>, hash: UInt64, _ jws: CompactJWS, _ claims: JSONValue, provider index: Int, _ tries: inout SignatureTries, now: Int64
   ) throws(TokenDenial) -> VerifiedToken {
     let provider = providers[index]
     guard let algorithm = jws.algorithm else { throw .algorithm }
     guard let keySet = provider.keySet else { throw .keysUnavailable }
-    let key: VerificationKey
+    let candidates: [VerificationKey]
     do throws(TokenDenial) {
-      key = try keySet.select(kid: jws.kid, algorithm: algorithm)
+      candidates = try keySet.candidates(kid: jws.kid, algorithm: algorithm)
     } catch {
       if error == .keyUnknown, let remote = provider.remote, let kid = jws.kid { unknownKey = (remote, kid) }
       throw error
     }
-    try checkSignature(token, jws, key, algorithm)
+    let key = try signer(of: token, jws, among: candidates, algorithm, &tries)
     let expires = try provider.checkTimes(claims, now: now)
     try checkLife(claims, until: expires, provider, now: now)
     try provider.checkAudience(claims)
@@ -266,11 +267,22 @@ package final class AccessTokenVerifier {
     return name
   }
 
-  func checkSignature(
-    _ token: Span<UInt8>, _ jws: CompactJWS, _ key: VerificationKey, _ algorithm: JOSEAlgorithm
-  ) throws(TokenDenial) {
+  /// The first of `candidates` whose signature it is.
+  func signer(
+    of token: Span<UInt8>, _ jws: CompactJWS, among candidates: [VerificationKey], _ algorithm: JOSEAlgorithm, _ tries: inout SignatureTries
+  ) throws(TokenDenial) -> VerificationKey {
     let message = token.extracting(..<jws.signedCount)
     let signature = jws.signature
-    guard signatures.isValid(signature.span, over: message, by: key, algorithm: algorithm) else { throw .signature }
+    for key in candidates {
+      if let isValid = tries.result(of: key) {
+        if isValid { return key }
+        continue
+      }
+      guard tries.mayGoOn else { break }
+      let isValid = signatures.isValid(signature.span, over: message, by: key, algorithm: algorithm)
+      tries.note(key, isValid)
+      if isValid { return key }
+    }
+    throw .signature
   }
 }

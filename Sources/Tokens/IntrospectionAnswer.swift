@@ -15,7 +15,7 @@ package enum IntrospectionAnswer: Sendable, Equatable {
 
   /// Reads a response of status 200. What is no JSON object with a boolean `active` is no answer.
   package static func parse(_ content: [UInt8], askedAt: Int64) -> IntrospectionAnswer {
-    guard content.count <= maximumBytes, let value = try? JSONParser.parse(content, limits: .token), let members = value.members,
+    guard content.count <= maximumBytes, let value = try? JSONParser.parse(document: content, limits: .token), let members = value.members,
       case .boolean(let isActive)? = value.member("active")
     else { return .unavailable }
     guard isActive else { return .inactive(askedAt: askedAt) }

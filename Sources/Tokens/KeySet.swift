@@ -35,15 +35,15 @@ package final class KeySet: Sendable {
 
   /// Reads a JWKS of at most 1 MiB and 100 keys.
   ///
-  /// A key that cannot be used is skipped. The whole set is refused when it is no JWKS, when it publishes private or symmetric
-  /// key material, when two keys have the same `kid`, or when no key is usable.
+  /// A key that cannot be used is skipped. The whole set is refused when it is no JWKS, when it
+  /// publishes private or symmetric key material, or when no key is usable. A byte order mark before it says nothing (RFC 8259 section 8.1).
   ///
   /// - Parameter allowsSymmetric: takes `oct` keys and private members as well. For test vectors only: a published set that
   ///   holds a secret is a leaked secret, and with it anyone could sign.
   package static func parse(_ bytes: [UInt8], allowsSymmetric: Bool = false) throws(KeySetError) -> KeySet {
     let document: JSONValue
     do {
-      document = try JSONParser.parse(bytes, limits: .keySet)
+      document = try JSONParser.parse(document: bytes, limits: .keySet)
     } catch {
       throw KeySetError("the key set is no JSON: \(error)")
     }
@@ -51,15 +51,15 @@ package final class KeySet: Sendable {
     guard elements.count <= maximumKeys else { throw KeySetError("the key set has more than \(maximumKeys) keys") }
     var keys: [VerificationKey] = []
     var skipped: [String] = []
-    var kids: Set<[UInt8]> = []
+    var secrets: Set<[UInt8]> = []
     for (index, element) in elements.enumerated() {
       let name = element.member("kid")?.text.map { "key \(index + 1) (kid \"\($0)\")" } ?? "key \(index + 1)"
       if !allowsSymmetric, let secret = secretMember(element) {
         throw KeySetError("\(name) publishes secret key material (\(secret))")
       }
-      // Also when one of the two cannot be used: which one a token means would depend on the reader.
-      if case .string(let kid)? = element.member("kid"), !kids.insert(kid).inserted {
-        throw KeySetError("\(name) has the kid of a key before it")
+      // Of secrets there is one for a name, also when one of the two cannot be used.
+      if element.member("kty")?.text == "oct", case .string(let kid)? = element.member("kid"), !secrets.insert(kid).inserted {
+        throw KeySetError("\(name) is a secret with the kid of another")
       }
       let key: VerificationKey
       do throws(KeySetError) {
@@ -81,24 +81,30 @@ package final class KeySet: Sendable {
     ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].first { jwk.member($0) != nil }
   }
 
-  /// The one key that a token's header selects.
+  /// The most keys that are tried for a token: what a bad token costs is bounded.
+  package static let maximumTries = 4
+
+  /// The keys that a token's header selects, in the set's order, and at most `maximumTries` of them: each is to be tried.
   ///
-  /// With a `kid`, the key of that name, whose algorithms must include `algorithm`. Without (RFC 7515 section 4.1.4 makes it
-  /// optional), the only key that fits `algorithm`: where several fit, trying them all would multiply what a bad token costs.
-  package func select(kid: [UInt8]?, algorithm: JOSEAlgorithm) throws(TokenDenial) -> VerificationKey {
-    guard let kid else {
-      var only: VerificationKey?
-      for key in keys where key.algorithms.contains(algorithm) {
-        guard only == nil else { throw .keyUnknown }
-        only = key
-      }
-      guard let only else { throw .keyUnknown }
-      return only
+  /// With a `kid`, the keys of that name whose algorithms include `algorithm`: more than one may have it, above all where they are of
+  /// different kinds (RFC 7517 section 4.5). Without (RFC 7515 section 4.1.4 makes it optional), all that fit `algorithm`.
+  package func candidates(kid: [UInt8]?, algorithm: JOSEAlgorithm) throws(TokenDenial) -> [VerificationKey] {
+    var found: [VerificationKey] = []
+    var isNamed = false
+    for key in keys where kid == nil || key.kid == kid {
+      isNamed = true
+      guard key.algorithms.contains(algorithm), !found.contains(where: { $0.thumbprint == key.thumbprint }) else { continue }
+      found.append(key)
+      if found.count == Self.maximumTries { break }
     }
-    // A shared secret has no name, so a token may call it anything.
-    guard let key = keys.first(where: { $0.kid == kid }) ?? secret(algorithm) else { throw .keyUnknown }
-    guard key.algorithms.contains(algorithm) else { throw .algorithm }
-    return key
+    if found.isEmpty {
+      if kid == nil { throw .keyUnknown }
+      if isNamed { throw .algorithm }
+      // A shared secret has no name, so a token may call it anything.
+      guard let secret = secret(algorithm) else { throw .keyUnknown }
+      return [secret]
+    }
+    return found
   }
 
   private func secret(_ algorithm: JOSEAlgorithm) -> VerificationKey? {

@@ -29,7 +29,7 @@ struct DevelopmentIdentityProviderTests {
     let token = try #require(answer.member("access_token")?.bytes)
     let keys = try KeySet.parse(JSONWriter.bytes(get("/jwks.json")))
     let parts = try CompactJWS(token.span)
-    let key = try keys.select(kid: parts.kid, algorithm: .es256)
+    let key = try #require(keys.candidates(kid: parts.kid, algorithm: .es256).first)
     let signature = parts.signature
     let verified = SignatureVerifier().isValid(
       signature.span, over: token.span.extracting(..<parts.signedCount), by: key, algorithm: .es256)

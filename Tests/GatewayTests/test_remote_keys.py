@@ -336,6 +336,109 @@ class TestDiscovery:
         assert not provider.server.fetches()
 
 
+    def redirect(self, server, location, path="/.well-known/openid-configuration", status=302):
+        server.paths[path] = lambda handler: server.send(handler, status, b"", {"Location": location})
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_document_behind_a_redirect_on_the_same_host(self, start, provider, pki, status):
+        changes, server = self.configure(pki, provider, provider.server), provider.server
+        self.redirect(server, "/first", status=status)
+        self.redirect(server, f"{server.url}/second", "/first")
+        self.redirect(server, "/there", "/second")
+        server.paths["/there"] = lambda handler: server.send(handler, 200, json.dumps(server.discovery).encode())
+        gateway = start(changes)
+        assert ask(gateway, provider.bearer()).status == 200
+        assert len(server.fetches("/there")) == len(server.fetches()) == 1
+
+    @pytest.mark.parametrize("location, said", [
+        ("https://127.0.0.1:{port}/there", "redirects to another host"), ("//127.0.0.1:{port}/there", "redirects to another host"),
+        ("http://localhost:{port}/there", "redirects to another host"), ("https://localhost:1/there", "redirects to another host"),
+        ("https://x@localhost:{port}/there", "redirects to another host"), ("", "redirects to another host"),
+        ("/.well-known/openid-configuration", "redirects in circles"),
+    ])
+    def test_other_redirects_of_the_document_are_not_followed(self, start, provider, pki, location, said):
+        changes, server = self.configure(pki, provider, provider.server), provider.server
+        self.redirect(server, location.format(port=server.port))
+        server.paths["/there"] = lambda handler: server.send(handler, 200, json.dumps(server.discovery).encode())
+        gateway = start(changes, ready=False)
+        eventually(lambda: said in gateway.error_text, what=said)
+        problem(ask(gateway, provider.bearer()), 503, "keys_unavailable")
+        assert not server.fetches("/there") and not server.fetches()
+
+    def test_a_redirected_document_is_still_its_issuer_s(self, start, provider, pki):
+        changes, server = self.configure(pki, provider, provider.server), provider.server
+        self.redirect(server, "/there")
+        document = server.discovery | {"issuer": "https://evil.example.com"}
+        server.paths["/there"] = lambda handler: server.send(handler, 200, json.dumps(document).encode())
+        gateway = start(changes, ready=False)
+        eventually(lambda: "of another issuer" in gateway.error_text)
+        assert not server.fetches()
+
+    def test_a_document_with_a_byte_order_mark(self, start, provider, pki):
+        changes, server = self.configure(pki, provider, provider.server), provider.server
+        server.paths["/.well-known/openid-configuration"] = lambda handler: server.send(
+            handler, 200, b"\xef\xbb\xbf" + json.dumps(server.discovery).encode())
+        assert ask(start(changes), provider.bearer()).status == 200
+
+
+class TestKeySetsAsProvidersHaveThem:
+    def elliptic(self, count):
+        return [ec.generate_private_key(ec.SECP256R1()) for _ in range(count)]
+
+    def signed(self, provider, key, kid="shared"):
+        return {"Authorization": f"Bearer {provider.token(header={'kid': kid}, key=key)}"}
+
+    def test_one_kid_for_keys_of_different_kinds(self, start, provider):
+        provider.server.document = {"keys": [public_jwk(provider.keys[name], "shared", name) for name in ("RS256", "EdDSA", "ES256")]}
+        provider.kids = dict.fromkeys(provider.keys, "shared")
+        gateway = start()
+        for name in ("ES256", "RS256", "EdDSA"):
+            assert ask(gateway, provider.bearer(name)).status == 200
+        problem(ask(gateway, provider.bearer("PS256")), 401, "token_algorithm")
+        problem(ask(gateway, self.signed(provider, self.elliptic(1)[0])), 401, "token_signature")
+
+    @pytest.mark.parametrize("kid", ["shared", None])
+    def test_all_keys_that_fit_are_tried_and_four_at_most(self, start, provider, kid):
+        keys = self.elliptic(6)
+        provider.server.document = {"keys": [
+            public_jwk(provider.keys["RS256"], "shared", "RS256"),
+            *(public_jwk(key, kid or f"key-{number}", "ES256") for number, key in enumerate(keys))]}
+        gateway = start()
+        for key in keys[:4]:
+            assert ask(gateway, self.signed(provider, key, kid)).status == 200
+        for key in keys[4:] + self.elliptic(1):
+            problem(ask(gateway, self.signed(provider, key, kid)), 401, "token_signature")
+
+    def test_a_key_that_cannot_be_used_takes_nothing_from_the_others(self, start, provider):
+        good = provider.server.document["keys"]
+        rsa_key, ec_key = (public_jwk(provider.keys[name], provider.kids["ES256"], name) for name in ("RS256", "ES256"))
+        provider.server.document = {"keys": [
+            {"kty": "RSA", "kid": "certificate", "use": "sig", "alg": "RS256", "x5c": ["MIIC" + "A" * 4000], "x5t": "AAAA"},
+            {**rsa_key, "use": "enc"}, {**ec_key, "use": "enc"}, {**rsa_key, "alg": "RSA-OAEP"}, {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA"},
+            {"kty": "XX", "kid": provider.kids["ES256"]}, {"kid": 7}, {}, 5, None, "key", *good, *good]}
+        gateway = start()
+        assert ask(gateway, provider.bearer()).status == 200
+        assert "skipped" in gateway.error_text and f"{2 * len(good)} keys from" in gateway.error_text
+
+    def test_a_byte_order_mark(self, start, provider):
+        server = provider.server
+        server.paths["/jwks"] = lambda handler: server.send(handler, 200, b"\xef\xbb\xbf" + json.dumps(server.document).encode())
+        assert ask(start(), provider.bearer()).status == 200
+
+    def test_a_key_set_in_a_file(self, make_gateway, backend, provider, tmp_path):
+        path, keys = tmp_path / "keys.json", self.elliptic(2)
+        path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"keys": [public_jwk(key, "shared", "ES256") for key in keys]}).encode())
+        gateway = make_gateway(backend.port, {"identity_providers": [conf.provider(provider, path)]})
+        for key in keys:
+            assert ask(gateway, self.signed(provider, key)).status == 200
+
+    def test_a_set_that_publishes_a_secret_is_still_refused(self, start, provider):
+        provider.server.document["keys"].append({"kty": "oct", "kid": "secret", "alg": "HS256", "k": "A" * 43})
+        gateway = start(ready=False)
+        eventually(lambda: "publishes secret key material" in gateway.error_text)
+        problem(ask(gateway, provider.bearer()), 503, "keys_unavailable")
+
+
 @pytest.mark.parametrize("what", ["another CA", "another name"])
 def test_a_server_that_is_not_trusted_brings_no_keys(start, provider, pki, what):
     jwks = remote(pki, provider.server)

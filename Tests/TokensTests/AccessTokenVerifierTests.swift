@@ -162,13 +162,38 @@ struct AccessTokenVerifierTests {
     #expect(denial(header: ["kid": JSONValue(text: name)]) == .keyUnknown)
   }
 
-  @Test("without a kid the only key that fits is used, and none when several fit")
+  @Test("without a kid the keys that fit are tried")
   func withoutKid() throws {
     #expect(denial(header: ["kid": nil]) == nil)
     let two = try KeySet.parse(JWKSFile.make([(issuer.pem, "k1", nil), (TestIssuer().pem, "k2", nil)]))
-    #expect(denial(header: ["kid": nil], provider: issuer.provider(keySet: two)) == .keyUnknown)
+    #expect(denial(header: ["kid": nil], provider: issuer.provider(keySet: two)) == nil)
+    let others = try KeySet.parse(JWKSFile.make([(TestIssuer().pem, "k1", nil), (TestIssuer().pem, "k2", nil)]))
+    #expect(denial(header: ["kid": nil], provider: issuer.provider(keySet: others)) == .signature)
+    let none = try KeySet.parse(JWKSFile.make([(TestIssuer(.edDSA).pem, "k1", nil)]))
+    #expect(denial(header: ["kid": nil], provider: issuer.provider(keySet: none)) == .keyUnknown)
     let mixed = try KeySet.parse(JWKSFile.make([(issuer.pem, "k1", nil), (TestIssuer(.edDSA).pem, "k2", nil)]))
     #expect(denial(header: ["kid": nil], provider: issuer.provider(keySet: mixed)) == nil)
+  }
+
+  @Test("four signatures are computed for a token and no more, whatever keys fit and however many providers share its issuer")
+  func atMostFourKeys() throws {
+    func keySet(_ index: Int, of count: Int, named name: String?) throws -> KeySet {
+      try KeySet.parse(JWKSFile.make((0..<count).map { ($0 == index ? issuer.pem : TestIssuer().pem, name ?? "k\($0)", nil) }))
+    }
+    for name in ["k1", nil] {
+      let header: [String: JSONValue?] = ["kid": name.map { JSONValue(text: $0) }]
+      for index in 0..<6 {
+        let provider = issuer.provider(keySet: try keySet(index, of: 6, named: name))
+        #expect(denial(header: header, provider: provider) == (index < 4 ? nil : .signature), "key \(index + 1)")
+      }
+    }
+    var tries = SignatureTries()
+    let keys = try keySet(9, of: 5, named: nil).keys
+    for key in keys.prefix(4) {
+      #expect(tries.mayGoOn && tries.result(of: key) == nil)
+      tries.note(key, false)
+    }
+    #expect(!tries.mayGoOn && tries.result(of: keys[0]) == false && tries.result(of: keys[4]) == nil)
   }
 
   @Test("keys that the header brings along are never used")

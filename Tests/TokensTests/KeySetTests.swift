@@ -40,13 +40,42 @@ struct KeySetTests {
     #expect(throws: KeySetError.self) { try KeySet.parse(bytes) }
   }
 
-  @Test("a kid used twice refuses the whole set")
+  private func names(_ set: KeySet, kid: String?, _ algorithm: JOSEAlgorithm) -> [[UInt8]]? {
+    (try? set.candidates(kid: kid.map { Array($0.utf8) }, algorithm: algorithm))?.map(\.thumbprint)
+  }
+
+  @Test("a kid used twice is that of either key, and the algorithm chooses where it can")
   func duplicateKid() throws {
-    let bytes = set(try jwk(), try jwk())
-    #expect(throws: KeySetError.self) { try KeySet.parse(bytes) }
-    let unusable = set(try jwk(), try jwk(adding: [JSONMember("use", "enc")]))
-    #expect(throws: KeySetError.self) { try KeySet.parse(unusable) }
-    #expect(try KeySet.parse(set(try jwk(kid: "a"), try jwk(kid: "b"))).keys.count == 2)
+    let mixed = try KeySet.parse(set(try jwk(.rsa2048), try jwk(), try jwk(.edDSA), try jwk(kid: "b")))
+    #expect(mixed.keys.count == 4)
+    #expect(names(mixed, kid: "a", .es256) == [mixed.keys[1].thumbprint])
+    #expect(names(mixed, kid: "a", .rs256) == [mixed.keys[0].thumbprint])
+    #expect(names(mixed, kid: "a", .es384) == nil && names(mixed, kid: "c", .es256) == nil)
+    #expect(names(mixed, kid: nil, .es256) == [mixed.keys[1].thumbprint, mixed.keys[3].thumbprint])
+    let same = try KeySet.parse(set(try jwk(), try jwk()))
+    #expect(names(same, kid: "a", .es256) == same.keys.map(\.thumbprint))
+    // One that cannot be used takes nothing from the other.
+    let unusable = try KeySet.parse(set(try jwk(adding: [JSONMember("use", "enc")]), try jwk()))
+    #expect(unusable.keys.count == 1 && unusable.skipped.count == 1 && names(unusable, kid: "a", .es256)?.count == 1)
+  }
+
+  @Test("four keys are tried at most, in the set's order, and one that stands there twice is one")
+  func manyCandidates() throws {
+    let keys = try (0..<7).map { _ in try jwk() }
+    let twice = keys.flatMap { [$0, $0] }
+    let parsed = try KeySet.parse(JSONWriter.bytes(.object([JSONMember("keys", .array(twice))])))
+    #expect(parsed.keys.count == 14)
+    #expect(names(parsed, kid: "a", .es256) == [0, 2, 4, 6].map { parsed.keys[$0].thumbprint })
+    #expect(names(parsed, kid: nil, .es256) == [0, 2, 4, 6].map { parsed.keys[$0].thumbprint })
+  }
+
+  @Test("a byte order mark before a set says nothing, and one elsewhere breaks it")
+  func byteOrderMark() throws {
+    let bytes = set(try jwk())
+    #expect(try KeySet.parse([0xef, 0xbb, 0xbf] + bytes).keys.count == 1)
+    for wrong in [[0xef, 0xbb] + bytes, [0xef, 0xbb, 0xbf, 0xef, 0xbb, 0xbf] + bytes, [0xfe, 0xff] + bytes, bytes + [0xef, 0xbb, 0xbf]] as [[UInt8]] {
+      #expect(throws: KeySetError.self) { try KeySet.parse(wrong) }
+    }
   }
 
   @Test("keys that cannot be used are skipped with their reason")
