@@ -22,14 +22,24 @@ package struct FrameCursor {
     rest = preface
   }
 
-  /// Goes on from `index` to the end of the next HEADERS frame that is all in `bytes`, with a whole field section in it.
+  /// What is to become of a DATA frame.
+  package enum Content {
+    case passes
+    /// The reading ends before it.
+    case stray
+    /// It has to be looked at when all that comes before it has been read.
+    case suspicious
+  }
+
+  /// Goes on from `index` to the end of the next HEADERS frame that is all in `bytes`, with a whole field section in it, or to that of a
+  /// suspicious DATA frame.
   ///
-  /// - Parameter isStray: asked for the stream of each DATA frame; true ends the reading before it.
-  /// - Returns: the frame with its header; nil when there is none any more: then `index` is the end of `bytes`, or where the reading
+  /// - Parameter judge: asked for each DATA frame, with its stream and its flags; those of a frame whose header was cut are 0.
+  /// - Returns: the frame with its header, as far as it is there; nil when there is none any more: then `index` is the end of `bytes`, or where the reading
   ///   ended, and the next call is to be for what comes behind them.
   @inline(__always)
   package mutating func nextHeaders(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, isStray: (Int32) -> Bool
+    _ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, judge: (Int32, UInt8) -> Content
   ) -> Range<Int>? {
     while index < bytes.count {
       if rest > 0 {
@@ -43,9 +53,11 @@ package struct FrameCursor {
         let end = start &+ Self.headerLength &+ payload
         let type = bytes[start &+ 3]
         note(type, bytes[start &+ 4])
+        var content = Content.passes
         if type == FrameType.data {
-          let high = UInt32(bytes[start &+ 5]) << 24 | UInt32(bytes[start &+ 6]) << 16
-          if isStray(Self.id(high | UInt32(bytes[start &+ 7]) << 8 | UInt32(bytes[start &+ 8]))) { return nil }
+          content = judge(
+            Self.stream(bytes[start &+ 5], bytes[start &+ 6], bytes[start &+ 7], bytes[start &+ 8]), bytes[start &+ 4])
+          if case .stray = content { return nil }
         }
         if end > bytes.count {
           rest = end &- bytes.count
@@ -55,9 +67,10 @@ package struct FrameCursor {
           index = end
           if type == FrameType.headers, !isInsideSection { return start..<end }
         }
+        if case .suspicious = content { return start..<index }
       } else {
         cutHeader(bytes[index])
-        if headerSeen == 0, type == FrameType.data, isStray(Self.id(stream)) { return nil }
+        if headerSeen == 0, type == FrameType.data, case .stray = judge(Self.id(stream), 0) { return nil }
         index &+= 1
       }
     }
@@ -72,6 +85,12 @@ package struct FrameCursor {
 
   private mutating func frameBegins() {
     if !isInsideSection { begun &+= 1 }
+  }
+
+  /// The last four bytes of a frame's header.
+  static func stream(_ first: UInt8, _ second: UInt8, _ third: UInt8, _ fourth: UInt8) -> Int32 {
+    let high = UInt32(first) << 24 | UInt32(second) << 16
+    return id(high | UInt32(third) << 8 | UInt32(fourth))
   }
 
   /// Without the reserved bit.

@@ -150,6 +150,17 @@ extension HTTP2Session {
     return true
   }
 
+  /// The response is whole and no more of the request is read: NO_ERROR (RFC 9113 section 8.1), as soon as all of the response has been
+  /// sent. Until then it goes out as windows allow, and the peer gets no more window for what it sends itself.
+  package func resetBehindEnd(_ stream: HTTP2Stream) {
+    guard stream.isOpen, stream.outputEnded, !stream.remoteEnded else { return }
+    if stream.localEndSent {
+      reset(stream, .noError)
+    } else {
+      stream.resetsBehindEnd = true
+    }
+  }
+
   /// Ends a stream for a fault of the peer: its owner is told.
   func refuse(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
     guard stream.isOpen else { return }
@@ -189,12 +200,12 @@ extension HTTP2Session {
   package var isWindowSpent: Bool { nghttp2_session_get_local_window_size(handle) < 16 << 10 }
 
   /// Whether the peer can still send content that is discarded.
-  package func givesWindow(_ stream: HTTP2Stream) -> Bool { stream.discarded <= limits.discarded }
+  package func givesWindow(_ stream: HTTP2Stream) -> Bool { stream.discarded <= limits.discarded && !stream.resetsBehindEnd }
 
   func discard(_ stream: HTTP2Stream, _ count: Int) {
     guard count > 0 else { return }
     stream.discarded &+= count
-    if stream.discarded <= limits.discarded {
+    if givesWindow(stream) {
       nghttp2_session_consume(handle, stream.id, count)
     } else {
       // The connection's other streams do not pay for it.

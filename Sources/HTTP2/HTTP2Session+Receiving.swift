@@ -45,9 +45,33 @@ extension HTTP2Session {
     return stop(code)
   }
 
+  /// What is to become of a DATA frame.
+  func judge(_ id: Int32, _ flags: UInt8) -> FrameCursor.Content {
+    if isStray(id) { return .stray }
+    guard flags & (FrameType.endStream | FrameType.padded) == FrameType.endStream, let stream = stream(id), stream.mayEndEarly else {
+      return .passes
+    }
+    return .suspicious
+  }
+
+  /// A client that has read the head of its answer may end its upload there and then, short of what `content-length` has promised: curl
+  /// does so behind a refusal. nghttp2 would answer that with a reset, and the client, which did nothing but stop, would have nothing of
+  /// the answer. So the answer goes on, and behind its end the stream is reset with NO_ERROR (RFC 9113 section 8.1). For whoever was to
+  /// have the request it stays incomplete.
+  ///
+  /// - Parameter count: of content in the frame that ends the stream.
+  func endsTooEarly(_ id: Int32, _ count: Int) -> Bool {
+    guard let stream = stream(id), stream.mayEndEarly, let promised = stream.promised,
+      UInt64(stream.contentSeen &+ count) < promised
+    else { return false }
+    stream.resetsBehindEnd = true
+    discardContent(stream)
+    return true
+  }
+
   /// Whether DATA for a stream is the end of the connection. Asked before nghttp2 is given the frame: of one for a stream that is gone it
   /// tells nobody.
-  func isStray(_ id: Int32) -> Bool {
+  private func isStray(_ id: Int32) -> Bool {
     guard id <= history.last, id & 1 == 1, nghttp2_session_get_stream_user_data(handle, id) == nil, let code = fault(ofStray: id)
     else { return false }
     violation = violation ?? code
@@ -215,6 +239,7 @@ extension HTTP2Session {
 
   func contentReceived(_ stream: HTTP2Stream?, _ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
     guard !isAbandoned else { return SessionCallbacks.stop }
+    stream?.contentSeen &+= bytes.count
     guard let stream, stream.isOpen else {
       nghttp2_session_consume(handle, id, bytes.count)
       return 0

@@ -51,6 +51,7 @@ extension HTTP2Session {
     case FrameType.data, FrameType.headers:
       guard header.flags & FrameType.endStream != 0, let stream else { return }
       stream.localEndSent = true
+      if stream.resetsBehindEnd, !stream.remoteEnded { reset(stream, .noError) }
     case FrameType.resetStream:
       if role == .server { history.reset(header.stream_id) }
       guard stream?.isResetByOwner != true, !bounds.allow(.resetProvoked, now: now) else { return }

@@ -102,7 +102,7 @@ public final class HTTP2Session {
     isInsideReceive = true
     let result = SessionScope.run(self) {
       role == .server
-        ? expansion.pass(bytes, pool.buffers, isStray: { isStray($0) }) {
+        ? expansion.pass(bytes, pool.buffers, judge: { judge($0, $1) }, endsTooEarly: { endsTooEarly($0, $1) }) {
           nghttp2_session_mem_recv(handle, $0.baseAddress, $0.count)
         }
         : nghttp2_session_mem_recv(handle, start, bytes.count)

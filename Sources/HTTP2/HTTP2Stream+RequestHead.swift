@@ -137,7 +137,10 @@ extension HTTP2Stream {
     if let error = readAuthority() ?? readTarget(limits) { return refuse(error) }
     if !hasContentLength, !head.isWebSocket { head.framing = endStream ? .none : .stream }
     var hasContent = !endStream
-    if case .length(let length) = head.framing, length == 0 { hasContent = false }
+    if case .length(let length) = head.framing {
+      promised = length
+      if length == 0 { hasContent = false }
+    }
     head.expectsContinue = expectsContinue && hasContent
     head.length = headBytes.count
   }

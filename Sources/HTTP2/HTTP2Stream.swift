@@ -47,9 +47,17 @@ public final class HTTP2Stream {
   package internal(set) var discarded = 0
   /// Our END_STREAM has been sent.
   var localEndSent = false
+  /// RST_STREAM is to follow it.
+  var resetsBehindEnd = false
   var closeCode = HTTP2ErrorCode.noError
   /// Why we end the stream, if we do: both its halves may be over, and nghttp2 then closes it before it sends our reset.
   var refusalCode: HTTP2ErrorCode?
+
+  /// Bytes of content that have come, and, server: how many `content-length` has promised.
+  var contentSeen = 0
+  var promised: UInt64?
+  /// Its request may end short of that: the answer's head is on its way, and the rest of it still to be sent.
+  var mayEndEarly: Bool { isOpen && hasResponded && !localEndSent && promised != nil }
 
   // Sending.
   var output = ByteQueue()
@@ -113,6 +121,9 @@ public final class HTTP2Stream {
     discardsContent = false
     discarded = 0
     localEndSent = false
+    resetsBehindEnd = false
+    contentSeen = 0
+    promised = nil
     closeCode = .noError
     refusalCode = nil
     trailers.release()

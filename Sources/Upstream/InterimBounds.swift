@@ -6,11 +6,15 @@ struct InterimBounds {
 
   private var countSeen = 0
   private var bytesSeen = 0
+  /// One 100 is asked for, and is none of those that come unasked.
+  private var expectsContinue: Bool
+
+  init(expectsContinue: Bool = false) { self.expectsContinue = expectsContinue }
 
   /// - Parameter bytes: of the head, decoded.
   /// - Returns: false when that was one too many, or too much.
-  mutating func allow(_ bytes: Int) -> Bool {
-    countSeen &+= 1
+  mutating func allow(_ status: UInt16, _ bytes: Int) -> Bool {
+    if status == 100, expectsContinue { expectsContinue = false } else { countSeen &+= 1 }
     bytesSeen = min(bytesSeen, Self.bytes) &+ min(bytes, Self.bytes &+ 1)
     return countSeen <= Self.count && bytesSeen <= Self.bytes
   }

@@ -17,7 +17,7 @@ extension UpstreamConnection {
       let head = UnsafeBufferPointer(rebasing: bytes[..<responseHead.length])
       let isInterim = responseHead.isInterim
       if isInterim {
-        guard interim.allow(responseHead.length) else {
+        guard interim.allow(responseHead.status, responseHead.length) else {
           fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
           return false
         }

@@ -126,13 +126,13 @@ public final class UpstreamConnection: SecureChannel {
   // MARK: For the client
 
   /// Says which request goes out; its head stands in `output` already, or follows at once.
-  package func begin(method: HTTPMethod) {
+  package func begin(method: HTTPMethod, expectsContinue: Bool = false) {
     requestMethod = method
     requestWritten = true
     writtenBefore = bytesWritten
     responseHead.reset()
     parser.reset()
-    interim = InterimBounds()
+    interim = InterimBounds(expectsContinue: expectsContinue)
     expect(0)
   }
 

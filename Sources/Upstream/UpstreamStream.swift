@@ -59,7 +59,10 @@ public final class UpstreamStream {
   // MARK: The request
 
   /// Sends the head. `write` gives the pseudo-headers first.
-  package func begin(method: HTTPMethod, endStream: Bool, isTunnel: Bool, _ write: (inout FieldSink) -> Void) {
+  package func begin(
+    method: HTTPMethod, endStream: Bool, isTunnel: Bool, expectsContinue: Bool = false, _ write: (inout FieldSink) -> Void
+  ) {
+    interim = InterimBounds(expectsContinue: expectsContinue)
     stream = owner.session.request(method: method, endStream: endStream, isTunnel: isTunnel, ownerSlot: slot, write)
     requestWritten = stream != nil
     requestComplete = endStream
@@ -147,7 +150,7 @@ public final class UpstreamStream {
     owner.touch(self)
     let isInterim = stream.responseHead.isInterim
     if isInterim {
-      guard interim.allow(stream.headBytes.count) else {
+      guard interim.allow(stream.responseHead.status, stream.headBytes.count) else {
         owner.session.reset(stream, .protocolError)
         return fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: connection.carried > 1, responseStarted: true))
       }

@@ -119,7 +119,7 @@ struct UnfinishedHeadTests {
     for piece in pieces {
       piece.withUnsafeBufferPointer { bytes in
         var index = 0
-        while cursor.nextHeaders(bytes, &index, isStray: { _ in false }) != nil {}
+        while cursor.nextHeaders(bytes, &index, judge: { _, _ in .passes }) != nil {}
       }
       result.append(cursor.unfinished)
     }
@@ -149,7 +149,7 @@ struct UnfinishedHeadTests {
       #expect(cursor.unfinished == (start == 0 ? nil : 1))
       bytes[start..<min(start + piece, bytes.count)].withUnsafeBufferPointer { bytes in
         var index = 0
-        while cursor.nextHeaders(bytes, &index, isStray: { _ in false }) != nil {}
+        while cursor.nextHeaders(bytes, &index, judge: { _, _ in .passes }) != nil {}
       }
     }
     #expect(cursor.unfinished == nil)

@@ -81,7 +81,7 @@ struct ValueExpansionTests {
       let piece = Array(rest.prefix(size))
       rest = rest.dropFirst(size)
       let result = piece.withUnsafeBufferPointer {
-        expansion.pass($0, buffers, isStray: { _ in false }) {
+        expansion.pass($0, buffers, judge: { _, _ in .passes }, endsTooEarly: { _, _ in false }) {
           out += $0
           return $0.count
         }
@@ -238,7 +238,7 @@ struct ValueExpansionTests {
     var expansion = ValueExpansion(preface: 0)
     var calls = 0
     let result = bytes.withUnsafeBufferPointer {
-      expansion.pass($0, buffers, isStray: { _ in false }) { _ in
+      expansion.pass($0, buffers, judge: { _, _ in .passes }, endsTooEarly: { _, _ in false }) { _ in
         calls += 1
         return -7
       }

@@ -66,7 +66,7 @@ private func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   while at < bytes.count {
     // A copy of its own, so that reading past its end is found out.
     let part = Array(bytes[at..<min(bytes.count, at + piece)])
-    let result = part.withUnsafeBufferPointer { expansion.pass($0, buffers, isStray: { _ in false }) { out += $0; return 0 } }
+    let result = part.withUnsafeBufferPointer { expansion.pass($0, buffers, judge: { _, _ in .passes }, endsTooEarly: { _, _ in false }) { out += $0; return 0 } }
     precondition(result == 0 && expansion.allocated <= 4_100 + 4 + 4_096 * 8 / 5)
     at += part.count
   }
