@@ -49,6 +49,14 @@ package enum ClientStream {
     }
   }
 
+  /// 100, in the gateway's own name.
+  func respondContinue() {
+    switch self {
+    case .http1(let connection): connection.respondContinue()
+    case .http2(let stream): stream.respondContinue()
+    }
+  }
+
   /// The handshake's answer, after which content flows both ways until either side ends it.
   ///
   /// - Returns: the status that says so: 101, or 200 in HTTP/2.

@@ -108,14 +108,6 @@ extension DownstreamConnection {
   func resumeContent() {
     guard isOpen, state == .readingContent else { return }
     setContentDeadline()
-    if owesContinue {
-      // The gate is open and the backend is there: only now is the client asked to send (RFC 9110 section 10.1.1).
-      owesContinue = false
-      output.borrow(from: buffers)
-      output.append("HTTP/1.1 100 Continue\r\n\r\n")
-      if !isInsideReceived { finishTurn() }
-    }
-    guard isOpen else { return }
     readOn()
   }
 }

@@ -25,9 +25,14 @@ extension DownstreamConnection {
     }
   }
 
+  /// An answer begins before the request is over, and what is left of it is too much to be read for the sake of the connection; or, since
+  /// the client was never told to send it, may come or not, and what comes next may be another request.
+  func noteEarlyAnswer(_ exchange: Exchange) {
+    if state == .readingContent, !willDiscard || exchange.expectation.isOpen { closesAfterResponse = true }
+  }
+
   /// Whether what is left of the request is worth reading for the sake of the connection.
   var willDiscard: Bool {
-    if owesContinue { return false }
     if case .length(let rest) = content { return rest <= Self.discardLimit }
     return false
   }

@@ -9,8 +9,8 @@ extension DownstreamConnection {
   func respond(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
     output.borrow(from: buffers)
     if head.isInterim {
-      // HTTP/1.0 has no interim responses, and this gateway has said `100 Continue` itself.
-      guard exchange.head.minorVersion == 1, head.status != 100 else { return }
+      // HTTP/1.0 has no interim responses.
+      guard exchange.head.minorVersion == 1 else { return }
       ResponseFields.writeInterim(head, bytes, to: &output)
       output.append("\r\n")
       return
@@ -32,10 +32,18 @@ extension DownstreamConnection {
         }
       }
     }
-    // A request that is not complete cannot be followed by another unless the rest of it is read; see `responseCompleted`.
+    // A backend that has refused the request, or goes, will take no more of it, and the connection ends with the answer; behind one that
+    // has not, the request may still come to its end (see `responseCompleted`).
+    if head.status >= 300 || !head.isPersistent || exchange.expectation.isOpen { noteEarlyAnswer(exchange) }
     ResponseFields.write(
       head, bytes, framing: framing, persistence: persistence(exchange), now: worker.seconds, to: &output)
     output.append("\r\n")
+  }
+
+  func respondContinue() {
+    output.borrow(from: buffers)
+    output.append("HTTP/1.1 100 Continue\r\n\r\n")
+    if !isInsideReceived { finishTurn() }
   }
 
   /// 101, and from here on the connection is the WebSocket's.
@@ -85,7 +93,7 @@ extension DownstreamConnection {
   /// The gateway's own answer, whole.
   func respondError(_ error: GatewayError, to exchange: Exchange) {
     if error.endsConnection { closesAfterResponse = true }
-    if state == .readingContent, !willDiscard { closesAfterResponse = true }
+    noteEarlyAnswer(exchange)
     output.borrow(from: buffers)
     if let type = exchange.statusType {
       GRPC.writeRefusal(error, type: type, now: worker.seconds, to: &output)
@@ -102,7 +110,8 @@ extension DownstreamConnection {
   }
 
   func respondRedirect(to location: UnsafeBufferPointer<UInt8>, _ exchange: Exchange) {
-    if state == .readingContent, !willDiscard { closesAfterResponse = true }
+    exchange.expectation.answered()
+    noteEarlyAnswer(exchange)
     output.borrow(from: buffers)
     ErrorResponder.writeRedirect(to: location, persistence: persistence(exchange), now: worker.seconds, to: &output)
     output.append("\r\n")
@@ -110,6 +119,8 @@ extension DownstreamConnection {
 
   /// A response that the gateway serves itself, with content of `type`.
   func respondOwn(_ content: [UInt8], type: StaticString, status: UInt16, to exchange: Exchange) {
+    exchange.expectation.answered()
+    noteEarlyAnswer(exchange)
     output.borrow(from: buffers)
     ErrorResponder.writeHead(
       status, ofType: type, contentLength: content.count, persistence: persistence(exchange), now: worker.seconds, to: &output)

@@ -66,8 +66,6 @@ public final class DownstreamConnection: SecureChannel {
   var closesAfterResponse = false
   /// The client has ended its side of a tunnel.
   var tunnelIsEnding = false
-  /// `100 Continue` is owed to the client.
-  var owesContinue = false
   /// It speaks without TLS on a listener that has it: it is told so, and nothing else.
   private(set) var isMisplaced = false
   private var hasLooked = false
@@ -342,7 +340,6 @@ public final class DownstreamConnection: SecureChannel {
 
   private func startExchange(_ exchange: Exchange) {
     closesAfterResponse = !exchange.head.isPersistent || worker.isDraining || isOutdated || isMisplaced || (hasInputEnded && input.isEmpty)
-    owesContinue = false
     switch exchange.head.framing {
     case .length(let count) where count > 0:
       content = .length(count)
@@ -356,7 +353,6 @@ public final class DownstreamConnection: SecureChannel {
       state = .awaitingResponse
     }
     if state == .readingContent {
-      owesContinue = exchange.head.expectsContinue
       arm(context.bodyTimeout)
     } else {
       arm(0)

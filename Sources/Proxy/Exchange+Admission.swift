@@ -17,6 +17,7 @@ extension Exchange {
     case .none, .untilClose: hasContent = false
     }
     state.begin(isIdempotent: head.method.isIdempotent, hasContent: hasContent, isTunnel: head.isWebSocket)
+    expectation.begin(expects: head.expectsContinue)
     if hasContent, let context = client?.connection.context { contentPace = TransferPace(context.content) }
     if head.method == .post, let error = readCall() { return refuse(error) }
     if let client, !client.connection.servesRoutes { return serveOwn(client, snapshot) }

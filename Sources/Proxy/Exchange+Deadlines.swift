@@ -27,11 +27,18 @@ extension Exchange {
     var nearest = responseDeadline
     if callDeadline > 0, nearest == 0 || callDeadline < nearest { nearest = callDeadline }
     if expiry > 0, nearest == 0 || expiry < nearest { nearest = expiry }
+    let continuation = expectation.deadline
+    if continuation > 0, nearest == 0 || continuation < nearest { nearest = continuation }
     client?.armExchange(until: nearest)
   }
 
   /// The time given to `armExchange` has come.
   func timeIsUp() {
+    if expectation.isDue(now: worker.loop.now) {
+      // What else is due is so as well when the timer is set anew.
+      tellToContinue()
+      return armClient()
+    }
     if awaitedKeys != nil {
       worker.keyWaiting.forget(self)
       return keysSettled()
@@ -110,12 +117,14 @@ extension Exchange {
     let now = worker.loop.now
     contentPace.moved(UInt64(count), now: now)
     // What has nowhere to go is nobody's delay: the backend's own deadlines bound that.
-    if takesContent { contentPace.wait(now: now) } else { contentPace.pause(now: now) }
+    if awaitsContent { contentPace.wait(now: now) } else { contentPace.pause(now: now) }
     return contentPace.deadline ?? now &+ UInt64(client?.connection.context.bodyTimeout ?? 0)
   }
 
   /// Content is what is missing, not a place to put it, and it has been for too long.
-  var contentIsLate: Bool { takesContent && contentPace.verdict(now: worker.loop.now) != .good }
+  var contentIsLate: Bool { awaitsContent && contentPace.verdict(now: worker.loop.now) != .good }
+
+  private var awaitsContent: Bool { takesContent && !expectation.isOpen }
 
   /// There is no place for more content now.
   func holdContent() { contentPace.pause(now: worker.loop.now) }

@@ -36,6 +36,7 @@ extension Exchange {
       leg.flush()
     } else {
       responseDeadline = 0
+      expectation.asked(now: worker.loop.now)
       armClient()
       client?.resumeContent()
       // Content that is there already goes with the head, in one piece; a head alone goes now.
@@ -67,10 +68,12 @@ extension Exchange {
             upstream.output.borrow(from: worker.buffers)
             RequestFields.write(head, bytes, own, to: &upstream.output)
             upstream.output.append("\r\n")
-            upstream.begin(method: head.method)
+            upstream.begin(method: head.method, expectsContinue: head.expectsContinue)
           case .http2(let stream):
             let bytes = self.bytes
-            stream.begin(method: head.method, endStream: isComplete, isTunnel: state.isTunnel) {
+            stream.begin(
+              method: head.method, endStream: isComplete, isTunnel: state.isTunnel, expectsContinue: head.expectsContinue
+            ) {
               RequestFields.write(head, bytes, own, to: &$0)
             }
           }
@@ -110,6 +113,7 @@ extension Exchange {
   /// A run of the request's content.
   func requestContent(_ content: UnsafeBufferPointer<UInt8>) {
     bytesIn &+= UInt64(content.count)
+    if expectation.contentCame() { armClient() }
     if logout != nil { return logoutContent(content) }
     guard let route else { return }
     if gathering.takesContent { return gather(content, route) }
@@ -119,6 +123,13 @@ extension Exchange {
     state.contentForwarded()
     upstream.content(content, isChunked: isChunked)
     if upstream.isCongested { holdContent() }
+  }
+
+  /// The gateway itself wants the content, or speaks for a backend that has said nothing: 100 to a client that waits for it.
+  func tellToContinue() {
+    guard expectation.granted() else { return }
+    client?.respondContinue()
+    client?.resumeContent()
   }
 
   /// No length was promised: HTTP/1.1 needs chunks.
@@ -146,6 +157,7 @@ extension Exchange {
     // A client that ends its side before it was answered has not understood what it asked for.
     if state.isTunnel, !state.isOpenTunnel { return interrupt(.badRequest) }
     state.requestEnded()
+    if expectation.contentCame() { armClient() }
     if logout != nil { return decideLogout(mayWait: true) }
     if gathering.ended() == .ask { return gatheredEnough() }
     guard let upstream else { return }

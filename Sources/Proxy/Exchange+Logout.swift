@@ -24,7 +24,9 @@ extension Exchange {
     guard head.method == .post else { return refuse(.methodNotAllowed) }
     if case .length(let count) = head.framing, count > UInt64(Self.maximumForm) { return refuse(.bodyTooLarge) }
     logout = Logout()
-    if state.request == .complete { decideLogout(mayWait: true) } else { client.resumeContent() }
+    if state.request == .complete { return decideLogout(mayWait: true) }
+    tellToContinue()
+    client.resumeContent()
   }
 
   func logoutContent(_ content: UnsafeBufferPointer<UInt8>) {

@@ -17,14 +17,22 @@ extension Exchange {
   /// A head that goes to the client as it is.
   func answerArrived(_ upstream: UpstreamLeg, _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>) {
     guard let client else { return }
+    // One 100 for each client that waits for it, whoever says it first.
+    if head.status == 100, !expectation.granted() { return }
     if !head.isInterim {
+      expectation.answered()
       state.responseBegan()
       status = Int(head.status)
       noteAnswer(from: upstream)
       responseHasBegun()
     }
     client.respond(head, bytes, to: self)
-    if head.isInterim { holdBackIfCongested() }
+    guard head.isInterim else { return }
+    if head.status == 100 {
+      armClient()
+      client.resumeContent()
+    }
+    holdBackIfCongested()
   }
 
   /// Pauses the backend while its client has not taken what is there; `clientDrained` lets it go on.

@@ -75,6 +75,8 @@ package final class Exchange: UpstreamClient {
   /// Bytes of memory that were counted for it.
   var gatheredMemory = 0
   var origin = ClientAddress.unknown
+  /// Whether the client waits to be told that its content is wanted.
+  var expectation = ContentExpectation()
   /// Whether the client sends its content fast enough.
   var contentPace = TransferPace(.none)
   /// The request's DPoP proof was good, and is not again.
@@ -142,6 +144,7 @@ package final class Exchange: UpstreamClient {
     tunnel = nil
     logout = nil
     gathering = ContentGathering()
+    expectation = ContentExpectation()
     proofIsSpent = false
     responseDeadline = 0
     callDeadline = 0
@@ -308,6 +311,7 @@ package final class Exchange: UpstreamClient {
 
   private func answer(_ error: GatewayError) {
     self.error = error
+    expectation.answered()
     // What a gRPC client gets is a status of gRPC's own, in a response of 200.
     status = statusType == nil ? error.status : 200
     guard let client else { return finish() }

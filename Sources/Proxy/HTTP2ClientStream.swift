@@ -23,7 +23,6 @@ package final class HTTP2ClientStream {
   var isTouched = false
   private var isEnded = false
   private var isHandingOver = false
-  private var owesContinue = false
   /// When discarding ends, whatever comes, and how much had been discarded when that was looked at last.
   private var lingerEnd: UInt64 = 0
   private var discardedBefore = 0
@@ -40,7 +39,6 @@ package final class HTTP2ClientStream {
     waiting.removeAll()
     if !trailers.isEmpty { trailers = [] }
     isEnded = false
-    owesContinue = false
   }
 
   var connection: DownstreamConnection { edge.connection }
@@ -57,7 +55,6 @@ package final class HTTP2ClientStream {
     exchange.adoptHead(of: stream)
     if let refusal { return exchange.refuse(GatewayError(refusal)) }
     if connection.isOutdated { return exchange.refuse(.connectionOutdated) }
-    owesContinue = exchange.head.expectsContinue
     if !stream.remoteEnded {
       edge.touch(self)
       wait(until: now &+ UInt64(connection.context.bodyTimeout))
@@ -116,11 +113,6 @@ package final class HTTP2ClientStream {
   /// The exchange takes content again.
   func resumeContent() {
     guard let stream, !isHandingOver else { return }
-    if owesContinue {
-      // The gate is open and the backend is there: only now is the client asked to send (RFC 9110 section 10.1.1).
-      owesContinue = false
-      edge.session.interim(stream) { $0.status(100) }
-    }
     isHandingOver = true
     while !waiting.isEmpty, let exchange, exchange.takesContent {
       let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
@@ -181,7 +173,9 @@ package final class HTTP2ClientStream {
       guard let stream else { return }
       // It is still sending: the response is read when that is done.
       if now < lingerEnd, stream.discarded > discardedBefore, edge.session.givesWindow(stream) { return armLingering(stream) }
-      edge.session.reset(stream, .noError)
+      // A client may read only when it has sent everything, and its window may be small: what waits for it is not taken back. One that
+      // reads nothing at all is given up by its stall.
+      edge.session.resetBehindEnd(stream)
       return
     }
     if exchangeDeadline > 0, now >= exchangeDeadline { return exchange.timeIsUp() }
@@ -203,8 +197,6 @@ package final class HTTP2ClientStream {
   func respond(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
     guard let stream else { return }
     if head.isInterim {
-      // This gateway has said `100 Continue` itself.
-      guard head.status != 100 else { return }
       writing(head) { head in edge.session.interim(stream) { ResponseFields.writeInterim(head, bytes, to: &$0) } }
       return
     }
@@ -227,6 +219,12 @@ package final class HTTP2ClientStream {
 
   /// A borrowed head cannot be captured by a closure that might keep it; these do not.
   private func writing(_ head: borrowing ResponseHead, _ body: (borrowing ResponseHead) -> Void) { body(head) }
+
+  func respondContinue() {
+    guard let stream else { return }
+    edge.session.interim(stream) { $0.status(100) }
+    connection.awaitTurnEnd()
+  }
 
   /// 200 in answer to an extended CONNECT (RFC 8441 section 5).
   func respondTunnel(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
@@ -293,24 +291,26 @@ package final class HTTP2ClientStream {
 
   /// The answer is complete. What the client may still send is of no interest.
   func responseCompleted() {
+    // A client that was told nothing has most likely sent nothing, and the stream is not kept for long in case that it has.
+    let lingering = exchange?.expectation.phase == .refused ? DownstreamConnection.Lingering.brief : .patient
     exchange = nil
     forgetDeadlines()
     waiting.removeAll()
     waiting.giveBack(to: connection.buffers)
-    linger()
+    linger(lingering)
   }
 
   /// As on HTTP/1.1: the client is given time to end its side, so that it comes to read the answer.
-  private func linger() {
+  private func linger(_ lingering: DownstreamConnection.Lingering = .patient) {
     guard let stream, !stream.remoteEnded else { return }
     edge.session.discardContent(stream)
     lingerEnd = now &+ DownstreamConnection.Lingering.patient.time
-    armLingering(stream)
+    armLingering(stream, lingering.pause)
   }
 
-  private func armLingering(_ stream: HTTP2Stream) {
+  private func armLingering(_ stream: HTTP2Stream, _ pause: UInt64 = DownstreamConnection.Lingering.patient.pause) {
     discardedBefore = stream.discarded
-    wait(until: min(lingerEnd, now &+ DownstreamConnection.Lingering.patient.pause))
+    wait(until: min(lingerEnd, now &+ pause))
   }
 
   func abort(_ error: GatewayError, isGRPC: Bool) {

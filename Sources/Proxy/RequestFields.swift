@@ -54,6 +54,7 @@ package struct RequestFields {
     case .length(let count): out.field("Content-Length", decimal: count)
     case .chunked, .stream: out.chunked()
     }
+    if head.expectsContinue { out.field("Expect", "100-continue") }
     if head.isWebSocket { out.webSocket(key: own.webSocketKey) }
     writeForwarding(head, bytes, own, to: &out)
     out.unique("X-Request-Id", own.requestID)

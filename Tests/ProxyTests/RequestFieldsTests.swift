@@ -258,7 +258,10 @@ struct RequestFieldsTests {
     ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", ["Content-Length: 0"]),
     ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: CHUNKED\r\n\r\n", ["Transfer-Encoding: chunked"]),
     ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", []),
-    ("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n", ["Content-Length: 7"]),
+    ("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\nContent-Length: 7\r\n\r\n", ["Content-Length: 7", "Expect: 100-continue"]),
+    ("POST / HTTP/1.1\r\nHost: h\r\nConnection: expect\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n", ["Content-Length: 7", "Expect: 100-continue"]),
+    ("POST / HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n", ["Content-Length: 7"]),
+    ("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", ["Content-Length: 0"]),
   ])
   func `Framing is written by the gateway, once, whatever its spelling was`(request: String, framing: [String]) throws {
     let sent = try lines(request)
