@@ -89,9 +89,10 @@ enum BackendDecoder {
 
   private static func limits(_ cursor: Cursor) -> BackendLimits {
     var limits = BackendLimits()
-    guard let values = cursor.mapping(["connections", "pending"], later: ["requests"]) else { return limits }
+    guard let values = cursor.mapping(["connections", "pending", "client_share"], later: ["requests"]) else { return limits }
     if let value = values["connections"]?.integer(1...100_000) { limits.connections = value }
     if let value = values["pending"]?.integer(0...1_000_000) { limits.pending = value }
+    if let value = values["client_share"]?.percent(1...100) { limits.clientShare = value }
     return limits
   }
 }

@@ -198,6 +198,20 @@ struct Cursor {
     return value
   }
 
+  /// Hundredths, written as `50%`.
+  func percent(_ range: ClosedRange<Int>) -> Int? {
+    guard let text = text() else { return nil }
+    guard text.hasSuffix("%"), text.dropLast().utf8.allSatisfy({ $0 &- 0x30 < 10 }), let value = Int(text.dropLast()) else {
+      report("`\(text)` is no share: write hundredths, such as `50%`")
+      return nil
+    }
+    guard range.contains(value) else {
+      report("`\(text)` is out of range: write \(range.lowerBound)% to \(range.upperBound)%")
+      return nil
+    }
+    return value
+  }
+
   /// Milliseconds, or `0` for no bound.
   func bound(_ range: ClosedRange<Int>) -> Int? {
     guard let text = text() else { return nil }

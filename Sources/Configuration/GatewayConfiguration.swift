@@ -265,6 +265,8 @@ package struct BackendLimits: Sendable, Equatable {
   package var connections = 256
   /// Requests waiting for one of them, all workers together.
   package var pending = 1024
+  /// Hundredths of both that one client may have; 100 is no bound.
+  package var clientShare = 50
   package init() {}
 }
 

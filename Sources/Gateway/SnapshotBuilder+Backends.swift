@@ -26,7 +26,7 @@ extension SnapshotBuilder {
       tls: tls, balance: settings.balance == .roundRobin ? .roundRobin : .leastRequests, protocols: protocols,
       connectTimeout: settings.timeouts.connect, responseTimeout: settings.timeouts.response, idleTimeout: settings.timeouts.idle,
       tunnelTimeout: settings.timeouts.tunnel, connectionLimit: share(settings.limits.connections),
-      pendingLimit: share(settings.limits.pending),
+      pendingLimit: share(settings.limits.pending), clientShare: settings.limits.clientShare,
       poolKey: Array(trust.utf8) + [0] + authorities.fingerprint + chain.thumbprint)
   }
 

@@ -9,7 +9,10 @@ extension Exchange {
   /// Asks the backend's pool for a connection: the first time, or again after a stale one.
   func askForConnection() {
     guard let snapshot else { return }
-    if upstreamAskedAt == 0 { upstreamAskedAt = worker.loop.monotonicNanoseconds }
+    if upstreamAskedAt == 0 {
+      upstreamAskedAt = worker.loop.monotonicNanoseconds
+      origin = clientOrigin
+    }
     state.upstreamAsked()
     snapshot.pools[backend].acquire(for: self)
   }

@@ -20,8 +20,8 @@ extension Exchange {
     let request = ContentGathering.Request(
       hasContent: true, isTunnel: state.isTunnel, isStream: streamsBothWays(snapshot), expectsContinue: head.expectsContinue)
     guard gathering.begin(request, upTo: route.bodyGather) else { return .off }
-    origin = clientAddress
-    switch worker.gatheredMemory.asks(BufferPool.blockSize, for: origin) {
+    origin = clientOrigin
+    switch worker.gatheredMemory.asks(BufferPool.blockSize, for: origin.address) {
     case .granted: return .begun
     case .clientHasItsPart:
       // Its other requests have filled it. This one goes on as it comes, and counts in the client's share of the backend.
@@ -41,7 +41,7 @@ extension Exchange {
     var step = gathering.took(content.count)
     let growth = gathered.allocated &- gatheredMemory
     if growth > 0 {
-      if worker.gatheredMemory.asks(growth, for: origin) != .granted, step == .more { step = gathering.ended() }
+      if worker.gatheredMemory.asks(growth, for: origin.address) != .granted, step == .more { step = gathering.ended() }
       count(growth)
     }
     if step == .ask { gatheredEnough() }
@@ -53,7 +53,7 @@ extension Exchange {
   }
 
   private func count(_ bytes: Int) {
-    worker.gatheredMemory.take(bytes, for: origin)
+    worker.gatheredMemory.take(bytes, for: origin.address)
     gatheredMemory &+= bytes
   }
 
@@ -103,7 +103,7 @@ extension Exchange {
 
   /// Gives the memory back, whatever became of the request.
   func releaseGathered() {
-    if gatheredMemory > 0 { worker.gatheredMemory.give(gatheredMemory, from: origin) }
+    if gatheredMemory > 0 { worker.gatheredMemory.give(gatheredMemory, from: origin.address) }
     gatheredMemory = 0
     gathered.removeAll()
     gathered.giveBack(to: worker.buffers)
@@ -115,5 +115,13 @@ extension Exchange {
     guard let connection = client?.connection else { return .unknown }
     let address = believedClient?.address ?? connection.peer
     return ClientAddress(high: address.high, low: address.low)
+  }
+
+  /// The same, and its HTTP/2 connection, unless that is a proxy's.
+  var clientOrigin: ClientOrigin {
+    guard case .http2 = client, let connection = client?.connection, let slot = connection.slot, !connection.trustsPeer else {
+      return ClientOrigin(address: clientAddress)
+    }
+    return ClientOrigin(address: ClientAddress(high: connection.peer.high, low: connection.peer.low), connection: slot.token)
   }
 }

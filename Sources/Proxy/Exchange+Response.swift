@@ -78,7 +78,7 @@ extension Exchange {
   func responseFailed(_ failure: UpstreamFailure) {
     // A backend may go as it likes once it has said Close: nothing was cut off.
     if state.isOpenTunnel, tunnel?.backendHasClosed == true { return responseEnded() }
-    worker.upstreamFailed(failure, snapshot, backend, endpoint: upstream?.endpointIndex ?? -1)
+    worker.upstreamFailed(failure, snapshot, backend, endpoint: upstream?.endpointIndex ?? failure.endpoint)
     upstream = nil
     let action = state.upstreamFailed(failure)
     if action == .abort { error = GatewayError(failure.kind) }

@@ -74,7 +74,6 @@ package final class Exchange: UpstreamClient {
   var gatheredTrailers: [(name: [UInt8], value: [UInt8])] = []
   /// Bytes of memory that were counted for it.
   var gatheredMemory = 0
-  var origin = ClientAddress.unknown
   /// Whether the client waits to be told that its content is wanted.
   var expectation = ContentExpectation()
   /// Whether the client sends its content fast enough.
@@ -145,6 +144,7 @@ package final class Exchange: UpstreamClient {
     logout = nil
     gathering = ContentGathering()
     expectation = ContentExpectation()
+    origin = .unknown
     proofIsSpent = false
     responseDeadline = 0
     callDeadline = 0

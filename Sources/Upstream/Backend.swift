@@ -28,13 +28,16 @@ package final class Backend: Sendable {
   /// One worker's share of the configured limits.
   package let connectionLimit: Int
   package let pendingLimit: Int
+  /// Hundredths of what is there that one client may have; 100 is no bound.
+  package let clientShare: Int
   /// Equal for two backends exactly if connections made for the one may carry requests for the other: same name, same
   /// endpoints, same CA, certificate and identities.
   package let poolKey: [UInt8]
 
   package init(
     name: String, index: Int, metricID: Int, endpoints: [Endpoint], tls: ClientTLSContext, balance: Balance, protocols: Protocols,
-    connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, tunnelTimeout: Int, connectionLimit: Int, pendingLimit: Int, poolKey: [UInt8]
+    connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, tunnelTimeout: Int, connectionLimit: Int, pendingLimit: Int,
+    clientShare: Int = 50, poolKey: [UInt8]
   ) {
     self.name = name
     audience = Array(name.utf8)
@@ -50,6 +53,7 @@ package final class Backend: Sendable {
     self.tunnelTimeout = tunnelTimeout
     self.connectionLimit = connectionLimit
     self.pendingLimit = pendingLimit
+    self.clientShare = clientShare
     self.poolKey = poolKey
   }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import HTTP2
+import Limits
 import Reactor
 
 /// Connections to backends that one worker has open, all pools together.
@@ -15,39 +16,61 @@ package final class ConnectionCounts {
 /// One worker's connections to one backend: which are idle, how many there are, who waits for one.
 ///
 /// Only the newest idle connection is taken (last in, first out), so that the rest grow old and leave when traffic
-/// falls. When all the connections allowed are busy, requests wait in line, and beyond `pendingLimit` they are refused.
+/// falls. A request for which a connection has to be made is served by whichever becomes free first. When all the connections
+/// allowed are busy, or its client has its share of them, a request waits in line. When that is full, one of the client who has
+/// most in it is refused.
 package final class BackendPool {
   package let loop: EventLoop
   package let buffers: BufferPool
-  package private(set) var backend: Backend
+  package internal(set) var backend: Backend
   /// No new requests: the backend is gone from the configuration, or its trust has changed.
   package private(set) var isRetired = false
 
-  private var idle: [[UpstreamConnection]]
+  var idle: [[UpstreamConnection]]
   /// Connections that carry many requests at once (HTTP/2), per endpoint.
-  private var shared: [[UpstreamConnection]]
+  var shared: [[UpstreamConnection]]
   /// Whether the endpoint's last connection spoke HTTP/2, so that waiting for one that is being made is worth it.
   private var sharesConnections: [Bool]
   /// Connections being made, per endpoint.
-  private var opening: [Int]
+  var opening: [Int]
   /// Streams of HTTP/2 connections to this backend.
   let streams: HTTP2StreamPool
-  /// Requests being carried, per endpoint.
-  private var active: [Int]
+  /// Requests being carried and connections being made, per endpoint.
+  var active: [Int]
   /// Until when (ms of the loop's clock) an endpoint that refused a connection is passed over.
   private var restUntil: [UInt64]
-  private var open = 0
+  var open = 0
   private let counts: ConnectionCounts
   private var next = 0
   private var attempts = 0
-  private var waiting: [UpstreamClient] = []
-  /// Connections that read the rest of a response whose client has gone.
+  /// Connections that read the rest of a response whose client has gone, in whose share they are until then.
   var draining = 0
-  /// Places have become free in this turn: who waits gets them at its end.
+
+  /// What each client has of the connections, in thousandths of one.
+  var share: FairShare
+  /// How many of each client's requests wait without a connection being made for them. A client who is alone may fill the line: what
+  /// waits can be refused when others come.
+  var pendingCounts = ClientLedger()
+  /// Requests for each of which a connection is being made.
+  var started = FairLine<Waiter>()
+  /// Requests that wait.
+  var pending = FairLine<Waiter>()
+  /// Something has become free in this turn: who waits gets it at its end.
   private var servesAtTurnEnd = false
 
   /// Milliseconds an endpoint rests after a failed connect, while others can be had.
   private static let rest: UInt64 = 2_000
+  /// A connection in the client's account; a stream of a shared one is a part of it.
+  static let wholeConnection = 1_000
+
+  /// Somebody in line.
+  struct Waiter {
+    let client: UpstreamClient
+    /// In ms of the loop's clock.
+    let since: UInt64
+    /// The connection that is being made for him; he is served by any other that is free before.
+    var attempt: UpstreamConnection?
+  }
 
   package init(loop: EventLoop, backend: Backend, buffers: BufferPool, counts: ConnectionCounts) {
     self.loop = loop
@@ -61,6 +84,7 @@ package final class BackendPool {
     streams = HTTP2StreamPool(client: 128, buffers: buffers)
     active = Array(repeating: 0, count: backend.endpoints.count)
     restUntil = Array(repeating: 0, count: backend.endpoints.count)
+    share = FairShare(capacity: backend.connectionLimit &* Self.wholeConnection, percent: backend.clientShare)
     for index in idle.indices { idle[index].reserveCapacity(64) }
   }
 
@@ -68,36 +92,101 @@ package final class BackendPool {
   package var mayShare: Bool { backend.protocols != .http1 }
   package var openConnections: Int { open }
   package var idleConnections: Int { idle.reduce(0) { $0 + $1.count } }
+  /// Requests in line, whether or not a connection is being made for them.
+  package var waitingRequests: Int { started.count + pending.count }
 
   /// Gets `client` a connection. Its `upstreamReady` or `upstreamFailed` is called, perhaps before this returns.
   package func acquire(for client: UpstreamClient) {
-    let endpoint = choose()
-    if client.opensTunnel { return acquireTunnel(for: client, at: endpoint) }
-    if let connection = free(at: endpoint) { return share(connection, with: client) }
-    if sharesConnections[endpoint], opening[endpoint] > 0, waiting.count < backend.pendingLimit { return waiting.append(client) }
-    if let connection = takeIdle(at: endpoint) { return hand(connection, to: client) }
-    if hasPlace { return connect(client, first: endpoint, tries: backend.endpoints.count) }
-    // At the bound, any idle connection is better than waiting.
-    for other in idle.indices {
-      if let connection = takeIdle(at: other) { return hand(connection, to: client) }
+    // Places that have become free are for those in line.
+    let promised = servesAtTurnEnd ? max(0, backend.connectionLimit &- open) : 0
+    let isFull = pending.count &- promised >= backend.pendingLimit
+    if !servesAtTurnEnd, share.mayTake(client.origin) {
+      switch find(forTunnel: client.opensTunnel, mayWait: !isFull) {
+      case .shared(let connection): return carry(client, on: connection)
+      case .idle(let connection): return hand(connection, to: client)
+      case .room(let endpoint): return start(Waiter(client: client, since: loop.now), at: endpoint)
+      case .none: break
+      }
     }
-    for other in shared.indices {
-      if let connection = free(at: other) { return share(connection, with: client) }
+    var displaced: UpstreamClient?
+    if isFull {
+      guard let place = pending.displaced(by: client.origin, amount: { pendingCounts.amount(of: $0.address) }) else {
+        return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
+      }
+      displaced = leave(pending.remove(place))
     }
-    // Looking for one has closed some.
-    if hasPlace { return connect(client, first: endpoint, tries: backend.endpoints.count) }
-    line(up: client)
+    pendingCounts.add(1, to: client.origin.address)
+    let place = pending.append(Waiter(client: client, since: loop.now), of: client.origin, kind: client.opensTunnel)
+    client.waiting = .pending(place)
+    displaced?.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
   }
 
-  /// Whether another connection may be made for whoever asks now. Places that have become free are for those in line.
-  private var hasPlace: Bool { open < backend.connectionLimit && !servesAtTurnEnd }
-
-  private func line(up client: UpstreamClient) {
-    let promised = servesAtTurnEnd ? max(0, backend.connectionLimit &- open) : 0
-    guard waiting.count &- promised < backend.pendingLimit else {
-      return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
+  /// Takes `client` out of the line, if it stands in it. A connection that is being made for it is made all the same.
+  package func forget(_ client: UpstreamClient) {
+    guard let waiting = client.waiting else { return }
+    client.waiting = nil
+    switch waiting {
+    case .pending(let place):
+      if pending.remove(place) != nil { pendingCounts.remove(1, from: client.origin.address) }
+    case .started(let place):
+      guard let waiter = started.remove(place) else { return }
+      waiter.attempt?.sponsor = nil
+      share.give(Self.wholeConnection, from: client.origin)
+      serveAtTurnEnd()
     }
-    waiting.append(client)
+  }
+
+  /// The same backend in a newer snapshot: endpoints, trust and identities are equal, limits and time-outs may not be.
+  package func adopt(_ backend: Backend) {
+    precondition(backend.poolKey == self.backend.poolKey)
+    self.backend = backend
+    share.capacity = backend.connectionLimit &* Self.wholeConnection
+    share.percent = backend.clientShare
+    serveAtTurnEnd()
+  }
+
+  /// Takes no new requests: idle connections close now, busy ones when their request is over.
+  package func retire() {
+    isRetired = true
+    for connection in idle.flatMap({ $0 }) { connection.shutDown() }
+    for connection in shared.flatMap({ $0 }) where connection.http2?.isEmpty == true { connection.shutDown() }
+    for index in shared.indices { shared[index] = [] }
+  }
+
+  // MARK: What there is
+
+  private enum Found {
+    case shared(UpstreamConnection)
+    /// Out of the pool, and counted as busy.
+    case idle(UpstreamConnection)
+    /// A connection may be made.
+    case room(endpoint: Int)
+    case none
+  }
+
+  /// - Parameter mayWait: rather than have a connection made when a shared one is being made.
+  private func find(forTunnel: Bool, mayWait: Bool) -> Found {
+    let endpoint = choose()
+    if forTunnel {
+      // Over a shared connection whose backend takes extended CONNECT, or an HTTP/1.1 connection for itself.
+      if let connection = shared[endpoint].last(where: { mayCarryTunnel($0) }) { return .shared(connection) }
+    } else {
+      if let connection = free(at: endpoint) { return .shared(connection) }
+      // One that is being made, or has been just now, will carry this one too.
+      let isComing = opening[endpoint] > 0 || shared[endpoint].contains { $0.awaitsSettings }
+      if sharesConnections[endpoint], isComing, mayWait { return .none }
+    }
+    if let connection = takeIdle(at: endpoint) { return .idle(connection) }
+    if open < backend.connectionLimit { return .room(endpoint: endpoint) }
+    // At the bound, any idle connection is better than waiting.
+    for other in idle.indices {
+      if let connection = takeIdle(at: other) { return .idle(connection) }
+    }
+    for other in shared.indices {
+      if let connection = forTunnel ? shared[other].last(where: { mayCarryTunnel($0) }) : free(at: other) { return .shared(connection) }
+    }
+    // Looking for one has closed some.
+    return open < backend.connectionLimit ? .room(endpoint: endpoint) : .none
   }
 
   /// The newest shared connection that takes another request.
@@ -110,40 +199,11 @@ package final class BackendPool {
     return nil
   }
 
-  /// A WebSocket goes over a shared connection whose backend takes extended CONNECT, or has an HTTP/1.1 connection to itself.
-  private func acquireTunnel(for client: UpstreamClient, at endpoint: Int) {
-    if let connection = shared[endpoint].last(where: { mayCarryTunnel($0) }) { return share(connection, with: client) }
-    if let connection = takeIdle(at: endpoint) { return hand(connection, to: client) }
-    if hasPlace { return connect(client, first: endpoint, tries: backend.endpoints.count) }
-    line(up: client)
-  }
-
   private func mayCarryTunnel(_ connection: UpstreamConnection) -> Bool {
     guard let http2 = connection.http2, http2.canOpen else { return false }
     // Where nothing but HTTP/2 is spoken, a connection that takes no tunnel says so in its answer.
     return backend.protocols == .http2 || http2.session.peerTakesTunnels
   }
-
-  /// Takes `client` out of the line, if it stands in it.
-  package func forget(_ client: UpstreamClient) {
-    if let index = waiting.firstIndex(where: { $0 === client }) { waiting.remove(at: index) }
-  }
-
-  /// The same backend in a newer snapshot: endpoints, trust and identities are equal, limits and time-outs may not be.
-  package func adopt(_ backend: Backend) {
-    precondition(backend.poolKey == self.backend.poolKey)
-    self.backend = backend
-  }
-
-  /// Takes no new requests: idle connections close now, busy ones when their request is over.
-  package func retire() {
-    isRetired = true
-    for connection in idle.flatMap({ $0 }) { connection.shutDown() }
-    for connection in shared.flatMap({ $0 }) where connection.http2?.isEmpty == true { connection.shutDown() }
-    for index in shared.indices { shared[index] = [] }
-  }
-
-  // MARK: Balancing
 
   private func choose() -> Int {
     let count = backend.endpoints.count
@@ -185,52 +245,112 @@ package final class BackendPool {
     return nil
   }
 
-  /// Gives `client` a connection that is counted as busy.
+  // MARK: Giving
+
+  /// Gives `client`, who is not in line, a connection that is counted as busy.
   private func hand(_ connection: UpstreamConnection, to client: UpstreamClient) {
+    share.take(Self.wholeConnection, for: client.origin)
+    connection.charge = Charge(origin: client.origin, amount: Self.wholeConnection)
     connection.activate(client)
     client.upstreamReady(.http1(connection), reused: connection.carried > 0)
   }
 
-  private func share(_ connection: UpstreamConnection, with client: UpstreamClient) {
+  /// Gives `client`, who is not in line, a stream of a shared connection.
+  private func carry(_ client: UpstreamClient, on connection: UpstreamConnection) {
+    guard let http2 = connection.http2 else { return client.upstreamFailed(UpstreamFailure(.reset, requestUnsent: true)) }
     active[connection.endpointIndex] &+= 1
-    connection.carry(client, reused: true)
+    let charge = Charge(origin: client.origin, amount: max(1, Self.wholeConnection / max(1, http2.session.allowedStreams)))
+    share.take(charge.amount, for: charge.origin)
+    connection.carry(client, charge, on: http2)
   }
 
-  /// A connection turned out to speak HTTP/2; its first request is on its way, counted when it was opened.
-  func becameShared(_ connection: UpstreamConnection) {
-    sharesConnections[connection.endpointIndex] = true
-    counts.open &-= 1
-    counts.shared &+= 1
-    connection.isCountedAsShared = true
-    shared[connection.endpointIndex].append(connection)
-    serveWaiting(on: connection)
-    // More wait than one connection carries: another is made for them.
-    if !waiting.isEmpty, connection.isOpen, opening[connection.endpointIndex] == 0, open < backend.connectionLimit {
-      connect(waiting.removeFirst(), first: connection.endpointIndex, tries: backend.endpoints.count)
+  /// What is no longer held.
+  func give(_ charge: Charge) { if charge.amount > 0 { share.give(charge.amount, from: charge.origin) } }
+
+  /// Takes a waiter out of the line: it is his turn.
+  private func leave(_ waiter: Waiter?) -> UpstreamClient? {
+    guard let waiter else { return nil }
+    if case .started? = waiter.client.waiting {
+      share.give(Self.wholeConnection, from: waiter.client.origin)
+      waiter.attempt?.sponsor = nil
+    } else {
+      pendingCounts.remove(1, from: waiter.client.origin.address)
     }
+    waiter.client.waiting = nil
+    return waiter.client
   }
 
-  /// The connection takes no further requests.
-  func noLongerShared(_ connection: UpstreamConnection) {
-    shared[connection.endpointIndex].removeAll { $0 === connection }
+  /// The next in line for an HTTP/1.1 connection that is free: first those for whom one is being made.
+  private func nextForConnection() -> UpstreamClient? {
+    if let place = started.first(where: { _, _ in true }) { return leave(started.take(place)) }
+    guard let place = pending.first(where: { origin, _ in share.mayTake(origin) }) else { return nil }
+    return leave(pending.take(place))
   }
 
-  /// A request on a shared connection is over: there is room for another.
-  func streamEnded(_ connection: UpstreamConnection) {
-    active[connection.endpointIndex] &-= 1
-    if connection.isOpen { serveWaiting(on: connection) }
-  }
-
-  func serveWaiting(on connection: UpstreamConnection) {
-    while !waiting.isEmpty, connection.isOpen, connection.canShare,
-      let index = waiting.firstIndex(where: { !$0.opensTunnel || mayCarryTunnel(connection) })
+  /// Whoever is in line for `connection`, which takes more requests.
+  private func serve(on connection: UpstreamConnection) {
+    let tunnels = mayCarryTunnel(connection)
+    while connection.isOpen, connection.canShare, let place = started.first(where: { _, isTunnel in tunnels || !isTunnel }) {
+      if let client = leave(started.take(place)) { carry(client, on: connection) }
+    }
+    while connection.isOpen, connection.canShare,
+      let place = pending.first(where: { origin, isTunnel in (tunnels || !isTunnel) && share.mayTake(origin) })
     {
-      share(connection, with: waiting.remove(at: index))
+      if let client = leave(pending.take(place)) { carry(client, on: connection) }
     }
+  }
+
+  /// Something has become free: for those who wait, as far as it goes. Not before whatever ends has ended for all: who is served may
+  /// do anything, also to those that are hearing of the end.
+  private func serveAtTurnEnd() {
+    guard !pending.isEmpty, !servesAtTurnEnd else { return }
+    servesAtTurnEnd = true
+    loop.atTurnEnd { self.serve() }
+  }
+
+  private func serve() {
+    servesAtTurnEnd = false
+    while serveNext() {}
+  }
+
+  private func serveNext() -> Bool {
+    guard let place = pending.first(where: { origin, _ in share.mayTake(origin) }), let waiter = pending.element(at: place) else {
+      return false
+    }
+    if serve(place, waiter) { return true }
+    // What there is may not be for the first in line, and for one who wants the other thing.
+    let isTunnel = waiter.client.opensTunnel
+    guard let place = pending.first(where: { origin, kind in kind != isTunnel && share.mayTake(origin) }),
+      let waiter = pending.element(at: place)
+    else { return false }
+    return serve(place, waiter)
+  }
+
+  private func serve(_ place: FairLine<Waiter>.Place, _ waiter: Waiter) -> Bool {
+    let found = find(forTunnel: waiter.client.opensTunnel, mayWait: true)
+    if case .none = found { return false }
+    guard let client = leave(pending.take(place)) else { return false }
+    switch found {
+    case .shared(let connection): carry(client, on: connection)
+    case .idle(let connection): hand(connection, to: client)
+    case .room(let endpoint): start(waiter, at: endpoint)
+    case .none: break
+    }
+    return true
+  }
+
+  // MARK: Connecting
+
+  /// Has a connection made for somebody who is not in line.
+  private func start(_ waiter: Waiter, at endpoint: Int) {
+    share.take(Self.wholeConnection, for: waiter.client.origin)
+    let place = started.append(waiter, of: waiter.client.origin, kind: waiter.client.opensTunnel)
+    waiter.client.waiting = .started(place)
+    connect(for: place, waiter.client, first: endpoint, tries: backend.endpoints.count)
   }
 
   /// Connects to `first`, or to the next endpoint that can be tried at all.
-  private func connect(_ client: UpstreamClient, first: Int, tries: Int) {
+  private func connect(for place: FairLine<Waiter>.Place, _ client: UpstreamClient, first: Int, tries: Int) {
     var tried = 0
     attempts &+= 1
     while tried < tries {
@@ -239,60 +359,133 @@ package final class BackendPool {
       guard let address = backend.endpoints[index].address(attempt: attempts) else { continue }
       do {
         let connection = try UpstreamConnection.open(
-          to: address, pool: self, endpointIndex: index, client: client, triesLeft: tries - tried)
+          to: address, pool: self, endpointIndex: index, forTunnel: client.opensTunnel, triesLeft: tries - tried)
         open &+= 1
         counts.open &+= 1
         active[index] &+= 1
         // Nobody waits for a connection that will be one WebSocket's.
         if !connection.isForTunnel { opening[index] &+= 1 }
-        client.upstreamOpening(.http1(connection))
+        connection.sponsor = place
+        started.update(place) { $0.attempt = connection }
         return
       } catch {
         restUntil[index] = loop.now &+ Self.rest
       }
     }
-    client.upstreamFailed(UpstreamFailure(.connect, requestUnsent: true))
+    leave(started.take(place))?.upstreamFailed(UpstreamFailure(.connect, requestUnsent: true))
   }
 
   // MARK: For connections
 
+  /// A connection is made, and speaks HTTP/1.1: for the next in line, or for the pool.
   func opened(_ connection: UpstreamConnection) {
+    countAsOpened(connection)
+    let sponsor = connection.sponsor
+    connection.sponsor = nil
+    if connection.isForTunnel, let sponsor, let client = leave(started.take(sponsor)) { return hand(connection, to: client) }
+    guard let place = started.first(where: { _, _ in true }), let waiter = started.element(at: place) else {
+      return connection.park()
+    }
+    // One who is served by what was made for another leaves him what is being made for himself.
+    if let sponsor, sponsor != place, let attempt = waiter.attempt, started.element(at: sponsor) != nil {
+      started.update(place) { $0.attempt = nil }
+      started.update(sponsor) { $0.attempt = attempt }
+      attempt.sponsor = sponsor
+    }
+    if let client = leave(started.take(place)) { hand(connection, to: client) }
+  }
+
+  private func countAsOpened(_ connection: UpstreamConnection) {
     restUntil[connection.endpointIndex] = 0
     if !connection.isForTunnel { opening[connection.endpointIndex] &-= 1 }
     connection.wasOpened = true
   }
 
-  func connectFailed(_ endpoint: Int) {
-    restUntil[endpoint] = loop.now &+ Self.rest
+  /// A connection is made, and speaks HTTP/2.
+  func becameShared(_ connection: UpstreamConnection) {
+    countAsOpened(connection)
+    // From here on its requests are counted one by one.
+    active[connection.endpointIndex] &-= 1
+    sharesConnections[connection.endpointIndex] = true
+    counts.open &-= 1
+    counts.shared &+= 1
+    connection.isCountedAsShared = true
+    if !isRetired { shared[connection.endpointIndex].append(connection) }
+    let sponsor = connection.sponsor
+    connection.sponsor = nil
+    if let sponsor, let client = leave(started.take(sponsor)) { carry(client, on: connection) }
+    if connection.isOpen { serve(on: connection) }
+    // More wait than one connection carries: another is made for them.
+    serveAtTurnEnd()
   }
 
-  /// No TCP connection to an endpoint: not a byte has left, so the next one may be asked in its place.
-  func tryNext(_ client: UpstreamClient, after endpoint: Int, tries: Int) {
-    connect(client, first: (endpoint &+ 1) % backend.endpoints.count, tries: tries)
+  /// The connection takes no further requests.
+  func noLongerShared(_ connection: UpstreamConnection) {
+    shared[connection.endpointIndex].removeAll { $0 === connection }
+  }
+
+  /// A request on a shared connection is over: there is room for another.
+  func streamEnded(_ connection: UpstreamConnection, _ charge: Charge) {
+    active[connection.endpointIndex] &-= 1
+    give(charge)
+    if isAwaited { serveWaiting(on: connection) }
+  }
+
+  func serveWaiting(on connection: UpstreamConnection) {
+    if connection.isOpen { serve(on: connection) }
+    serveAtTurnEnd()
+  }
+
+  /// A connection that was being made is not to be. Not a byte has left, so that the next endpoint may be asked when TCP did not
+  /// connect to this one; but only for somebody who still waits.
+  func failedToOpen(_ connection: UpstreamConnection, _ failure: UpstreamFailure) {
+    let endpoint = connection.endpointIndex
+    if failure.kind == .connect { restUntil[endpoint] = loop.now &+ Self.rest }
+    let sponsor = connection.sponsor
+    connection.sponsor = nil
+    connection.close()
+    if let sponsor, let waiter = started.element(at: sponsor) {
+      let waited = loop.now &- waiter.since
+      started.update(sponsor) { $0.attempt = nil }
+      if failure.kind == .connect, connection.triesLeft > 0 {
+        connect(for: sponsor, waiter.client, first: (endpoint &+ 1) % backend.endpoints.count, tries: connection.triesLeft)
+      } else if failure.kind == .connect, case .timeout? = failure.cause, waited < UInt64(backend.connectTimeout) {
+        // The time was up for the connection, which was begun for another, and not for him.
+        connect(for: sponsor, waiter.client, first: choose(), tries: backend.endpoints.count)
+      } else {
+        leave(started.take(sponsor))?.upstreamFailed(failure)
+      }
+    }
   }
 
   /// Whether another connection may read the rest of a response for nobody. At most half of them do: they are missing to others.
   var mayDrain: Bool { draining < backend.connectionLimit / 2 && !isRetired }
 
   /// Whether a connection that becomes free has its next request at once.
-  var isAwaited: Bool { !waiting.isEmpty }
+  var isAwaited: Bool { !started.isEmpty || !pending.isEmpty }
 
   /// A connection is free: for the first in line, or for the pool.
   func park(_ connection: UpstreamConnection) {
-    if !waiting.isEmpty {
-      hand(connection, to: waiting.removeFirst())
+    give(connection.charge)
+    connection.charge = .none
+    if isAwaited, let client = nextForConnection() {
+      hand(connection, to: client)
     } else {
       active[connection.endpointIndex] &-= 1
       idle[connection.endpointIndex].append(connection)
     }
+    // Its client has more of its share, and others as well.
+    serveAtTurnEnd()
   }
 
   func closed(_ connection: UpstreamConnection, wasIdle: Bool) {
     open &-= 1
     if connection.isCountedAsShared { counts.shared &-= 1 } else { counts.open &-= 1 }
+    give(connection.charge)
+    connection.charge = .none
     let endpoint = connection.endpointIndex
     if !connection.wasOpened, !connection.isForTunnel { opening[endpoint] &-= 1 }
-    if connection.http2 != nil {
+    if connection.isCountedAsShared {
       // Its requests were counted one by one.
       noLongerShared(connection)
     } else if wasIdle, let index = idle[endpoint].firstIndex(where: { $0 === connection }) {
@@ -300,44 +493,13 @@ package final class BackendPool {
     } else {
       active[endpoint] &-= 1
     }
-    // The place that became free is for the first in line, in a retired pool too: who waits there came before it was retired. Not
-    // before the connection is closed for all: who is served may do anything, also to those that are hearing of its end.
-    guard !waiting.isEmpty, !servesAtTurnEnd else { return }
-    servesAtTurnEnd = true
-    loop.atTurnEnd { self.fillPlaces() }
-  }
-
-  private func fillPlaces() {
-    servesAtTurnEnd = false
+    if let sponsor = connection.sponsor {
+      // Closed with the whole loop: nobody makes him another.
+      connection.sponsor = nil
+      leave(started.take(sponsor))?.upstreamFailed(UpstreamFailure(.connect, requestUnsent: true))
+    }
+    // The place that became free is for the first in line, in a retired pool too: who waits there came before it was retired.
     // When connecting fails on the spot, the place is free for the next.
-    while !waiting.isEmpty, open < backend.connectionLimit {
-      connect(waiting.removeFirst(), first: choose(), tries: backend.endpoints.count)
-    }
-  }
-}
-
-extension BackendPool {
-  /// What is wrong with the pool's account of `connections`, which are all that are open, if anything is. For tests, between two
-  /// turns of the loop.
-  package func fault(among connections: [UpstreamConnection]) -> String? {
-    guard connections.count == open else { return "\(open) connections are counted, \(connections.count) open" }
-    if waiting.contains(where: { waiter in connections.contains { $0.client === waiter } }) { return "somebody who is served waits" }
-    for endpoint in backend.endpoints.indices {
-      let own = connections.filter { $0.endpointIndex == endpoint }
-      let parked = own.filter { $0.state == .idle }
-      guard parked.count == idle[endpoint].count, idle[endpoint].allSatisfy({ kept in parked.contains { $0 === kept } }) else {
-        return "\(idle[endpoint].count) connections are kept, \(parked.count) idle"
-      }
-      if parked.contains(where: { $0.client != nil }) { return "an idle connection serves somebody" }
-      if let lost = shared[endpoint].first(where: { kept in !own.contains { $0 === kept && $0.state == .shared } }) {
-        return "a connection is shared that is \(lost.isOpen ? "not" : "closed")"
-      }
-      let making = own.count { !$0.wasOpened && !$0.isForTunnel }
-      guard opening[endpoint] == making else { return "\(opening[endpoint]) connections are counted as being made, \(making) are" }
-      let requests = own.reduce(0) { $0 + ($1.http2?.streamCount ?? ($1.state == .idle ? 0 : 1)) }
-      if let fault = own.lazy.compactMap({ $0.http2?.fault }).first { return fault }
-      guard active[endpoint] == requests else { return "\(active[endpoint]) requests are counted, \(requests) under way" }
-    }
-    return nil
+    serveAtTurnEnd()
   }
 }

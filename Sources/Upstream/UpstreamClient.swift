@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import Limits
 
 /// Whoever sends a request to a backend: it is told here what becomes of it.
 ///
@@ -8,10 +9,21 @@ import HTTP
 open class UpstreamClient {
   public init() {}
 
+  /// Whose share of the backend a request counts in.
+  package final var origin = ClientOrigin.unknown
+  /// Where it stands in line for a connection, while it does.
+  final var waiting: Waiting?
+
+  enum Waiting {
+    case pending(FairLine<BackendPool.Waiter>.Place)
+    /// A connection is being made for it.
+    case started(FairLine<BackendPool.Waiter>.Place)
+  }
+
   /// The request opens a WebSocket: it goes over an HTTP/1.1 connection, or over an HTTP/2 one that takes extended CONNECT.
   open var opensTunnel: Bool { false }
 
-  /// A connection is being made; `upstreamReady` or `upstreamFailed` follows.
+  /// A place on a shared connection waits for the backend's word; `upstreamReady` or `upstreamFailed` follows.
   open func upstreamOpening(_ leg: UpstreamLeg) {}
   /// A connection is there, its peer's identity checked. `reused`: it has carried a request before, so the backend may
   /// have closed it a moment ago.

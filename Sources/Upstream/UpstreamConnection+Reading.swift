@@ -11,14 +11,14 @@ extension UpstreamConnection {
     case .needMore:
       return false
     case .failed:
-      fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
+      fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: mayBeStale, responseStarted: true))
       return false
     case .complete:
       let head = UnsafeBufferPointer(rebasing: bytes[..<responseHead.length])
       let isInterim = responseHead.isInterim
       if isInterim {
         guard interim.allow(responseHead.status, responseHead.length) else {
-          fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
+          fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: mayBeStale, responseStarted: true))
           return false
         }
       } else {
@@ -109,7 +109,7 @@ extension UpstreamConnection {
         complete()
         return false
       case .failed:
-        fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: carried > 0, responseStarted: true))
+        fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: mayBeStale, responseStarted: true))
         return false
       }
       guard isOpen, client != nil else { return false }

@@ -2,6 +2,7 @@ import Bytes
 import CLinux
 import HTTP
 import HTTP1
+import Limits
 import Reactor
 import TLS
 import Transport
@@ -9,7 +10,7 @@ import Transport
 /// One HTTP/1.1 connection to an endpoint of a backend: makes it, checks who answered, carries one request at a time.
 public final class UpstreamConnection: SecureChannel {
   package enum State {
-    /// Connecting or shaking hands for `client`.
+    /// Connecting or shaking hands.
     case opening
     /// In the pool.
     case idle
@@ -36,7 +37,11 @@ public final class UpstreamConnection: SecureChannel {
   package var backend: Backend { pool.backend }
   package let endpointIndex: Int
   /// Other endpoints that may be tried when TCP does not connect to this one.
-  private let triesLeft: Int
+  let triesLeft: Int
+  /// Where in line he stands for whom it is being made, while it is.
+  var sponsor: FairLine<BackendPool.Waiter>.Place?
+  /// What its request's client has in the pool's account; requests on shared connections have their own.
+  var charge = Charge.none
   /// Who is served, and holds this: nil as soon as nobody is any more.
   package var client: UpstreamClient?
   package var responseHead: ResponseHead
@@ -49,8 +54,13 @@ public final class UpstreamConnection: SecureChannel {
   package private(set) var carried = 0
   /// The HTTP/2 side, when ALPN chose it, until the connection closes; all else here is HTTP/1.1.
   private(set) final var http2: UpstreamSession?
-  /// Whether another request may begin beside those under way.
-  var canShare: Bool { http2?.canOpen ?? false }
+  /// Whether another request may begin beside those under way. Until the backend has said how many it takes, there is but one.
+  var canShare: Bool {
+    guard let http2 else { return false }
+    return http2.session.settingsReceived && http2.canOpen
+  }
+  /// It speaks HTTP/2, and the backend has not said yet how many requests it takes.
+  var awaitsSettings: Bool { http2.map { !$0.session.settingsReceived } ?? false }
   var requestWritten = false
   /// What the socket had taken before the request.
   private var writtenBefore: UInt64 = 0
@@ -64,6 +74,8 @@ public final class UpstreamConnection: SecureChannel {
   var requestComplete = false
   private var responseStarted = false
   var keepsOpen = true
+  /// It has been in the pool without a request: its backend may have closed it by the time of the next.
+  private var hasRested = false
   /// In the pool for long enough to hold no buffers.
   private var isAtRest = false
   /// The turn of the loop in which it was put into the pool.
@@ -80,14 +92,12 @@ public final class UpstreamConnection: SecureChannel {
   static let tunnelLinger = 10_000
 
   private init(
-    pool: BackendPool, endpointIndex: Int, client: UpstreamClient, triesLeft: Int, descriptor: Int32,
-    wire: consuming Wire, phase: Phase
+    pool: BackendPool, endpointIndex: Int, forTunnel: Bool, triesLeft: Int, descriptor: Int32, wire: consuming Wire, phase: Phase
   ) {
     self.pool = pool
     self.endpointIndex = endpointIndex
     self.triesLeft = triesLeft
-    self.client = client
-    isForTunnel = client.opensTunnel && pool.backend.protocols != .http2
+    isForTunnel = forTunnel
     responseHead = ResponseHead(fieldCapacity: Self.limits.headerCount)
     parser = ResponseParser(limits: Self.limits)
     super.init(loop: pool.loop, descriptor: descriptor, wire: wire, phase: phase, buffers: pool.buffers)
@@ -96,7 +106,7 @@ public final class UpstreamConnection: SecureChannel {
 
   /// Starts connecting. - Throws: what `socket` or `connect` said, before any connection object exists.
   static func open(
-    to address: SocketAddress, pool: BackendPool, endpointIndex: Int, client: UpstreamClient, triesLeft: Int
+    to address: SocketAddress, pool: BackendPool, endpointIndex: Int, forTunnel: Bool, triesLeft: Int
   ) throws(Errno) -> UpstreamConnection {
     var descriptor = FileDescriptor(owning: Int32(try Syscall.require { Int(socket(address.family, gh_SOCK_STREAM, 0)) }))
     if address.family != AF_UNIX {
@@ -112,12 +122,11 @@ public final class UpstreamConnection: SecureChannel {
       }
       phase = .connecting
     }
-    let onlyHTTP1 = client.opensTunnel && pool.backend.protocols != .http2
+    let onlyHTTP1 = forTunnel && pool.backend.protocols != .http2
     let tls = TLSConnection(connecting: pool.backend.tls, fd: raw, only: onlyHTTP1 ? .http1_1 : nil)
     let connection = UpstreamConnection(
-      pool: pool, endpointIndex: endpointIndex, client: client, triesLeft: triesLeft, descriptor: descriptor.take(),
-      wire: Wire(tls, descriptor: raw),
-      phase: phase)
+      pool: pool, endpointIndex: endpointIndex, forTunnel: onlyHTTP1, triesLeft: triesLeft, descriptor: descriptor.take(),
+      wire: Wire(tls, descriptor: raw), phase: phase)
     try connection.register(.write)
     connection.setDeadline(pool.backend.connectTimeout)
     return connection
@@ -208,11 +217,16 @@ public final class UpstreamConnection: SecureChannel {
     body = .none
   }
 
+  /// Whether its backend may have closed it before it had seen the present request.
+  var mayBeStale: Bool { carried > 0 || hasRested }
+
   /// Puts a connection without a request into the pool, which may have the next one at hand: that does not follow before one look at
   /// what the backend has said meanwhile.
   func park() {
     if pool.isAwaited, !isQuiet() { return }
-    carried &+= 1
+    if state == .opening { state = .idle } else { carried &+= 1 }
+    guard !pool.isRetired || pool.isAwaited else { return shutDown() }
+    hasRested = true
     parkedIn = loop.turnCount
     releaseQueues()
     setDeadline(min(Self.restAfter, backend.idleTimeout))
@@ -230,36 +244,32 @@ public final class UpstreamConnection: SecureChannel {
   // MARK: SecureChannel
 
   public override func handshakeCompleted() {
-    guard let client else { return shutDown() }
-    pool.opened(self)
-    if wire.negotiatedProtocol == .h2 { return becomeShared(client) }
+    if wire.negotiatedProtocol == .h2 { return becomeShared() }
     guard backend.protocols != .http2 else {
       return fail(UpstreamFailure(.protocol, requestUnsent: true))
     }
     // What comes along with the handshake's end is no answer: told of it, `received` refuses it.
     _ = isSilent()
     guard isOpen else { return }
-    state = .awaitingHead
-    expect(backend.responseTimeout)
-    client.upstreamReady(.http1(self), reused: false)
+    pool.opened(self)
   }
 
   /// The backend speaks HTTP/2: the connection is everybody's from here on.
-  private func becomeShared(_ first: UpstreamClient) {
-    client = nil
+  private func becomeShared() {
     state = .shared
     let session = UpstreamSession(self)
     http2 = session
-    carry(first, reused: false)
-    if isOpen { pool.becameShared(self) }
+    setDeadline(0)
+    pool.becameShared(self)
+    if isOpen { session.restIfEmpty() }
     awaitTurnEnd()
   }
 
   /// A stream for `client`.
-  func carry(_ client: UpstreamClient, reused: Bool) {
-    guard let http2 else { return }
+  func carry(_ client: UpstreamClient, _ charge: Charge, on http2: UpstreamSession) {
+    let reused = carried > 0
     carried &+= 1
-    let stream = http2.open(client)
+    let stream = http2.open(client, charge)
     guard client.opensTunnel, !http2.session.peerTakesTunnels else {
       return client.upstreamReady(.http2(stream), reused: reused)
     }
@@ -293,7 +303,7 @@ public final class UpstreamConnection: SecureChannel {
         guard client != nil, requestWritten else { return fail(UpstreamFailure(.protocol, requestUnsent: true)) }
         // While the socket has taken nothing of the request, what comes is no answer to it: another connection may be tried.
         guard bytesWritten != writtenBefore else {
-          return fail(UpstreamFailure(.reset, requestUnsent: true, connectionReused: carried > 0))
+          return fail(UpstreamFailure(.reset, requestUnsent: true, connectionReused: mayBeStale))
         }
         guard readHead() else { return finishTurn() }
       case .readingBody:
@@ -345,7 +355,7 @@ public final class UpstreamConnection: SecureChannel {
     http2?.isLost(kind)
     fail(
       UpstreamFailure(
-        kind, requestUnsent: !requestWritten, connectionReused: carried > 0, responseStarted: responseStarted, cause: failure))
+        kind, requestUnsent: !requestWritten, connectionReused: mayBeStale, responseStarted: responseStarted, cause: failure))
   }
 
   public override func deadlineReached() {
@@ -362,21 +372,19 @@ public final class UpstreamConnection: SecureChannel {
     case .awaitingHead, .readingBody:
       fail(
         UpstreamFailure(
-          .timeout, requestUnsent: false, connectionReused: carried > 0, responseStarted: state == .readingBody, cause: .timeout))
+          .timeout, requestUnsent: false, connectionReused: mayBeStale, responseStarted: state == .readingBody, cause: .timeout))
     }
   }
 
   /// Closes and tells the client, if there is one, which then has no connection any more.
   func fail(_ failure: UpstreamFailure) {
+    var failure = failure
+    failure.endpoint = endpointIndex
+    if state == .opening { return pool.failedToOpen(self, failure) }
     let client = self.client
     self.client = nil
-    if failure.kind == .connect { pool.connectFailed(endpointIndex) }
     close()
-    if failure.kind == .connect, triesLeft > 0, let client {
-      pool.tryNext(client, after: endpointIndex, tries: triesLeft)
-    } else {
-      client?.upstreamFailed(failure)
-    }
+    client?.upstreamFailed(failure)
   }
 
   /// Says goodbye and closes.
@@ -395,6 +403,6 @@ public final class UpstreamConnection: SecureChannel {
     self.client = nil
     client.upstreamFailed(
       UpstreamFailure(
-        .reset, requestUnsent: !requestWritten, connectionReused: carried > 0, responseStarted: responseStarted, cause: .closed))
+        .reset, requestUnsent: !requestWritten, connectionReused: mayBeStale, responseStarted: responseStarted, cause: .closed))
   }
 }

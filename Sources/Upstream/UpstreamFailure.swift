@@ -29,6 +29,8 @@ public struct UpstreamFailure: Sendable {
   package var responseStarted: Bool
   /// For the log, not for clients.
   package var cause: TransportFailure?
+  /// The endpoint's index; -1 when none was asked, or another tells.
+  package var endpoint = -1
 
   package init(
     _ kind: Kind, requestUnsent: Bool, connectionReused: Bool = false, responseStarted: Bool = false,

@@ -48,8 +48,9 @@ final class UpstreamSession: HTTP2Carrier {
   }
 
   /// A stream for `client`, which writes its head next.
-  func open(_ client: UpstreamClient) -> UpstreamStream {
+  func open(_ client: UpstreamClient, _ charge: Charge) -> UpstreamStream {
     let stream = take(for: client)
+    stream.charge = charge
     stream.slot = streams.insert(stream)
     return stream
   }
@@ -69,13 +70,22 @@ final class UpstreamSession: HTTP2Carrier {
   private func remove(_ slot: SlotID) {
     guard let stream = streams.remove(slot) else { return }
     if spare.count < Self.kept, !isGone { spare.append(stream) }
-    connection.pool.streamEnded(connection)
-    if streams.isEmpty, connection.isOpen {
-      if connection.pool.isRetired || !session.canOpenStream { return finishGracefully() }
-      forgetWake()
-      wake(at: now &+ UInt64(connection.backend.idleTimeout))
-    }
+    let charge = stream.charge
+    stream.charge = .none
+    connection.pool.streamEnded(connection, charge)
+    restIfEmpty()
   }
+
+  /// Without a request it stays for as long as an idle connection does, if it can carry another.
+  func restIfEmpty() {
+    guard streams.isEmpty, connection.isOpen else { return }
+    if connection.pool.isRetired || !session.canOpenStream { return finishGracefully() }
+    forgetWake()
+    wake(at: now &+ UInt64(connection.backend.idleTimeout))
+  }
+
+  /// What its requests have in the pool's account. For tests.
+  var charges: [Charge] { streams.all().map(\.charge) }
 
   private func finishGracefully() {
     session.goAway()
@@ -181,6 +191,7 @@ final class UpstreamSession: HTTP2Carrier {
 
   override func settingsReceived() {
     for stream in streams.all() { stream.settingsReceived() }
+    if connection.pool.isAwaited { connection.pool.serveWaiting(on: connection) }
   }
 
   override func goAway(lastStream: Int32, _ code: HTTP2ErrorCode) { connection.pool.noLongerShared(connection) }

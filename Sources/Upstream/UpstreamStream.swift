@@ -16,6 +16,8 @@ public final class UpstreamStream {
   /// Response content that the client does not take yet; never more than the stream's window.
   private var waiting = ByteQueue()
   private var patience = BackendPatience()
+  /// What its client has in the pool's account.
+  var charge = Charge.none
   private var isEnded = false
   private var responseStarted = false
   private var requestComplete = false

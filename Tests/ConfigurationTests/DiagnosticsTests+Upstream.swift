@@ -152,6 +152,11 @@ extension DiagnosticsTests {
           "r.yaml:11:118: `-1` is no whole number from 0 to 1000000",
         ]),
       Broken(
+        "endpoints:", with: "limits: { client_share: 0% }, endpoints:", ["r.yaml:11:45: `0%` is out of range: write 1% to 100%"]),
+      Broken(
+        "endpoints:", with: "limits: { client_share: half }, endpoints:",
+        ["r.yaml:11:45: `half` is no share: write hundredths, such as `50%`"]),
+      Broken(
         "endpoints:", with: "protocol: http/2, balance: random, timeouts: { connect: 0ms }, endpoints:",
         [
           "r.yaml:11:31: unknown value `http/2`: write `auto`, `http/1.1` or `h2`",

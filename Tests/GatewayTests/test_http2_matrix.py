@@ -414,7 +414,9 @@ def test_a_request_without_content_or_length_is_whole_when_it_is_sent_again(narr
 def own(pki, make_gateway, request):
     """A gateway of its own before an HTTP/2 backend of its own."""
     with HTTP2Backend(pki.backend, pki.mesh.certificate, **getattr(request, "param", {})) as backend:
-        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", limits={"connections": 4})])
+        # One client may have all of it.
+        limits = {"connections": 4, "client_share": "100%"}
+        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", limits=limits)])
         with HTTP2Client(gateway.port, pki.public.certificate) as client:
             yield gateway, backend, client
 

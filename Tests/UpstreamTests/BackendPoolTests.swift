@@ -145,11 +145,12 @@ struct BackendPoolTests {
     hold(bench.backends[1])
     let pool = try bench.pool()
     let busy = (0..<4).map { _ in bench.client(pool) }
-    #expect(busy.count(where: { $0.endpointIndex == 0 }) == 2)
     bench.turn { busy.allSatisfy(\.isReady) }
+    #expect(busy.count(where: { $0.endpointIndex == 0 }) == 2)
     // Both requests of the first endpoint end; the next two go there, whosever turn it is.
     for client in busy where client.endpointIndex == 0 { client.connection?.shutDown() }
     let next = (0..<2).map { _ in bench.client(pool) }
+    bench.turn { next.allSatisfy(\.isReady) }
     #expect(next.map(\.endpointIndex) == [0, 0])
   }
 
