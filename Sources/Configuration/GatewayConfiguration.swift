@@ -267,6 +267,9 @@ package struct BackendLimits: Sendable, Equatable {
   package var pending = 1024
   /// Hundredths of both that one client may have; 100 is no bound.
   package var clientShare = 50
+  /// Bytes of a response's head, and its fields.
+  package var headerBytes = 64 << 10
+  package var headerCount = 128
   package init() {}
 }
 

@@ -1,4 +1,5 @@
 import Configuration
+import HTTP1
 import Reactor
 import TLS
 import Upstream
@@ -19,7 +20,7 @@ extension SnapshotBuilder {
     let addresses = settings.endpoints.map { endpoint($0, of: settings.name.value) }
     let trust = [
       settings.name.value, settings.tls.serverName?.value ?? "", identities.joined(separator: ","),
-      addresses.map(\.name).joined(separator: ","), "\(protocols)",
+      addresses.map(\.name).joined(separator: ","), "\(protocols)", "\(settings.limits.headerBytes) \(settings.limits.headerCount)",
     ].joined(separator: "\n")
     return Backend(
       name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .backend), endpoints: addresses,
@@ -27,7 +28,8 @@ extension SnapshotBuilder {
       connectTimeout: settings.timeouts.connect, responseTimeout: settings.timeouts.response, idleTimeout: settings.timeouts.idle,
       tunnelTimeout: settings.timeouts.tunnel, connectionLimit: share(settings.limits.connections),
       pendingLimit: share(settings.limits.pending), clientShare: settings.limits.clientShare,
-      poolKey: Array(trust.utf8) + [0] + authorities.fingerprint + chain.thumbprint)
+      poolKey: Array(trust.utf8) + [0] + authorities.fingerprint + chain.thumbprint,
+      headLimits: HeadLimits(headerBytes: settings.limits.headerBytes, headerCount: settings.limits.headerCount, uriBytes: 0))
   }
 
   /// Backends that are spoken to alike share a context.

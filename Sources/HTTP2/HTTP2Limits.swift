@@ -20,7 +20,8 @@ package struct HTTP2Limits: Sendable {
   package var discarded: Int
   /// When the bytes that wait on a stream fall to this many, its owner is told.
   package var lowWater: Int
-  /// Bytes of a field section that is sent, names and values and 32 for each field. A larger one resets its stream.
+  /// Bytes of a field section that is sent, names and values and what HPACK may need beside. A larger one resets its stream. The
+  /// largest head that a backend may be let send is smaller.
   package var sentHeaderBytes: Int
   /// Bytes of heads that wait to be sent, all streams together, before `holdsManyHeads`.
   package var pendingHeadBytes: Int
@@ -29,7 +30,7 @@ package struct HTTP2Limits: Sendable {
   package init(
     headerBytes: Int = 32 << 10, headerCount: Int = 100, uriBytes: Int = 8 << 10, streams: Int = 100,
     streamWindow: Int = 64 << 10, connectionWindow: Int = 1 << 20, discarded: Int = 64 << 20, lowWater: Int = 16 << 10,
-    sentHeaderBytes: Int = 128 << 10, pendingHeadBytes: Int = 256 << 10, abuse: AbuseLimits = .client
+    sentHeaderBytes: Int = 160 << 10, pendingHeadBytes: Int = 256 << 10, abuse: AbuseLimits = .client
   ) {
     self.headerBytes = headerBytes
     self.headerCount = headerCount

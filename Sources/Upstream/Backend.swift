@@ -1,3 +1,4 @@
+import HTTP1
 import TLS
 
 /// A named service as one snapshot knows it: its endpoints, how to speak TLS with it, how long to wait for it.
@@ -30,14 +31,18 @@ package final class Backend: Sendable {
   package let pendingLimit: Int
   /// Hundredths of what is there that one client may have; 100 is no bound.
   package let clientShare: Int
+  /// Of a response: its bytes, and its fields.
+  package let headLimits: HeadLimits
   /// Equal for two backends exactly if connections made for the one may carry requests for the other: same name, same
-  /// endpoints, same CA, certificate and identities.
+  /// endpoints, same CA, certificate, identities and bounds of a head.
   package let poolKey: [UInt8]
+
+  package static let standardHeadLimits = HeadLimits(headerBytes: 64 << 10, headerCount: 128, uriBytes: 0)
 
   package init(
     name: String, index: Int, metricID: Int, endpoints: [Endpoint], tls: ClientTLSContext, balance: Balance, protocols: Protocols,
     connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, tunnelTimeout: Int, connectionLimit: Int, pendingLimit: Int,
-    clientShare: Int = 50, poolKey: [UInt8]
+    clientShare: Int = 50, poolKey: [UInt8], headLimits: HeadLimits = Backend.standardHeadLimits
   ) {
     self.name = name
     audience = Array(name.utf8)
@@ -54,6 +59,7 @@ package final class Backend: Sendable {
     self.connectionLimit = connectionLimit
     self.pendingLimit = pendingLimit
     self.clientShare = clientShare
+    self.headLimits = headLimits
     self.poolKey = poolKey
   }
 }

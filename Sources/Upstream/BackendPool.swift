@@ -81,7 +81,7 @@ package final class BackendPool {
     shared = Array(repeating: [], count: backend.endpoints.count)
     sharesConnections = Array(repeating: backend.protocols == .http2, count: backend.endpoints.count)
     opening = Array(repeating: 0, count: backend.endpoints.count)
-    streams = HTTP2StreamPool(client: 128, buffers: buffers)
+    streams = HTTP2StreamPool(client: backend.headLimits.headerCount, buffers: buffers)
     active = Array(repeating: 0, count: backend.endpoints.count)
     restUntil = Array(repeating: 0, count: backend.endpoints.count)
     share = FairShare(capacity: backend.connectionLimit &* Self.wholeConnection, percent: backend.clientShare)

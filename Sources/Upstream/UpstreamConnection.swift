@@ -84,8 +84,6 @@ public final class UpstreamConnection: SecureChannel {
   /// What is taken of the response's rest, when its client has gone.
   var drain: ResponseDrain?
 
-  /// Fields a backend's head may have, and its bytes.
-  private static let limits = HeadLimits(headerBytes: 64 << 10, headerCount: 128, uriBytes: 0)
   /// Milliseconds in the pool after which OpenSSL's buffers are given back.
   private static let restAfter = 5_000
   /// Milliseconds a backend has to end its side of a tunnel when the client has ended the other.
@@ -98,8 +96,8 @@ public final class UpstreamConnection: SecureChannel {
     self.endpointIndex = endpointIndex
     self.triesLeft = triesLeft
     isForTunnel = forTunnel
-    responseHead = ResponseHead(fieldCapacity: Self.limits.headerCount)
-    parser = ResponseParser(limits: Self.limits)
+    responseHead = ResponseHead(fieldCapacity: pool.backend.headLimits.headerCount)
+    parser = ResponseParser(limits: pool.backend.headLimits)
     super.init(loop: pool.loop, descriptor: descriptor, wire: wire, phase: phase, buffers: pool.buffers)
     hearsLastWords = true
   }

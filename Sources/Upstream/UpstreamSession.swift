@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import HTTP1
 import HTTP2
 import Transport
 
@@ -25,13 +26,17 @@ final class UpstreamSession: HTTP2Carrier {
   private static let kept = 128
 
   /// Windows towards backends: one download may run at full speed, many together may not take all memory.
-  private static let limits = HTTP2Limits(
-    headerBytes: 64 << 10, headerCount: 128, uriBytes: 0, streams: 1000, streamWindow: 256 << 10, connectionWindow: 4 << 20,
-    pendingHeadBytes: 1 << 20, abuse: .backend)
+  private static let windows = (stream: 256 << 10, connection: 4 << 20)
+
+  private static func limits(_ head: HeadLimits) -> HTTP2Limits {
+    HTTP2Limits(
+      headerBytes: head.headerBytes, headerCount: head.headerCount, uriBytes: 0, streams: 1000, streamWindow: windows.stream,
+      connectionWindow: windows.connection, pendingHeadBytes: 1 << 20, abuse: .backend)
+  }
 
   init(_ connection: UpstreamConnection) {
     self.connection = connection
-    super.init(channel: connection, session: HTTP2Session(client: Self.limits, pool: connection.pool.streams))
+    super.init(channel: connection, session: HTTP2Session(client: Self.limits(connection.backend.headLimits), pool: connection.pool.streams))
   }
 
   /// Whether another request may begin on this connection.
@@ -42,9 +47,9 @@ final class UpstreamSession: HTTP2Carrier {
   /// What is held against the bounds, if anything is. For tests.
   var fault: String? {
     let held = streams.all().map(\.heldBytes)
-    if let most = held.max(), most > Int(Self.limits.streamWindow) { return "\(most) bytes of a stream wait for its client" }
+    if let most = held.max(), most > Self.windows.stream { return "\(most) bytes of a stream wait for its client" }
     let all = held.reduce(0, +)
-    return all > Int(Self.limits.connectionWindow) ? "\(all) bytes of a connection wait for clients" : nil
+    return all > Self.windows.connection ? "\(all) bytes of a connection wait for clients" : nil
   }
 
   /// A stream for `client`, which writes its head next.

@@ -157,6 +157,12 @@ extension DiagnosticsTests {
         "endpoints:", with: "limits: { client_share: half }, endpoints:",
         ["r.yaml:11:45: `half` is no share: write hundredths, such as `50%`"]),
       Broken(
+        "endpoints:", with: "limits: { header_bytes: 129KiB, header_count: 513 }, endpoints:",
+        [
+          "r.yaml:11:45: `129KiB` is out of range: write 1KiB to 128KiB",
+          "r.yaml:11:67: `513` is no whole number from 1 to 512",
+        ]),
+      Broken(
         "endpoints:", with: "protocol: http/2, balance: random, timeouts: { connect: 0ms }, endpoints:",
         [
           "r.yaml:11:31: unknown value `http/2`: write `auto`, `http/1.1` or `h2`",

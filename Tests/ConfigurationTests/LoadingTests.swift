@@ -65,7 +65,7 @@ struct LoadingTests {
           identities: ["spiffe://example.internal/orders"]
         balance: least_requests
         timeouts: { connect: 2s, response: 15s, idle: 60s }
-        limits: { connections: 256, pending: 1024 }
+        limits: { connections: 256, pending: 1024, header_bytes: 64KiB, header_count: 128 }
 
     routes:
       - name: orders-read
