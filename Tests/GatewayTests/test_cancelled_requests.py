@@ -15,7 +15,9 @@ DRAINED = 64 << 10
 @pytest.fixture
 def own(make_gateway, pki):
     with Backend(pki.backend, pki.mesh.certificate) as backend:
-        yield make_gateway(backends=[conf.backend(pki, backend.port, protocol="http/1.1")]), backend
+        # One client asks for all there is.
+        limits = {"client_share": "100%"}
+        yield make_gateway(backends=[conf.backend(pki, backend.port, protocol="http/1.1", limits=limits)]), backend
 
 
 class Held:

@@ -146,8 +146,8 @@ class Gateway:
 
     @property
     def log(self):
-        """The access log, line by line."""
-        return [json.loads(line) for line in self.output.read_text().splitlines() if line.startswith("{")]
+        """The access log, line by line; a line that is being written is not there yet."""
+        return [json.loads(line) for line in self.output.read_text().splitlines(keepends=True) if line[:1] == "{" and line[-1:] == "\n"]
 
     def logged(self, timeout=5, **fields):
         """The first access-log line that has these fields."""
