@@ -14,6 +14,7 @@ extension BackendPool {
   package func fault(among connections: [UpstreamConnection]) -> String? {
     guard connections.count == open else { return "\(open) connections are counted, \(connections.count) open" }
     let waiters = started.all + pending.all
+    guard startedCount == started.count, pendingCount == pending.count else { return "\(waitingRequests) are counted, \(waiters.count) wait" }
     if waiters.contains(where: { waiter in connections.contains { $0.client === waiter.element.client } }) {
       return "somebody who is served waits"
     }

@@ -55,6 +55,9 @@ package final class BackendPool {
   var started = FairLine<Waiter>()
   /// Requests that wait.
   var pending = FairLine<Waiter>()
+  /// How many stand in each. Asked for each request, and asking a line would retain all that it consists of.
+  private(set) var startedCount = 0
+  private(set) var pendingCount = 0
   /// Something has become free in this turn: who waits gets it at its end.
   private var servesAtTurnEnd = false
 
@@ -93,13 +96,13 @@ package final class BackendPool {
   package var openConnections: Int { open }
   package var idleConnections: Int { idle.reduce(0) { $0 + $1.count } }
   /// Requests in line, whether or not a connection is being made for them.
-  package var waitingRequests: Int { started.count + pending.count }
+  package var waitingRequests: Int { startedCount &+ pendingCount }
 
   /// Gets `client` a connection. Its `upstreamReady` or `upstreamFailed` is called, perhaps before this returns.
   package func acquire(for client: UpstreamClient) {
     // Places that have become free are for those in line.
     let promised = servesAtTurnEnd ? max(0, backend.connectionLimit &- open) : 0
-    let isFull = pending.count &- promised >= backend.pendingLimit
+    let isFull = pendingCount &- promised >= backend.pendingLimit
     if !servesAtTurnEnd, share.mayTake(client.origin) {
       switch find(forTunnel: client.opensTunnel, mayWait: !isFull) {
       case .shared(let connection): return carry(client, on: connection)
@@ -116,6 +119,7 @@ package final class BackendPool {
       displaced = leave(pending.remove(place))
     }
     pendingCounts.add(1, to: client.origin.address)
+    pendingCount &+= 1
     let place = pending.append(Waiter(client: client, since: loop.now), of: client.origin, kind: client.opensTunnel)
     client.waiting = .pending(place)
     displaced?.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
@@ -127,9 +131,12 @@ package final class BackendPool {
     client.waiting = nil
     switch waiting {
     case .pending(let place):
-      if pending.remove(place) != nil { pendingCounts.remove(1, from: client.origin.address) }
+      guard pending.remove(place) != nil else { return }
+      pendingCount &-= 1
+      pendingCounts.remove(1, from: client.origin.address)
     case .started(let place):
       guard let waiter = started.remove(place) else { return }
+      startedCount &-= 1
       waiter.attempt?.sponsor = nil
       share.give(Self.wholeConnection, from: client.origin)
       serveAtTurnEnd()
@@ -271,9 +278,11 @@ package final class BackendPool {
   private func leave(_ waiter: Waiter?) -> UpstreamClient? {
     guard let waiter else { return nil }
     if case .started? = waiter.client.waiting {
+      startedCount &-= 1
       share.give(Self.wholeConnection, from: waiter.client.origin)
       waiter.attempt?.sponsor = nil
     } else {
+      pendingCount &-= 1
       pendingCounts.remove(1, from: waiter.client.origin.address)
     }
     waiter.client.waiting = nil
@@ -290,10 +299,10 @@ package final class BackendPool {
   /// Whoever is in line for `connection`, which takes more requests.
   private func serve(on connection: UpstreamConnection) {
     let tunnels = mayCarryTunnel(connection)
-    while connection.isOpen, connection.canShare, let place = started.first(where: { _, isTunnel in tunnels || !isTunnel }) {
+    while startedCount > 0, connection.isOpen, connection.canShare, let place = started.first(where: { _, isTunnel in tunnels || !isTunnel }) {
       if let client = leave(started.take(place)) { carry(client, on: connection) }
     }
-    while connection.isOpen, connection.canShare,
+    while pendingCount > 0, connection.isOpen, connection.canShare,
       let place = pending.first(where: { origin, isTunnel in (tunnels || !isTunnel) && share.mayTake(origin) })
     {
       if let client = leave(pending.take(place)) { carry(client, on: connection) }
@@ -303,7 +312,7 @@ package final class BackendPool {
   /// Something has become free: for those who wait, as far as it goes. Not before whatever ends has ended for all: who is served may
   /// do anything, also to those that are hearing of the end.
   private func serveAtTurnEnd() {
-    guard !pending.isEmpty, !servesAtTurnEnd else { return }
+    guard pendingCount > 0, !servesAtTurnEnd else { return }
     servesAtTurnEnd = true
     loop.atTurnEnd { self.serve() }
   }
@@ -344,6 +353,7 @@ package final class BackendPool {
   /// Has a connection made for somebody who is not in line.
   private func start(_ waiter: Waiter, at endpoint: Int) {
     share.take(Self.wholeConnection, for: waiter.client.origin)
+    startedCount &+= 1
     let place = started.append(waiter, of: waiter.client.origin, kind: waiter.client.opensTunnel)
     waiter.client.waiting = .started(place)
     connect(for: place, waiter.client, first: endpoint, tries: backend.endpoints.count)
@@ -383,7 +393,12 @@ package final class BackendPool {
     let sponsor = connection.sponsor
     connection.sponsor = nil
     if connection.isForTunnel, let sponsor, let client = leave(started.take(sponsor)) { return hand(connection, to: client) }
-    guard let place = started.first(where: { _, _ in true }), let waiter = started.element(at: place) else {
+    // Who waited for it in order to share it needs one of his own: the backend speaks HTTP/1.1, now at least.
+    if !connection.isForTunnel, sharesConnections[connection.endpointIndex] {
+      sharesConnections[connection.endpointIndex] = false
+      serveAtTurnEnd()
+    }
+    guard startedCount > 0, let place = started.first(where: { _, _ in true }), let waiter = started.element(at: place) else {
       return connection.park()
     }
     // One who is served by what was made for another leaves him what is being made for himself.
@@ -462,7 +477,7 @@ package final class BackendPool {
   var mayDrain: Bool { draining < backend.connectionLimit / 2 && !isRetired }
 
   /// Whether a connection that becomes free has its next request at once.
-  var isAwaited: Bool { !started.isEmpty || !pending.isEmpty }
+  var isAwaited: Bool { waitingRequests > 0 }
 
   /// A connection is free: for the first in line, or for the pool.
   func park(_ connection: UpstreamConnection) {

@@ -57,7 +57,8 @@ public final class UpstreamConnection: SecureChannel {
   /// Whether another request may begin beside those under way. Until the backend has said how many it takes, there is but one.
   var canShare: Bool {
     guard let http2 else { return false }
-    return http2.session.settingsReceived && http2.canOpen
+    // Content for clients that do not read can use up what the backend may send: whoever came then would wait for them.
+    return http2.session.settingsReceived && http2.canOpen && !http2.session.isWindowSpent
   }
   /// It speaks HTTP/2, and the backend has not said yet how many requests it takes.
   var awaitsSettings: Bool { http2.map { !$0.session.settingsReceived } ?? false }

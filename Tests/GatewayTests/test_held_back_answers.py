@@ -1,4 +1,6 @@
 """Answers that come faster than their client takes them: while the gateway reads no further, its patience with the backend stands still."""
+import threading
+
 import pytest
 
 from harness import configuration as conf
@@ -116,27 +118,61 @@ def test_interim_heads_that_are_held_back_are_no_silence(upstream):
             assert (answer.status, answer.body, len(answer.interim)) == (200, b"final", count)
 
 
-def test_whoever_waits_for_a_window_that_others_hold_is_not_cut_off(pki, make_gateway):
-    """Streams of one connection to a backend share a window, and clients that do not read can use it up."""
+@pytest.fixture
+def spent(pki, make_gateway):
+    """A gateway, its HTTP/2 backend, and a client that has 20 answers coming on one connection and reads none of them once `go` is set."""
     with HTTP2Backend(pki.backend, pki.mesh.certificate) as backend:
         timeouts = {"connect": "1s", "response": "1s", "idle": "1s"}
         gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", timeouts=timeouts)])
         slow = [Source(1 << 20, 1 << 20) for _ in range(20)]
         for number, source in enumerate(slow):
             serve(backend, f"/public/slow-{number}/", source)
-        good = Source(100_000, 100_000)
-        serve(backend, "/public/good", good)
+
+        def spend(reader):
+            reader.consumes = False
+            for number in range(len(slow)):
+                reader.start("GET", f"/public/slow-{number}/")
+            reader.until(lambda: reader.step(0.05) or sum(source.sent for source in slow) > 3 << 20)
+            settled(lambda: sum(source.sent for source in slow))
+        yield gateway, backend, spend
+
+
+def test_whoever_waits_for_a_window_that_others_hold_is_not_cut_off(spent):
+    """Streams of one connection to a backend share a window, and clients that do not read can use it up under one that came before."""
+    gateway, backend, spend = spent
+    good, go = Source(100_000, 100_000), threading.Event()
+
+    def late(stream):
+        stream.respond(200, [("content-length", str(good.size))])
+        while not go.wait(0.3):
+            # So that the backend is not silent for too long.
+            stream.send(PIECE[:1])
+            good.sent += 1
+        while good.sent < good.size:
+            piece = PIECE[:good.size - good.sent]
+            stream.send(piece, end=good.sent + len(piece) == good.size, timeout=60)
+            good.sent += len(piece)
+    backend.on("/public/good", late)
+    with HTTP2Client(gateway.port, gateway.ca) as client:
+        number = client.start("GET", "/public/good")
+        client.head(number)
+        with HTTP2Client(gateway.port, gateway.ca) as reader:
+            spend(reader)
+            go.set()
+            assert settled(lambda: good.sent, LONG, 60) < good.size
+        # They are gone, and what they held is everybody's again.
+        answer = client.response(number)
+        assert (len(answer.body), answer.complete) == (good.size, True)
+    assert len(backend.connections) == 1
+
+
+def test_whoever_comes_when_others_hold_the_window_goes_elsewhere(spent):
+    gateway, backend, spend = spent
+    good = Source(100_000, 100_000)
+    serve(backend, "/public/good", good)
+    with HTTP2Client(gateway.port, gateway.ca) as reader:
+        spend(reader)
         with HTTP2Client(gateway.port, gateway.ca) as client:
-            with HTTP2Client(gateway.port, gateway.ca) as reader:
-                reader.consumes = False
-                for number in range(len(slow)):
-                    reader.start("GET", f"/public/slow-{number}/")
-                reader.until(lambda: reader.step(0.05) or sum(source.sent for source in slow) > 3 << 20)
-                settled(lambda: sum(source.sent for source in slow))
-                number = client.start("GET", "/public/good")
-                client.head(number)
-                assert settled(lambda: good.sent, LONG, 60) < good.given
-            # They are gone, and what they held is everybody's again.
-            answer = client.response(number)
+            answer = client.response(client.start("GET", "/public/good"))
             assert (len(answer.body), answer.complete) == (good.size, True)
-        assert len(backend.connections) == 1
+        assert len(backend.connections) == 2

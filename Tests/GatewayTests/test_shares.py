@@ -1,10 +1,15 @@
 """Few clients cannot starve many: whatever one of them holds, another is served."""
+import contextlib
+import socket
+import threading
 import time
 
 import pytest
 
 from harness import configuration as conf
 from harness.answers import problem
+from harness.backend import Backend
+from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP1Client, HTTP2Client
 from harness.upload import Upload
 from harness.waiting import eventually
@@ -133,3 +138,73 @@ def test_a_full_line_refuses_whoever_fills_it(make_gateway, backend, pki):
         for upload in held.uploads:
             upload.client.close()
         assert good.response().status == 200
+
+
+class Relay:
+    """A TCP address behind which another server can be put; connections made from then on wait a while."""
+
+    def __init__(self, port):
+        self.port_behind, self.wait, self.sockets = port, 0, []
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self._relay, args=(sock, self.port_behind, self.wait), daemon=True).start()
+
+    def _relay(self, sock, port, wait):
+        time.sleep(wait)
+        behind = socket.create_connection(("127.0.0.1", port))
+        self.sockets += [sock, behind]
+
+        def copy(source, target):
+            try:
+                while data := source.recv(65536):
+                    target.sendall(data)
+            except OSError:
+                pass
+            for end in (source, target):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        threading.Thread(target=copy, args=(sock, behind), daemon=True).start()
+        copy(behind, sock)
+
+    def move(self, port, wait):
+        self.port_behind, self.wait = port, wait
+        for sock in self.sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.move(0, 0)
+
+
+def test_who_waits_to_share_a_connection_that_turns_out_not_to_be_shared_gets_another(make_gateway, pki):
+    """A backend that spoke HTTP/2 is replaced by one that does not, at the same address."""
+    with HTTP2Backend(pki.backend, pki.mesh.certificate) as before, Backend(pki.backend, pki.mesh.certificate) as after, \
+            Relay(before.port) as relay:
+        gateway = make_gateway(backends=[conf.backend(pki, relay.port)])
+        assert gateway.ask("GET", "/public/1").status == 200
+        ended = threading.Event()
+
+        def stream(connection, request):
+            connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+            ended.wait(60)
+        after.on("/public/stream", stream)
+        relay.move(after.port, wait=1)
+        eventually(lambda: upstream_connections(gateway) == 0)
+        with HTTP1Client(gateway.port, gateway.ca) as first, HTTP2Client(gateway.port, gateway.ca) as others:
+            first.start("GET", "/public/stream")
+            eventually(lambda: upstream_connections(gateway) == 1)
+            numbers = [others.start("GET", f"/public/{number}") for number in range(5)]
+            assert [others.response(number).status for number in numbers] == [200] * 5
+            ended.set()
