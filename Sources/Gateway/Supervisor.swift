@@ -154,7 +154,7 @@ package final class Supervisor {
 
   private static func complain(_ diagnostics: [Diagnostic]) {
     var text = diagnostics.map(\.description).joined(separator: "\n")
-    text += "\n\(diagnostics.count) error\(diagnostics.count == 1 ? "" : "s"); nothing was applied\n"
+    text += "\n\(diagnostics.count) error\(diagnostics.count == 1 ? "" : "s")\n"
     FileHandle.standardError.write(Data(text.utf8))
   }
 
