@@ -180,7 +180,7 @@ final class RemoteKeySet {
   private func redirection(_ url: HTTPSURL, _ response: Fetch.Response) -> Redirection {
     guard [301, 302, 303, 307, 308].contains(response.status) else { return .none }
     guard let next = response.location.flatMap({ url.resolving(String(decoding: $0, as: UTF8.self)) }), next.isSameOrigin(as: url) else {
-      return .refused("\(url.text) redirects to another host, which is not followed")
+      return .refused("\(url.text) redirects to another host or port, or not to https, which is not followed")
     }
     redirects += 1
     return redirects <= Self.maximumRedirects ? .followed(next) : .refused("\(url.text) redirects in circles")
