@@ -4,7 +4,10 @@ import Gateway
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Say whether a configuration is good.",
-    discussion: "Looks at everything a start would, files, keys and certificates included, and reports all errors at once.")
+    discussion: """
+      Reads and checks everything a start would, files, keys and certificates included, and reports all errors at once. \
+      Connects to no server and opens no listener. Warnings leave the exit code at 0.
+      """)
 
   @OptionGroup var options: ConfigurationOptions
 
