@@ -32,7 +32,7 @@ extension Exchange {
     }
     if isComplete {
       if !state.isTunnel {
-        leg.requestEnded(isChunked: hasChunks, hadTrailers: requestHasTrailers)
+        leg.requestEnded(isChunked: isChunked, hadTrailers: requestHasTrailers)
       } else if case .http1(let connection) = leg {
         connection.requestEnded()
       }
@@ -135,11 +135,8 @@ extension Exchange {
     client?.resumeContent()
   }
 
-  /// No length was promised: HTTP/1.1 needs chunks.
-  var isChunked: Bool { if case .length = head.framing { false } else { true } }
-
-  /// Whether there is content without a promised length, which ends with a last chunk, be it empty.
-  private var hasChunks: Bool {
+  /// Whether there is content without a promised length: HTTP/1.1 needs chunks for it, of which the last is empty.
+  var isChunked: Bool {
     switch head.framing {
     case .chunked, .stream: true
     case .none, .length, .untilClose: false
@@ -151,7 +148,7 @@ extension Exchange {
     if gathering.holdsContent { return gatherTrailer(name, value) }
     guard let upstream else { return }
     state.contentForwarded()
-    upstream.trailer(name, value, isFirst: !requestHasTrailers)
+    upstream.trailer(name, value, isChunked: isChunked, isFirst: !requestHasTrailers)
     requestHasTrailers = true
   }
 

@@ -93,7 +93,7 @@ extension Exchange {
     if leg.isSame(as: upstream) {
       for (name, value) in trailers {
         name.withUnsafeBufferPointer { name in
-          value.withUnsafeBufferPointer { leg.trailer(name, $0, isFirst: !requestHasTrailers) }
+          value.withUnsafeBufferPointer { leg.trailer(name, $0, isChunked: isChunked, isFirst: !requestHasTrailers) }
         }
         requestHasTrailers = true
       }

@@ -58,10 +58,11 @@ public enum UpstreamLeg {
     }
   }
 
-  /// A trailer field of the request (RFC 9110 section 6.5).
-  package func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isFirst: Bool) {
+  /// A trailer field of the request (RFC 9110 section 6.5). Behind content of a promised length HTTP/1.1 has no place for it, and it is
+  /// left out (section 6.5.1): a backend would take it for the beginning of the next request.
+  package func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, isChunked: Bool, isFirst: Bool) {
     switch self {
-    case .http1(let connection): connection.trailer(name, value, isFirst: isFirst)
+    case .http1(let connection): if isChunked { connection.trailer(name, value, isFirst: isFirst) }
     case .http2(let stream): stream.trailer(name, value)
     }
   }

@@ -596,3 +596,22 @@ def test_a_drain_announces_itself_and_finishes_what_it_carries(own):
     go.set()
     assert [bytes(client.response(number).body) for number in numbers] == [b"before after"] * 5
     assert gateway.process.wait(5) == 0
+
+
+@pytest.mark.parametrize("path", ["/public/", "/streamed/"])
+@pytest.mark.parametrize("body", [b"hello", b""], ids=["content", "no content"])
+def test_trailers_behind_content_of_a_promised_length_do_not_begin_the_next_request(make_gateway, pki, path, body):
+    """HTTP/1.1 has no place for them: the backend would take them for another request's first bytes."""
+    with Backend(pki.backend, pki.mesh.certificate) as backend:
+        gateway = make_gateway(
+            backends=[conf.backend(pki, backend.port, protocol="http/1.1", limits={"connections": 1})],
+            routes=[conf.route("public", "/public/**", public=True),
+                    conf.route("streamed", "/streamed/**", public=True, body={"gather": 0})])
+        with HTTP2Client(gateway.port, gateway.ca) as client:
+            number = client.start("POST", f"{path}1", headers=[("content-length", str(len(body)))], body=body, trailers=[("x-check", "7")])
+            seen = json.loads(client.response(number).body)
+            assert (seen["body_bytes"], seen["trailers"]) == (len(body), [])
+            assert client.exchange("GET", f"{path}2").status == 200
+        received, = [connection.received for connection in backend.connections if connection.requests]
+        head, _, rest = received.partition(b"\r\n\r\n")
+        assert head.startswith(f"POST {path}1 ".encode()) and rest.startswith(body + f"GET {path}2 ".encode()), received
