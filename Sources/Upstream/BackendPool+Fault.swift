@@ -19,6 +19,7 @@ extension BackendPool {
       return "somebody who is served waits"
     }
     if let lost = waiters.first(where: { $0.element.client.waiting == nil }) { return "\(lost.origin) waits and does not know" }
+    if unclaimed.contains(where: { $0.wasOpened || !$0.isOpen || $0.sponsor != nil }) { return "a connection is not being made for nobody" }
     if let fault = faultOfAccounts(among: connections) { return fault }
     for endpoint in backend.endpoints.indices {
       let own = connections.filter { $0.endpointIndex == endpoint }

@@ -55,6 +55,8 @@ package final class BackendPool {
   var started = FairLine<Waiter>()
   /// Requests that wait.
   var pending = FairLine<Waiter>()
+  /// Connections that are being made, and whose request has gone or been served by another: the next that wants one takes it over.
+  private(set) var unclaimed: [UpstreamConnection] = []
   /// How many stand in each. Asked for each request, and asking a line would retain all that it consists of.
   private(set) var startedCount = 0
   private(set) var pendingCount = 0
@@ -137,7 +139,7 @@ package final class BackendPool {
     case .started(let place):
       guard let waiter = started.remove(place) else { return }
       startedCount &-= 1
-      waiter.attempt?.sponsor = nil
+      unclaim(waiter.attempt)
       share.give(Self.wholeConnection, from: client.origin)
       serveAtTurnEnd()
     }
@@ -280,7 +282,7 @@ package final class BackendPool {
     if case .started? = waiter.client.waiting {
       startedCount &-= 1
       share.give(Self.wholeConnection, from: waiter.client.origin)
-      waiter.attempt?.sponsor = nil
+      unclaim(waiter.attempt)
     } else {
       pendingCount &-= 1
       pendingCounts.remove(1, from: waiter.client.origin.address)
@@ -356,7 +358,18 @@ package final class BackendPool {
     startedCount &+= 1
     let place = started.append(waiter, of: waiter.client.origin, kind: waiter.client.opensTunnel)
     waiter.client.waiting = .started(place)
+    if !waiter.client.opensTunnel, let attempt = unclaimed.popLast() {
+      attempt.sponsor = place
+      return started.update(place) { $0.attempt = attempt }
+    }
     connect(for: place, waiter.client, first: endpoint, tries: backend.endpoints.count)
+  }
+
+  /// The connection goes on being made, for whoever wants one next: requests that come and go do not have one made each.
+  private func unclaim(_ attempt: UpstreamConnection?) {
+    guard let attempt else { return }
+    attempt.sponsor = nil
+    if attempt.isOpen, !attempt.wasOpened, !attempt.isForTunnel { unclaimed.append(attempt) }
   }
 
   /// Connects to `first`, or to the next endpoint that can be tried at all.
@@ -414,6 +427,7 @@ package final class BackendPool {
     restUntil[connection.endpointIndex] = 0
     if !connection.isForTunnel { opening[connection.endpointIndex] &-= 1 }
     connection.wasOpened = true
+    unclaimed.removeAll { $0 === connection }
   }
 
   /// A connection is made, and speaks HTTP/2.
@@ -500,6 +514,7 @@ package final class BackendPool {
     connection.charge = .none
     let endpoint = connection.endpointIndex
     if !connection.wasOpened, !connection.isForTunnel { opening[endpoint] &-= 1 }
+    if !connection.wasOpened { unclaimed.removeAll { $0 === connection } }
     if connection.isCountedAsShared {
       // Its requests were counted one by one.
       noLongerShared(connection)

@@ -232,13 +232,13 @@ def compare(gateway, edge, attack, attackers):
 @pytest.mark.load
 def test_slow_bodies(gateway, edge, slowhttptest):
     compare(gateway, edge, lambda port: SlowHTTPTest(slowhttptest, port, "-B", "-i", "10", "-s", "8192", "-t", "POST", "-x", "10", "-u", "/slow"),
-            CONNECTIONS // 2)
+            CONNECTIONS // 4)
 
 
 @pytest.mark.load
 def test_slow_reads(gateway, edge, slowhttptest):
     compare(gateway, edge, lambda port: SlowHTTPTest(slowhttptest, port, "-X", "-w", "1", "-y", "2", "-n", "5", "-z", "1", "-k", "3", "-u", "/blob"),
-            CONNECTIONS // 2)
+            CONNECTIONS // 4)
 
 
 @pytest.mark.load
