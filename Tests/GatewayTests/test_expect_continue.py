@@ -12,7 +12,7 @@ from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP1Client, HTTP2Client
 from harness.nginx import Nginx
-from harness.waiting import eventually
+from harness.waiting import eventually, free_port
 from test_interim_responses import CLIENTS, COUNT
 
 MIB = 1 << 20
@@ -270,14 +270,14 @@ def test_what_the_gateway_refuses_gets_no_100(upstream, client):
 
 @pytest.fixture(scope="module")
 def nginx(pki, tmp_path_factory):
-    with Nginx(tmp_path_factory.mktemp("nginx"), pki.backend, pki.mesh.certificate) as nginx:
-        text = (nginx.directory / "nginx.conf").read_text()
-        assert "location /blob" in text
-        text = text.replace("location /blob", "location /public/no { client_max_body_size 1k; }\n"
-                            f"    location /public/up {{ proxy_pass https://127.0.0.1:{nginx.port}/taken; proxy_ssl_certificate "
-                            f"{pki.gateway.certificate}; proxy_ssl_certificate_key {pki.gateway.key}; }}\n    location /blob")
-        (nginx.directory / "nginx.conf").write_text(text)
-        subprocess.run(["kill", "-HUP", str(nginx.process.pid)], check=True)
+    # Written before nginx starts: after a reload the workers of before still answer on the connections they have.
+    port = free_port()
+    with Nginx(tmp_path_factory.mktemp("nginx"), pki.backend, pki.mesh.certificate, port=port, locations=f"""
+    location /public/no {{ client_max_body_size 1k; }}
+    location /public/up {{
+      proxy_pass https://127.0.0.1:{port}/taken; proxy_ssl_certificate {pki.gateway.certificate}; proxy_ssl_certificate_key {pki.gateway.key};
+    }}
+    """) as nginx:
         yield nginx
 
 

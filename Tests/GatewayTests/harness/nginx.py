@@ -31,13 +31,14 @@ http {{
     ssl_client_certificate {ca}; ssl_verify_client on;
     location / {{ default_type application/json; return 200 '{{"served_by":"nginx"}}\\n'; }}
     location /blob {{ root {directory}/www; }}
+    {locations}
   }}
 }}
 """
 
 
 class Nginx:
-    def __init__(self, directory, leaf, ca, *, port=None, record=True, http2=False):
+    def __init__(self, directory, leaf, ca, *, port=None, record=True, http2=False, locations=""):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "www").mkdir(exist_ok=True)
@@ -47,7 +48,7 @@ class Nginx:
         user = "user root; " if os.geteuid() == 0 else ""
         (self.directory / "nginx.conf").write_text(CONFIGURATION.format(
             user=user, directory=self.directory, log=f"{self.record} seen" if record else "off", port=self.port, http2=" http2" if http2 else "",
-            certificate=leaf.certificate, key=leaf.key, ca=ca))
+            certificate=leaf.certificate, key=leaf.key, ca=ca, locations=locations))
         self.process = None
 
     def __enter__(self):
