@@ -13,7 +13,7 @@ import pytest
 from harness import configuration as conf
 from harness.backend import Backend
 from harness.rawclient import Truncated
-from harness.waiting import eventually, settled
+from harness.waiting import eventually, patience, settled
 
 MIB = 1 << 20
 TOTAL = int(os.environ.get("GATEHOUSE_BODY_MIB", "1024")) * MIB
@@ -113,7 +113,7 @@ def test_a_slow_backend_holds_its_client_back(gateway, backend):
     go = threading.Event()
 
     def script(connection, request):
-        go.wait(30)
+        go.wait(patience(30))
         count = sum(len(block) for block in connection.reader.blocks(request, False))
         connection.answer(200, str(count).encode())
 
@@ -207,7 +207,7 @@ def test_a_client_that_goes_away_frees_its_backend(gateway, backend, how):
     eventually(lambda: backend.requests_to(path))
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\0" * 8)
     client.close()
-    assert freed.wait(5), "the backend's connection is still open"
+    assert freed.wait(patience(5)), "the backend's connection is still open"
     gateway.logged(path=path)
 
 

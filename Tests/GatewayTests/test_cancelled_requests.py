@@ -7,7 +7,7 @@ import pytest
 from harness import configuration as conf
 from harness.backend import Backend
 from harness.http2client import HTTP1Client, HTTP2Client
-from harness.waiting import eventually
+from harness.waiting import eventually, patience
 
 DRAINED = 64 << 10
 
@@ -28,7 +28,7 @@ class Held:
         self.go = threading.Event()
 
     def __call__(self, connection, request):
-        self.go.wait(30)
+        self.go.wait(patience(30))
         if callable(self.answer):
             self.answer(connection)
         else:
@@ -136,7 +136,7 @@ def test_what_is_too_much_closes_the_connection(own, what):
     with HTTP2Client(gateway.port, gateway.ca) as client:
         cancel_one(gateway, backend, client, "/public/beyond", held)
         (connection,) = backend.connections
-        assert connection.ended.wait(20)
+        assert connection.ended.wait(patience(20))
         answer = client.exchange("GET", "/public/fresh")
         assert answer.status == 200 and b"/public/fresh" in answer.body
     assert len(connection.requests) == 1
@@ -152,7 +152,7 @@ def test_a_request_that_is_not_whole_closes_the_connection(own):
         client.cancel(number)
         client.step(0)
         (connection,) = backend.connections
-        assert connection.ended.wait(20)
+        assert connection.ended.wait(patience(20))
         assert client.exchange("GET", "/public/fresh").status == 200
 
 
@@ -172,7 +172,7 @@ def test_an_answer_that_was_held_back_is_read_to_its_end(own):
         for round in range(30):
             number = client.start("GET", f"/public/held-back-{round}")
             client.head(number)
-            assert sent.acquire(timeout=20)
+            assert sent.acquire(timeout=patience(20))
             client.cancel(number)
             client.step(0)
         assert client.exchange("HEAD", "/public/fresh").status == 200

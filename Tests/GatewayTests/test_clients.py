@@ -9,6 +9,8 @@ import httpx
 import pytest
 import requests
 
+from harness.waiting import patience
+
 
 @pytest.fixture
 def authority(pki):
@@ -66,7 +68,7 @@ class TestRequests:
     def test_many_threads(self, gateway, authority, bearer):
         with requests.Session() as session, concurrent.futures.ThreadPoolExecutor(10) as pool:
             session.verify = authority
-            answers = pool.map(lambda n: session.get(f"{gateway.url}/orders/{n}", headers=bearer, timeout=10).json()["target"], range(100))
+            answers = pool.map(lambda n: session.get(f"{gateway.url}/orders/{n}", headers=bearer, timeout=patience(10)).json()["target"], range(100))
             assert list(answers) == [f"/orders/{n}" for n in range(100)]
 
 

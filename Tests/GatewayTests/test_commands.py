@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from harness import configuration as conf
 from harness.gateway import BINARY, ROOT, command
 from harness.tokens import base64url, decoded
-from harness.waiting import eventually, free_port
+from harness.waiting import eventually, free_port, patience
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_demo_prints_a_curl_line_that_works(curl, tmp_path):
     finally:
         demo.send_signal(signal.SIGINT)
         try:
-            assert demo.wait(15) == 0
+            assert demo.wait(patience(15)) == 0
         finally:
             if demo.poll() is None:
                 demo.kill()

@@ -9,7 +9,7 @@ from harness import configuration as conf
 from harness.answers import problem
 from harness.rawclient import Truncated
 from harness.upload import VERSIONS, Upload
-from harness.waiting import eventually
+from harness.waiting import eventually, patience
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_burst_does_not_pay_for_a_drip(gateway, client, backend):
     except Truncated:
         pass
     connection = next(c for c in backend.connections if any(r.target == path for r in c.requests))
-    assert connection.ended.wait(5)
+    assert connection.ended.wait(patience(5))
 
 
 def test_an_honest_rate_is_enough(gateway, client):
@@ -92,7 +92,7 @@ def test_time_in_which_the_backend_takes_nothing_does_not_count(make_gateway, ba
     go = threading.Event()
 
     def script(connection, request):
-        go.wait(30)
+        go.wait(patience(30))
         connection.answer(200, str(sum(len(block) for block in connection.reader.blocks(request, False))).encode())
 
     path = f"/public/stalled-{type(client).__name__}"
@@ -132,5 +132,5 @@ def test_content_that_stops_after_the_answer_has_begun_is_cut(make_gateway, back
             except Truncated as truncated:
                 assert truncated.partial == b"begun"
         connection = next(c for c in backend.connections if any(r.target == path for r in c.requests))
-        assert connection.ended.wait(10)
+        assert connection.ended.wait(patience(10))
         assert gateway.logged(path=path)["code"] == "request_timeout"

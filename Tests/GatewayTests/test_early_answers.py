@@ -10,7 +10,7 @@ from harness import configuration as conf
 from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
 from harness.http2client import NO_ERROR, DataFrame, HTTP2Client, RawHTTP2, RstStreamFrame, WindowUpdateFrame
-from harness.waiting import settled
+from harness.waiting import patience, settled
 
 MIB = 1 << 20
 UPLOAD = 3 * MIB
@@ -41,7 +41,7 @@ class HTTP1Side:
             if how == "reads on":
                 connection.body(request)
             elif how == "keeps":
-                self.done.wait(60)
+                self.done.wait(patience(60))
                 connection.close(clean=False)
             elif how == "resets":
                 connection.close(clean=False)
@@ -66,7 +66,7 @@ class HTTP2Side:
                 stream.connection.go_away(stream.id)
                 stream.connection.close()
             else:
-                stream.cancelled.wait(60)
+                stream.cancelled.wait(patience(60))
         self.backend.on(path, script)
 
 
@@ -149,9 +149,9 @@ def test_an_http2_client_that_stops_its_upload_short_of_its_length(pki, make_gat
             stream.respond(403, [("content-length", "60000")])
             if when == "behind":
                 stream.send(answer_of(60_000)[:10_000])
-            stopped.wait(20)
+            stopped.wait(patience(20))
             stream.send(answer_of(60_000)[10_000 if when == "behind" else 0:], end=True)
-            stream.cancelled.wait(20)
+            stream.cancelled.wait(patience(20))
 
         backend.on("/public/stopped", script)
         with RawHTTP2(gateway.port, gateway.ca) as client:
@@ -172,7 +172,7 @@ def test_an_http2_client_that_stops_its_upload_short_of_its_length(pki, make_gat
             assert client.reset_code(1) == NO_ERROR
             assert [type(frame) for frame in client.frames if frame.stream_id == 1][-1] is RstStreamFrame
         request = backend.requests_to("/public/stopped")[0]
-        assert request.cancelled.wait(20) and not request.complete.is_set() and b"y" not in request.body
+        assert request.cancelled.wait(patience(20)) and not request.complete.is_set() and b"y" not in request.body
         assert gateway.ask("GET", "/public/after").status == 200
 
 

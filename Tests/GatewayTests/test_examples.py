@@ -23,7 +23,7 @@ from harness.gateway import ROOT, command
 from harness.nginx import PROGRAM as NGINX
 from harness.pki import Leaf
 from harness.rawclient import RawClient
-from harness.waiting import accepts, eventually, free_port
+from harness.waiting import accepts, eventually, free_port, patience
 
 EXAMPLES = ROOT / "Examples"
 SCRATCH = ROOT / ".build-examples"
@@ -123,7 +123,7 @@ class Example:
     def stop(self):
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(patience(10))
         except subprocess.TimeoutExpired:
             self.process.kill()
 
@@ -295,7 +295,7 @@ def nginx_port(development, application, tmp_path_factory):
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(patience(10))
 
 
 @pytest.fixture(scope="module")

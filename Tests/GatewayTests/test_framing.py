@@ -7,6 +7,7 @@ import pytest
 
 from harness.answers import problem, seen
 from harness.rawclient import request_bytes
+from harness.waiting import patience
 
 HOST = "Host: api.example.com\r\n"
 SMUGGLED = "GET /public/smuggled HTTP/1.1\r\n" + HOST + "\r\n"
@@ -124,7 +125,7 @@ def test_chunks_with_two_readings(gateway, backend, what):
         if path.encode() in received:
             tail = received[received.index(path.encode()):]
             assert b"\r\n0\r\n" not in tail, "the backend must not take the request for complete"
-            assert connection.ended.wait(3), "a connection in doubt is not used again"
+            assert connection.ended.wait(patience(3)), "a connection in doubt is not used again"
 
 
 def test_good_requests_one_after_the_other_in_one_write_are_answered_in_order(gateway, bearer):

@@ -9,7 +9,7 @@ import pytest
 
 from harness.http2client import PREFACE, DataFrame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame, RawHTTP2, block, head, headers_frame
 from harness.rawclient import request_bytes
-from harness.waiting import eventually, free_port
+from harness.waiting import eventually, free_port, patience
 from test_listeners import PlainClient
 
 
@@ -138,7 +138,7 @@ def test_content_that_waits_for_its_backend_when_the_end_comes(gateway, backend)
     go = threading.Event()
 
     def script(connection, request):
-        go.wait(10)
+        go.wait(patience(10))
         connection.body(request)
         connection.answer(200, b"%d" % len(request.body))
 
@@ -180,13 +180,13 @@ def test_a_client_that_is_gone_frees_its_backend(gateway, backend, pki, how):
     assert not freed.wait(0.3), "it may still be reading"
     tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     tcp.close()
-    assert freed.wait(8)
+    assert freed.wait(patience(8))
     assert gateway.logged(path=path)["status"] == 499
 
 
 def test_waiting_for_an_answer_costs_nothing(gateway, backend):
     done = threading.Event()
-    backend.on("/public/idle-half", lambda connection, request: (done.wait(10), connection.answer(200, b"done")))
+    backend.on("/public/idle-half", lambda connection, request: (done.wait(patience(10)), connection.answer(200, b"done")))
     with PlainClient(gateway.plain) as client:
         client.send(request_bytes("GET", "/public/idle-half"))
         client.socket.shutdown(socket.SHUT_WR)

@@ -8,7 +8,7 @@ from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP1Client, HTTP2Client
 from harness.message import Truncated
-from harness.waiting import settled
+from harness.waiting import patience, settled
 
 CLIENTS = {"h1": HTTP1Client, "h2": HTTP2Client}
 # More than the sockets between them hold.
@@ -43,7 +43,7 @@ class Source:
             stream.send(piece, end=self.sent + len(piece) == self.size, timeout=60)
             self.sent += len(piece)
         if self.given < self.size:
-            stream.cancelled.wait(60)
+            stream.cancelled.wait(patience(60))
 
 
 @pytest.fixture(scope="module", params=["http/1.1", "h2"], ids=["from-h1", "from-h2"])

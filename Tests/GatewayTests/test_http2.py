@@ -14,7 +14,7 @@ from harness.answers import seen
 from harness.http2client import HTTP2Client
 from harness.nginx import Nginx
 from harness.tokens import decoded
-from harness.waiting import eventually
+from harness.waiting import eventually, patience
 
 EDGES = ["--http1.1", "--http2"]
 BACKENDS = ["http/1.1", "h2"]
@@ -155,5 +155,5 @@ def test_a_slow_reader_holds_a_bounded_share(make_gateway, pki, nginx, curl):
     time.sleep(2)
     held = gateway.resident - before
     for process in slow:
-        process.wait(10)
+        process.wait(patience(10))
     assert held < 16, f"{held} MiB for eight readers"

@@ -11,7 +11,7 @@ from harness.http2client import (COMPRESSION_ERROR, ENHANCE_YOUR_CALM, FLOW_CONT
                                  REFUSED_STREAM, STREAM_CLOSED, CANCEL, ContinuationFrame, DataFrame, GoAwayFrame, HeadersFrame,
                                  HTTP2Client, PingFrame, PriorityFrame, RawHTTP2, RstStreamFrame, SettingsFrame,
                                  WindowUpdateFrame, block, head, headers_frame, literal)
-from harness.waiting import eventually, settled
+from harness.waiting import eventually, patience, settled
 
 BURST, STREAMS, FIELDS = 1000, 100, 100
 
@@ -24,7 +24,7 @@ def gateway(make_gateway, backend, nginx, pki):
     backend.on("/public/hold", hold)
     backend.on("/public/table", lambda connection, request: connection.answer(204))
     done = threading.Event()
-    backend.on("/public/deaf", lambda connection, request: done.wait(60))
+    backend.on("/public/deaf", lambda connection, request: done.wait(patience(60)))
     backend.on("/public/large", lambda connection, request: connection.answer(200, b"l" * (1 << 20)))
     # The bystander has a backend to itself: the other, which shares its process with the attacks, may well be short of time.
     yield make_gateway(
@@ -461,7 +461,7 @@ def test_a_client_that_never_opens_its_window_is_given_up(gateway, pki, bystande
         for number in itertools.islice(odd(), 50):
             assert raw.status(number) == 200
         raw.wait(lambda frame: isinstance(frame, (RstStreamFrame, GoAwayFrame)), 20, "an end")
-        assert 1.5 < time.monotonic() - began < 15
+        assert 1.5 < time.monotonic() - began < patience(15)
         eventually(lambda: gateway.metric("gatehouse_requests_in_flight") <= 1, 20, what="the stalled requests gone")
     assert bystander.failures == []
 

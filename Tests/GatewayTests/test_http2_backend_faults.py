@@ -9,6 +9,7 @@ from harness import configuration as conf
 from harness.answers import problem
 from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP2Client, block
+from harness.waiting import patience
 
 BYSTANDERS = 5
 
@@ -82,12 +83,12 @@ def test_a_fault_of_the_connection_is_told_to_all_at_once(gateway, backend, faul
 
     def guilty(stream):
         stream.read()
-        ready.wait(10)
+        ready.wait(patience(10))
         stream.connection.link.send(CONNECTION_FAULTS[fault](stream.id))
 
     backend.on(path, guilty)
-    backend.on(f"{path}/bystander", lambda stream: stream.cancelled.wait(60))
-    backend.on(f"{path}/begun", lambda stream: (stream.respond(200), stream.send(b"part"), stream.cancelled.wait(60)))
+    backend.on(f"{path}/bystander", lambda stream: stream.cancelled.wait(patience(60)))
+    backend.on(f"{path}/begun", lambda stream: (stream.respond(200), stream.send(b"part"), stream.cancelled.wait(patience(60))))
     body = {"body": b"x"} if method == "POST" else {}
     with HTTP2Client(gateway.port, gateway.ca) as client:
         bystanders = [client.start(method, f"{path}/bystander", **body) for _ in range(BYSTANDERS)]
@@ -99,7 +100,7 @@ def test_a_fault_of_the_connection_is_told_to_all_at_once(gateway, backend, faul
         ready.set()
         assert {answered(client, number) for number in [*bystanders, number]} == {"upstream_protocol"}
         assert answered(client, begun) == "cut"
-        assert connection.ended.wait(10), "the gateway closes what it has given up"
+        assert connection.ended.wait(patience(10)), "the gateway closes what it has given up"
         assert client.exchange("GET", "/public/echo").status == 200
 
 
@@ -108,7 +109,7 @@ def test_a_fault_of_one_stream_is_told_to_that_one(gateway, backend, fault):
     path = f"/public/stream-{list(STREAM_FAULTS).index(fault)}"
     go = threading.Event()
     backend.on(path, lambda stream: stream.connection.link.send(STREAM_FAULTS[fault](stream.id)))
-    backend.on(f"{path}/bystander", lambda stream: (go.wait(30), stream.answer(200, b"fine")))
+    backend.on(f"{path}/bystander", lambda stream: (go.wait(patience(30)), stream.answer(200, b"fine")))
     with HTTP2Client(gateway.port, gateway.ca) as client:
         bystander = client.start("GET", f"{path}/bystander")
         client.until(lambda: client.step(0.05) or backend.requests_to(f"{path}/bystander"), what="the bystander at the backend")
@@ -148,7 +149,7 @@ def test_an_endpoint_that_has_lost_a_connection_is_not_thought_busy_for_ever(mak
     with HTTP2Backend(pki.backend, pki.mesh.certificate) as one, HTTP2Backend(pki.backend, pki.mesh.certificate) as other:
         both = (one, other)
         for backend in both:
-            backend.on("/public/held", lambda stream: stream.cancelled.wait(30))
+            backend.on("/public/held", lambda stream: stream.cancelled.wait(patience(30)))
         gateway = make_gateway(backends=[conf.backend(pki, one.port, other.port, protocol="h2")])
         with HTTP2Client(gateway.port, gateway.ca) as client:
             # Once both have a connection, requests are dealt out evenly.

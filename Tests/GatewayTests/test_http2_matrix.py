@@ -13,7 +13,7 @@ from harness.http2backend import REFUSED_STREAM, HTTP2Backend
 from harness.http2client import (CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, Answer, HTTP1Client, HTTP2Client, block, head,
                                  headers_frame)
 from harness.message import Truncated
-from harness.waiting import accepts, eventually
+from harness.waiting import accepts, eventually, patience
 
 MIB = 1 << 20
 BLOB = os.urandom(8 * MIB)
@@ -288,7 +288,7 @@ class TestEnds:
             cancelled.append(side.wait_cancelled())
 
         backend.on(path, script)
-        backend.on(calm, lambda side: (side.begin(200, length=4), side.send(b"ca"), go.wait(10), side.send(b"lm"), side.finish()))
+        backend.on(calm, lambda side: (side.begin(200, length=4), side.send(b"ca"), go.wait(patience(10)), side.send(b"lm"), side.finish()))
         with HTTP2Client(gateway.port, pki.public.certificate) as other:
             undisturbed = other.start("GET", calm)
             other.head(undisturbed)
@@ -318,7 +318,7 @@ class TestEnds:
     def test_the_backend_leaves_in_its_answer(self, caller, backend, gateway):
         path = path_of("cut")
         seen = threading.Event()
-        backend.on(path, lambda side: (side.begin(200), side.send(b"half"), seen.wait(10), side.cut()))
+        backend.on(path, lambda side: (side.begin(200), side.send(b"half"), seen.wait(patience(10)), side.cut()))
         started = start(caller, "GET", path)
         head_of(caller, started)
         if caller.is_http2:
@@ -377,7 +377,7 @@ def test_an_end_that_comes_before_the_connection_is_made(narrow, trailers):
 def test_an_end_that_comes_while_its_request_waits_in_line(narrow, trailers):
     _, backend, client = narrow
     go = threading.Event()
-    backend.on("/public/first", lambda connection, request: (go.wait(20), connection.answer(200, b"first")))
+    backend.on("/public/first", lambda connection, request: (go.wait(patience(20)), connection.answer(200, b"first")))
     first = client.start("GET", "/public/first")
     eventually(lambda: backend.requests_to("/public/first"), 20)
     second = start_at_once(client, "/public/second", trailers)
@@ -448,7 +448,7 @@ def test_what_a_going_backend_has_begun_is_finished(own):
         stream.connection.go_away(stream.id)
         stream.respond(200)
         stream.send(b"first ")
-        told.wait(10)
+        told.wait(patience(10))
         stream.send(b"last", end=True)
 
     backend.on("/public/begun", script)
@@ -498,7 +498,7 @@ def test_no_more_streams_than_the_backend_allows(own):
     # Until the backend's SETTINGS are heard its limit is not known.
     assert client.exchange("GET", "/public/warm").status == 200
     go = threading.Event()
-    backend.on("/public/hold", lambda stream: (go.wait(20), stream.answer(200, b"held")))
+    backend.on("/public/hold", lambda stream: (go.wait(patience(20)), stream.answer(200, b"held")))
     numbers = [client.start("GET", f"/public/hold-{number}") for number in range(8)]
 
     def all_there():
@@ -535,7 +535,7 @@ BAD_HEADS = {
 def test_a_bad_head_costs_its_stream_only(own):
     gateway, backend, client = own
     go = threading.Event()
-    backend.on("/public/good", lambda stream: (stream.respond(200), stream.send(b"go"), go.wait(30), stream.send(b"od", end=True)))
+    backend.on("/public/good", lambda stream: (stream.respond(200), stream.send(b"go"), go.wait(patience(30)), stream.send(b"od", end=True)))
     good = client.start("GET", "/public/good")
     client.head(good)
     wrong = {}
@@ -585,7 +585,7 @@ def test_a_backends_small_windows_are_kept(own):
 def test_a_drain_announces_itself_and_finishes_what_it_carries(own):
     gateway, backend, client = own
     go = threading.Event()
-    backend.on("/public/drain", lambda stream: (stream.respond(200), stream.send(b"before "), go.wait(10), stream.send(b"after", end=True)))
+    backend.on("/public/drain", lambda stream: (stream.respond(200), stream.send(b"before "), go.wait(patience(10)), stream.send(b"after", end=True)))
     numbers = [client.start("GET", f"/public/drain-{number}") for number in range(5)]
     for number in numbers:
         client.head(number)
@@ -595,7 +595,7 @@ def test_a_drain_announces_itself_and_finishes_what_it_carries(own):
     eventually(lambda: not accepts(gateway.port), what="no new connections")
     go.set()
     assert [bytes(client.response(number).body) for number in numbers] == [b"before after"] * 5
-    assert gateway.process.wait(5) == 0
+    assert gateway.process.wait(patience(5)) == 0
 
 
 @pytest.mark.parametrize("path", ["/public/", "/streamed/"])

@@ -10,7 +10,7 @@ from harness.answers import problem
 from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP1Client, HTTP2Client, RawHTTP2, RstStreamFrame
-from harness.waiting import eventually, settled
+from harness.waiting import eventually, patience, settled
 
 COUNT, BYTES = 8, 32 << 10
 CLIENTS = {"h1": HTTP1Client, "h2": HTTP2Client}
@@ -91,7 +91,7 @@ def test_more_than_are_allowed_are_the_backends_fault(upstream, client, size):
     answer = exchange(client, "GET", path)
     problem(answer, 502, "upstream_protocol")
     assert len(answer.interim) <= COUNT and len(answer.interim) * size <= BYTES
-    assert ended.wait(10)
+    assert ended.wait(patience(10))
     assert gateway.ask("GET", "/public/echo").status == 200
 
 

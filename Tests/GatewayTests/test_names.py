@@ -16,7 +16,7 @@ from harness.keyserver import KeyServer
 from harness.nameserver import NameServer
 from harness.rawclient import RawClient
 from harness.redisserver import PROGRAM, Redis
-from harness.waiting import eventually, free_port
+from harness.waiting import eventually, free_port, patience
 
 # Seconds in which the control thread does what it is asked for; generous, and far below what a name server has to answer.
 PROMPT = 2.0
@@ -98,13 +98,13 @@ def test_a_reload_with_a_name_that_hangs_holds_nothing_up(start, names, backend,
         with Watch(gateway) as watch:
             began = time.monotonic()
             gateway.reload(configuration, timeout=PROMPT + 3)
-            assert time.monotonic() - began < PROMPT + 1
+            assert time.monotonic() - began < patience(PROMPT + 1)
             eventually(lambda: names.asked("slow.test") > 1)
             assert gateway.ask("GET", "/orders/1", headers=idp.bearer(sub=denied)).status == 200
             began = time.monotonic()
             feed.write_text(json.dumps({"sub": denied}) + "\n")
             eventually(lambda: gateway.ask("GET", "/orders/1", headers=idp.bearer(sub=denied)).status == 401)
-            assert time.monotonic() - began < PROMPT
+            assert time.monotonic() - began < patience(PROMPT)
             assert gateway.ask("GET", "/opaque/1", headers={"Authorization": f"Bearer {opaque}"}).status == 200
             problem(gateway.ask("GET", "/named/1"), 502, "upstream_connect")
             # And again, while it still hangs.
@@ -118,7 +118,7 @@ def test_a_start_waits_for_a_name_that_hangs_but_not_for_long(start, names, back
     names.names.update({"slow.test": "hang", "good.test": ["127.0.0.1"]})
     began = time.monotonic()
     gateway = start(named(pki, backend, "slow.test"), named(pki, backend, "good.test", name="good"))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < patience(10)
     assert "slow.test does not resolve" in gateway.error_text
     assert gateway.ask("GET", "/good/1").status == gateway.ask("GET", "/public/1").status == 200
     problem(gateway.ask("GET", "/named/1"), 502, "upstream_connect")
@@ -133,7 +133,7 @@ def test_a_name_that_hangs_does_not_keep_another_that_comes_to_exist(start, name
     names.names["new.test"] = ["127.0.0.1"]
     came = time.monotonic()
     eventually(lambda: gateway.ask("GET", "/new/1").status == 200, 20)
-    assert time.monotonic() - came < 5
+    assert time.monotonic() - came < patience(5)
     assert gateway.ask("GET", "/named/1").status == 502
 
 
@@ -209,7 +209,7 @@ def test_an_introspection_endpoint_s_name_that_hangs_refuses_in_time(start, name
     gateway.reload(configuration)
     began = time.monotonic()
     problem(gateway.ask("GET", "/opaque/1", headers={"Authorization": "Bearer opaque"}), 503, "introspection_unavailable")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < patience(4)
     assert gateway.ask("GET", "/orders/1", headers=idp.bearer()).status == 200
 
 
@@ -262,7 +262,7 @@ def test_a_name_that_hangs_holds_up_no_end(start, names, backend, pki, moment):
         eventually(lambda: names.asked("slow.test") > asked)
     began = time.monotonic()
     assert gateway.stop(timeout=20) == 0
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < patience(8)
 
 
 def test_check_says_what_does_not_resolve_and_waits_for_nothing_long(start, names, backend, pki):
@@ -270,7 +270,7 @@ def test_check_says_what_does_not_resolve_and_waits_for_nothing_long(start, name
     gateway = start(named(pki, backend, "slow.test", "gone.test"), start=False)
     began = time.monotonic()
     checked = command("check", "--config", gateway.routes)
-    assert checked.returncode == 0 and time.monotonic() - began < 8
+    assert checked.returncode == 0 and time.monotonic() - began < patience(8)
     for name in ("slow.test", "gone.test"):
         assert re.search(rf"gateway\.yaml:\d+:\d+: warning: {name} does not resolve", checked.stdout), checked.stdout
 

@@ -11,7 +11,7 @@ from harness.answers import problem
 from harness.http2client import HTTP2Client
 from harness.keyserver import KeyServer
 from harness.tokens import IdentityProvider, public_jwk
-from harness.waiting import eventually
+from harness.waiting import eventually, patience
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_key_that_was_removed_is_refused_within_the_refresh_bound(start, provi
     rotate(provider, "next", keeps=False)
     removed = time.monotonic()
     eventually(lambda: ask(gateway, old).status == 401, 5, what="the removed key's tokens refused, cached ones too")
-    assert time.monotonic() - removed < 3
+    assert time.monotonic() - removed < patience(3)
     problem(ask(gateway, old), 401, "token_key_unknown")
     assert ask(gateway, provider.bearer()).status == 200
 
@@ -167,7 +167,7 @@ def test_the_first_request_with_an_unknown_key_waits_for_it(start, provider):
     provider.server.delay = 0.4
     began = time.monotonic()
     assert ask(gateway, provider.bearer()).status == 200
-    assert 0.35 < time.monotonic() - began < 1.2
+    assert 0.35 < time.monotonic() - began < patience(1.2)
 
 
 def test_a_request_waits_no_longer_than_a_second(start, provider):
@@ -177,7 +177,7 @@ def test_a_request_waits_no_longer_than_a_second(start, provider):
     provider.server.delay = 3
     began = time.monotonic()
     problem(ask(gateway, provider.bearer()), 401, "token_key_unknown")
-    assert 0.9 < time.monotonic() - began < 1.8
+    assert 0.9 < time.monotonic() - began < patience(1.8)
 
 
 def test_made_up_keys_cost_one_fetch_a_cooldown_and_slow_nobody(start, provider):
@@ -235,7 +235,7 @@ class TestOneClientsMadeUpKeys:
         fetched, release = len(provider.server.fetches()), threading.Event()
 
         def answer(handler):
-            release.wait(20)
+            release.wait(patience(20))
             provider.server.send(handler, 200, json.dumps(provider.server.document).encode())
 
         provider.server.paths["/jwks"] = answer

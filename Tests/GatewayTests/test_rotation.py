@@ -25,7 +25,7 @@ from harness.gateway import command
 from harness.message import Truncated
 from harness.pki import private_pem, write_private
 from harness.tokens import decoded
-from harness.waiting import eventually
+from harness.waiting import eventually, patience
 
 KEPT = 3.0
 PUBLISH_AHEAD = 6
@@ -66,7 +66,7 @@ class VerifyingBackend(Backend):
                 for place in random.sample(self.places, len(self.places)):
                     try:
                         began = time.monotonic()
-                        self.keys = {key.key_id: key.key for key in jwt.PyJWKSet.from_dict(requests.get(place, timeout=5).json()).keys}
+                        self.keys = {key.key_id: key.key for key in jwt.PyJWKSet.from_dict(requests.get(place, timeout=patience(5)).json()).keys}
                         self.fetched = began
                         break
                     except requests.RequestException:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.answers import problem
 from harness.rawclient import Truncated
-from harness.waiting import accepts, eventually
+from harness.waiting import accepts, eventually, patience
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -23,7 +23,7 @@ def test_a_request_in_flight_is_finished(make_gateway, backend, number):
         answer = client.response()
         assert (answer.status, answer.body) == (200, b"finished")
         client.rest()
-    assert gateway.process.wait(5) == 0
+    assert gateway.process.wait(patience(5)) == 0
     assert gateway.logged(path=path)["status"] == 200
 
 
@@ -33,8 +33,8 @@ def test_idle_connections_do_not_hold_the_end_up(make_gateway, backend):
         assert used.exchange("GET", "/public/1").status == 200
         start = time.monotonic()
         gateway.signal(signal.SIGTERM)
-        assert gateway.process.wait(5) == 0
-        assert time.monotonic() - start < 3
+        assert gateway.process.wait(patience(5)) == 0
+        assert time.monotonic() - start < patience(3)
         assert used.rest() == b"" and unused.rest() == b""
 
 
@@ -46,8 +46,8 @@ def test_what_takes_longer_than_drain_is_cut(make_gateway, backend):
         eventually(lambda: backend.requests_to("/public/forever"))
         start = time.monotonic()
         gateway.signal(signal.SIGTERM)
-        assert gateway.process.wait(6) == 0
-        assert 0.8 < time.monotonic() - start < 4
+        assert gateway.process.wait(patience(6)) == 0
+        assert 0.8 < time.monotonic() - start < patience(4)
         try:
             answer = client.response()
             assert answer.status in (502, 503, 504)
@@ -65,7 +65,7 @@ def test_a_second_signal_does_not_wait(make_gateway, backend):
         time.sleep(0.3)
         assert gateway.process.poll() is None
         gateway.signal(signal.SIGTERM)
-        assert gateway.process.wait(2) == 0
+        assert gateway.process.wait(patience(2)) == 0
 
 
 def test_readiness_goes_before_the_process_does(make_gateway, backend):
@@ -78,7 +78,7 @@ def test_readiness_goes_before_the_process_does(make_gateway, backend):
         eventually(lambda: gateway.admin("/readyz").status_code == 503, 1.2)
         assert gateway.admin("/healthz").status_code == 200
         assert client.response().status == 200
-    assert gateway.process.wait(5) == 0
+    assert gateway.process.wait(patience(5)) == 0
 
 
 def test_a_request_that_has_begun_is_served_and_is_the_last_of_its_connection(make_gateway, backend):
@@ -96,7 +96,7 @@ def test_a_request_that_has_begun_is_served_and_is_the_last_of_its_connection(ma
             problem(answer, 503, "draining")
         assert answer.get("Connection", "").lower() == "close"
         assert client.rest() == b""
-    assert gateway.process.wait(5) == 0
+    assert gateway.process.wait(patience(5)) == 0
 
 
 def test_a_second_start_on_the_same_address_fails_plainly(make_gateway, backend):
@@ -107,7 +107,7 @@ def test_a_second_start_on_the_same_address_fails_plainly(make_gateway, backend)
     gateway.write()
     gateway.launch()
     try:
-        code = gateway.process.wait(10)
+        code = gateway.process.wait(patience(10))
         assert code in (1, 2)
         assert str(taken.getsockname()[1]) in gateway.error_text
     finally:

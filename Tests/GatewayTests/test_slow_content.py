@@ -8,7 +8,7 @@ from harness import configuration as conf
 from harness.answers import problem
 from harness.http2client import HTTP1Client, HTTP2Client
 from harness.upload import VERSIONS, Upload
-from harness.waiting import eventually
+from harness.waiting import eventually, patience
 
 KIB = 1 << 10
 
@@ -106,7 +106,7 @@ def test_content_that_ends_before_there_is_a_connection_is_complete_all_the_same
 
     def hold(connection, request):
         connection.body(request)
-        go.wait(20)
+        go.wait(patience(20))
         connection.answer(200, b"held")
 
     backend.on(path + "hold", hold)

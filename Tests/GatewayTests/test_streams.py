@@ -7,7 +7,7 @@ import pytest
 from harness import configuration as conf
 from harness.eventstream import HEAD, HTTP1Events, HTTP2Events, chunk
 from harness.rawclient import Truncated
-from harness.waiting import eventually
+from harness.waiting import eventually, patience
 
 
 @pytest.fixture(params=[HTTP1Events, HTTP2Events], ids=["http1", "http2"])
@@ -39,7 +39,7 @@ def test_each_event_is_passed_on_before_the_next_is_sent(gateway, backend, event
         connection.send(HEAD)
         for number in range(200):
             connection.send(chunk(f"data: {number}\n\n"))
-            assert heard.acquire(timeout=5), f"event {number} was held back"
+            assert heard.acquire(timeout=patience(5)), f"event {number} was held back"
         connection.send("0\r\n\r\n")
 
     backend.on("/public/each", script)
@@ -71,7 +71,7 @@ def test_a_backend_that_falls_silent_is_cut(gateway, backend, events):
     stream, start = events(gateway, "/public/silent"), time.monotonic()
     assert stream.next() == "data: 0\n\n"
     assert stream.next() is None
-    assert 0.8 < time.monotonic() - start < 5
+    assert 0.8 < time.monotonic() - start < patience(5)
     assert gateway.logged(path="/public/silent")["code"] == "upstream_timeout"
 
 
@@ -89,7 +89,7 @@ def test_a_client_that_reads_nothing_is_cut(make_gateway, pki, backend, events):
 
     backend.on("/public/flood", flood)
     events(gateway, "/public/flood")
-    assert over.wait(10)
+    assert over.wait(patience(10))
     assert gateway.logged(path="/public/flood")["status"] == 200
 
 
@@ -104,7 +104,7 @@ def test_a_client_that_leaves_ends_the_backend_s_work(gateway, backend, events):
     stream = events(gateway, "/public/leave")
     assert stream.next() == "data: 0\n\n"
     stream.close()
-    assert over.wait(5)
+    assert over.wait(patience(5))
 
 
 def test_a_response_is_cut_off_when_its_token_expires(gateway, backend, events, idp):

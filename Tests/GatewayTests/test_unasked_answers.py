@@ -8,7 +8,7 @@ import pytest
 from harness import configuration as conf
 from harness.answers import problem
 from harness.backend import Backend
-from harness.waiting import eventually
+from harness.waiting import eventually, patience
 
 USERS = 12
 FORGED = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -48,7 +48,7 @@ def poisoned(make_gateway, pki):
         def script(connection, request):
             name = request.target.rsplit("/", 1)[1]
             if name == "first":
-                gate.wait(10)
+                gate.wait(patience(10))
             together(connection, ANSWERS[answer][1].format(own=name, count=len(name)), UNASKED[unasked])
 
         backend.on("/public", script)

@@ -14,7 +14,7 @@ from harness.answers import problem
 from harness.backend import Backend
 from harness.browser import browser
 from harness.rawclient import Truncated, request_bytes
-from harness.waiting import eventually, free_port
+from harness.waiting import eventually, free_port, patience
 from harness.websocket import (BINARY, CLOSE, HANDSHAKE, PING, TEXT, ConnectBackend, ConnectSocket, UpgradeBackend, UpgradeSocket, accept,
                                frame)
 
@@ -194,7 +194,7 @@ class TestBytesBeforeTheAnswer:
         go, seen = threading.Event(), []
 
         def script(connection, request):
-            assert go.wait(10)
+            assert go.wait(patience(10))
             connection.socket.settimeout(0.5)
             seen.append(connection._receive())  # b"" when nothing came.
             connection.socket.settimeout(10)
@@ -294,7 +294,7 @@ class TestEnds:
         client.send(frame(b"x"))
         client.receive()
         client.close()
-        assert backend.ended.acquire(timeout=5)
+        assert backend.ended.acquire(timeout=patience(5))
 
     def test_the_client_ends_its_side(self, crossing, edge, open_socket):
         gateway, backend = crossing
@@ -302,7 +302,7 @@ class TestEnds:
         client.send(frame(b"last words"))
         assert client.receive() == (BINARY, b"last words")
         client.end()
-        assert backend.ended.acquire(timeout=5)
+        assert backend.ended.acquire(timeout=patience(5))
 
     def test_silence_ends_it(self, make_gateway, pki, upgrades, connects, edge, open_socket):
         for port, protocol in ((upgrades.port, "auto"), (connects.port, "h2")):
@@ -314,14 +314,14 @@ class TestEnds:
                 client.send(frame(b"still here"))
                 assert client.receive() == (BINARY, b"still here")
             assert client.receive() is None
-            assert 2.5 < time.monotonic() - start < 6
+            assert 2.5 < time.monotonic() - start < patience(6)
 
     def test_a_client_that_does_not_read_is_cut(self, make_gateway, pki, upgrades, open_socket, edge):
         gateway = make_gateway(upgrades.port, timeouts={"body": "1s"})
         before = gateway.resident
         path = f"/orders/push-{time.time_ns()}"
         open_socket(edge, gateway, path)
-        assert upgrades.ended.acquire(timeout=8)
+        assert upgrades.ended.acquire(timeout=patience(8))
         assert gateway.peak_resident - before < 24
         gateway.logged(path=path)
 
@@ -521,7 +521,7 @@ class TestClosing:
             client.send(closing())
             client.end()
             assert not ended.wait(1)
-            assert ended.wait(10)
+            assert ended.wait(patience(10))
             assert client.receive() is None
 
 

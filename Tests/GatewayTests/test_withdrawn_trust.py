@@ -11,7 +11,7 @@ from harness.answers import problem
 from harness.http2client import GoAwayFrame, HeadersFrame, HTTP2Client, RawHTTP2
 from harness.pki import Authority
 from harness.rawclient import RawClient
-from harness.waiting import eventually, free_port
+from harness.waiting import eventually, free_port, patience
 from harness.websocket import HANDSHAKE, accept
 from test_listeners import PlainClient
 
@@ -40,7 +40,7 @@ def release(backend):
     def held(connection, request):
         event.arrived += 1
         connection.body(request)
-        event.wait(20)
+        event.wait(patience(20))
         connection.answer(200, b"held")
 
     backend.on("/public/held", held)
