@@ -58,8 +58,9 @@ struct InternalTokenCheck: Sendable {
     }
     guard isSigned else { return "the signature is wrong" }
     guard claims.member("aud") == JSONValue(text: audience) else { return "aud is not \(audience)" }
-    guard let expiry = claims.member("exp")?.flooredInteger, now < expiry + leeway else { return "exp is missing or past" }
-    guard let issued = claims.member("iat")?.flooredInteger, issued - leeway <= now else {
+    // The leeway goes to our side of each comparison: a claim may hold the largest number there is.
+    guard let expiry = claims.member("exp")?.flooredInteger, now - leeway < expiry else { return "exp is missing or past" }
+    guard let issued = claims.member("iat")?.flooredInteger, issued <= now + leeway else {
       return "iat is missing or in the future"
     }
     // Last, the binding: a token lifted from a log or another connection stops here.

@@ -32,7 +32,11 @@ final class ListeningSocket: Sendable {
     let named = withUnsafeMutablePointer(to: &bound) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
     }
-    precondition(named == 0, "getsockname on a bound socket")
+    guard named == 0 else {
+      let reason = errno
+      close(descriptor)
+      throw DevelopmentError("cannot listen on \(host):\(port): \(String(cString: strerror(reason)))")
+    }
     // `sin_port` and `sin6_port` stand in the same place.
     self.port = withUnsafeBytes(of: &bound) { UInt16($0[2]) << 8 | UInt16($0[3]) }
     self.descriptor = descriptor

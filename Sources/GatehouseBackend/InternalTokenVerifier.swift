@@ -57,7 +57,8 @@ public struct InternalTokenVerifier: Sendable {
   ///   - issuer: `internal_token.issuer` of the gateway, byte for byte.
   ///   - audience: this backend's name in the gateway's configuration.
   ///   - algorithms: narrower than what the keys allow, if wanted.
-  ///   - leeway: seconds, 0…300, by which the gateway's clock and this machine's may differ.
+  ///   - leeway: seconds, 0…300, by which the gateway's clock and this machine's may differ. What is outside counts as the nearest of
+  ///     these: it may come from a service's configuration.
   ///   - maximumBytes: of the whole token.
   ///   - now: seconds since 1970.
   public init(
@@ -65,13 +66,12 @@ public struct InternalTokenVerifier: Sendable {
     algorithms: Set<SignatureAlgorithm> = Set(SignatureAlgorithm.allCases), leeway: Int64 = 30, maximumBytes: Int = 16 << 10,
     now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970.rounded(.down)) }
   ) {
-    precondition((0...300).contains(leeway), "a leeway is 0 to 300 seconds")
     self.keys = keys
     self.issuer = issuer
     self.audience = audience
     self.profile = profile
     self.algorithms = algorithms
-    self.leeway = leeway
+    self.leeway = min(max(leeway, 0), 300)
     self.maximumBytes = maximumBytes
     self.now = now
   }

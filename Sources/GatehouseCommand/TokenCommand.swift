@@ -59,7 +59,9 @@ struct TokenCommand: ParsableCommand {
     /// A duration in whole seconds; a sign in front is allowed.
     private static func seconds(_ text: String) throws -> Int64 {
       let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600]
-      guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), abs(count) <= 1_000_000 else {
+      guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()),
+        (-1_000_000...1_000_000).contains(count)
+      else {
         throw ValidationError("--expires \(text): write a duration such as 90s, 10m or 24h")
       }
       return count * unit

@@ -21,6 +21,10 @@ extension RevocationImage {
         modified: nanoseconds(status.st_mtim), changed: nanoseconds(status.st_ctim))
     }
 
+    /// Whether it was written to within `step` nanoseconds before `now`, in nanoseconds since 1970. A clock that was wrong, or a file
+    /// system, may say any time.
+    func isFresh(_ step: Int64, before now: Int64) -> Bool { max(changed, modified) > now - step }
+
     private static func nanoseconds(_ time: timespec) -> Int64 { Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec) }
   }
 }

@@ -45,7 +45,7 @@ struct RevocationImage: Sendable {
       guard let data = FileManager.default.contents(atPath: path) else { throw Failure("cannot be read: permission denied") }
       // Changed while it was read, or shortly before: what was read is perhaps half of it.
       guard try Signature.look(path) == signature else { continue }
-      let isFresh = now - max(signature.changed, signature.modified) < step
+      let isFresh = signature.isFresh(step, before: now)
       do throws(RevocationFile.Failure) {
         let table = try Self.table(data, now: now / 1_000_000_000)
         return RevocationImage(signature: signature, table: table, isFresh: isFresh)

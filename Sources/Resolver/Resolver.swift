@@ -236,19 +236,23 @@ private final class ResolverSocket: Channel {
 }
 
 /// What tells that the system's settings have changed.
-private struct SystemSettings: Equatable {
-  private var parts: [Int] = []
+struct SystemSettings: Equatable {
+  private var parts: [UInt64] = []
 
   static func look() -> SystemSettings {
     var settings = SystemSettings()
     for path in ["/etc/resolv.conf", "/etc/nsswitch.conf"] {
       var status = stat()
-      guard unsafe stat(path, &status) == 0 else {
-        settings.parts.append(-1)
-        continue
-      }
-      settings.parts += [Int(status.st_ino), Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+      settings.add(unsafe stat(path, &status) == 0 ? status : nil)
     }
     return settings
+  }
+
+  /// - Parameter status: nil for a file that is not there.
+  mutating func add(_ status: stat?) {
+    guard let status else { return parts.append(0) }
+    // Inode numbers of layered and remote file systems take all 64 bits, and times may be before 1970.
+    parts += [1, UInt64(status.st_ino)]
+    parts += [Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec].map { UInt64(bitPattern: Int64($0)) }
   }
 }

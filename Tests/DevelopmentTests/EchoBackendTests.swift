@@ -97,6 +97,16 @@ struct EchoBackendTests {
     #expect(answer.value(at: "internal_token.reason")?.text == fault.reason)
   }
 
+  @Test("a token whose times are the outermost numbers is looked at like any other")
+  func outermostTimes() throws {
+    let never = try answer(curl(["-H", "X-Internal-Token: \(token(["exp": .integer(.max), "iat": .integer(.min)]))"]).output)
+    #expect(never.value(at: "internal_token.verified") == .boolean(true))
+    let past = try answer(curl(["-H", "X-Internal-Token: \(token(["exp": .integer(.min)]))"]).output)
+    #expect(past.value(at: "internal_token.reason") == "exp is missing or past")
+    let future = try answer(curl(["-H", "X-Internal-Token: \(token(["iat": .integer(.max)]))"]).output)
+    #expect(future.value(at: "internal_token.reason") == "iat is missing or in the future")
+  }
+
   @Test("a token taken to another connection is not verified there")
   func otherConnection() throws {
     let answer = try answer(curl(["-H", "X-Internal-Token: \(token())"], certificate: "users").output)

@@ -196,6 +196,15 @@ struct InternalTokenVerifierTests {
     #expect(await Self.gateway.refusal(of: fraction, now: exp + 30) == .expired)
   }
 
+  @Test(
+    "a leeway that is out of range counts as the nearest that is not",
+    arguments: [(.max, 300), (301, 300), (-1, 0), (.min, 0)] as [(Int64, Int64)])
+  func leewayOutOfRange(leeway: Int64, counts: Int64) async {
+    let (token, exp) = (Self.gateway.token(), TestGateway.now + 60)
+    #expect(await Self.gateway.refusal(of: token, leeway: leeway, now: exp + counts - 1) == nil)
+    #expect(await Self.gateway.refusal(of: token, leeway: leeway, now: exp + counts) == .expired)
+  }
+
   @Test("the connection that the token came on is the one it was made for")
   func binding() async {
     let token = Self.gateway.token()

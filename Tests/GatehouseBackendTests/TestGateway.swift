@@ -89,21 +89,21 @@ struct TestGateway: Sendable {
   /// Verifies for `orders`, with the keys of this gateway, at `now`.
   func verifier(
     profile: InternalTokenVerifier.Profile = .compact, algorithms: Set<SignatureAlgorithm> = Set(SignatureAlgorithm.allCases),
-    now: Int64 = TestGateway.now
+    leeway: Int64 = 30, now: Int64 = TestGateway.now
   ) -> InternalTokenVerifier {
     let jwks = Self.jwks(self)
     return InternalTokenVerifier(
       keys: KeySetCache { FetchedKeySet(content: jwks) }, issuer: "https://gateway.internal", audience: "orders",
-      profile: profile, algorithms: algorithms, now: { now })
+      profile: profile, algorithms: algorithms, leeway: leeway, now: { now })
   }
 
   /// What the verifier says: nil when the token holds.
   func refusal(
     of token: String, on connection: InternalTokenVerifier.Connection = .connection(clientCertificate: certificate),
-    now: Int64 = TestGateway.now
+    leeway: Int64 = 30, now: Int64 = TestGateway.now
   ) async -> InternalTokenError? {
     do throws(InternalTokenError) {
-      _ = try await verifier(now: now).verify(token, on: connection)
+      _ = try await verifier(leeway: leeway, now: now).verify(token, on: connection)
       return nil
     } catch {
       return error

@@ -161,6 +161,12 @@ def test_token_issue_makes_a_token_that_a_jwks_of_its_key_verifies(pki, tmp_path
     assert jwt.decode(token, public, algorithms=["ES256"], audience="api")["sub"] == "dave"
 
 
+@pytest.mark.parametrize("expires", ["-9223372036854775808s", "9223372036854775807h", "1000001s", "-1000001m", "s", "10"])
+def test_a_duration_that_is_none_is_refused_in_words(pki, expires):
+    result = command("token", "issue", "--key", pki.internal_token_key, "--expires", expires)
+    assert result.returncode == 2 and f"--expires {expires}: write a duration" in result.stderr, result
+
+
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
 def test_keys_new_and_keys_jwks_make_what_python_can_use(tmp_path, algorithm):
     key = tmp_path / "new.key"

@@ -1,3 +1,4 @@
+import Glibc
 import Reactor
 import Testing
 
@@ -189,5 +190,18 @@ struct ResolverTests {
     for host in ["", "a\u{0}b", String(repeating: "a", count: 256)] { bench.lookUp(host) }
     bench.turn { bench.count == 3 }
     #expect(bench.answers.values.allSatisfy { failure($0) == .notFound })
+  }
+
+  @Test func `The system's settings may be files with any number, and of any time`() {
+    var status = stat()
+    status.st_ino = .max
+    status.st_mtim.tv_sec = -1
+    var (first, second) = (SystemSettings(), SystemSettings())
+    first.add(status)
+    status.st_ino -= 1
+    second.add(status)
+    #expect(first != second)
+    second.add(nil)
+    #expect(second != first)
   }
 }
