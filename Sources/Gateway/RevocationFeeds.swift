@@ -25,7 +25,7 @@ package final class RevocationFeeds {
   /// What identity providers have ended. In memory, for as long as the process lives.
   private(set) var logouts = RevocationLayers()
   /// How many of these each issuer has: one that ends very many keeps no other from it.
-  private var logoutShares = ExpiringShares<[UInt8]>(of: RevocationTable.maximumEntries)
+  private var logoutShares = ExpiringPlaces<[UInt8]>(of: RevocationTable.maximumEntries)
   private var store: (feed: RevocationFeed, writer: RedisWriter)?
   private var loop: EventLoop?
   private var log: (Logger.Level, String) -> Void = { _, _ in }

@@ -1,5 +1,5 @@
 /// A rate that many use: so many in each period, for whoever comes alone with bursts of as many. Nobody spends more than stays free beside
-/// it, as in `FairShares`: what was spent heals evenly, for each in proportion to what it has spent, so one who wants all gets all that
+/// it, as in `FairPlaces`: what was spent heals evenly, for each in proportion to what it has spent, so one who wants all gets all that
 /// heals, and half of the burst stays for whoever comes next. Time is passed in, in milliseconds of a monotonic clock.
 package struct FairRate<Holder: Hashable & Sendable>: Sendable {
   /// So many in each `period`.

@@ -11,7 +11,7 @@ package final class LogoutDesk {
   /// Tells the control thread what is denied; `settled` answers with the same number.
   package var post: (UInt64, [Revocation]) -> Void = { _, _ in }
   private var waiting: [UInt64: Waiter] = [:]
-  private var issuers = FairShares<[UInt8]>(single: maximum)
+  private var issuers = FairPlaces<[UInt8]>(single: maximum)
   private var last: UInt64 = 0
   /// Of one provider, where no other's wait; of all together two and a half times as many. More are turned away: whoever calls will call
   /// again.

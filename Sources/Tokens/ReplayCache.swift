@@ -35,7 +35,7 @@ package final class ReplayCache: Sendable {
     var young: Set<Key> = []
     var old: Set<Key> = []
     /// Who has how many of the young ones.
-    var shares: FairShares<Key>
+    var shares: FairPlaces<Key>
     var turnsAt: Int64 = 0
     /// The longest lifetime of any entry so far: entries of several lifetimes share a generation.
     var lifetime: Int64 = 0
@@ -44,7 +44,7 @@ package final class ReplayCache: Sendable {
 
     init(_ maximum: Int) {
       self.maximum = maximum
-      shares = FairShares(of: maximum)
+      shares = FairPlaces(of: maximum)
     }
   }
 
@@ -83,7 +83,7 @@ package final class ReplayCache: Sendable {
         // Longer than a lifetime ago: the younger ones are over as well.
         state.old = now >= state.turnsAt + state.lifetime ? [] : state.young
         state.young = []
-        state.shares = FairShares(of: maximum)
+        state.shares = FairPlaces(of: maximum)
         state.turnsAt = now + state.lifetime
       }
       guard !state.old.contains(key), !state.young.contains(key) else { return .seen }

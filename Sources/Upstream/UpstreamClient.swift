@@ -15,9 +15,9 @@ open class UpstreamClient {
   final var waiting: Waiting?
 
   enum Waiting {
-    case pending(FairLine<BackendPool.Waiter>.Place)
+    case pending(ClientLine<BackendPool.Waiter>.Place)
     /// A connection is being made for it.
-    case started(FairLine<BackendPool.Waiter>.Place)
+    case started(ClientLine<BackendPool.Waiter>.Place)
   }
 
   /// The request opens a WebSocket: it goes over an HTTP/1.1 connection, or over an HTTP/2 one that takes extended CONNECT.

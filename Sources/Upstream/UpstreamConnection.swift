@@ -39,7 +39,7 @@ public final class UpstreamConnection: SecureChannel {
   /// Other endpoints that may be tried when TCP does not connect to this one.
   let triesLeft: Int
   /// Where in line he stands for whom it is being made, while it is.
-  var sponsor: FairLine<BackendPool.Waiter>.Place?
+  var sponsor: ClientLine<BackendPool.Waiter>.Place?
   /// What its request's client has in the pool's account; requests on shared connections have their own.
   var charge = Charge.none
   /// Who is served, and holds this: nil as soon as nobody is any more.

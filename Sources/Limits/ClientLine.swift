@@ -1,6 +1,9 @@
 /// A line in which turn goes round by client: each client's own stand one behind the other, and whose turn it is stands behind all other
 /// clients afterwards. One who leaves out of turn, or is served, costs the same however long the line is.
-package struct FairLine<Element> {
+///
+/// It has no bound of its own: who appends bounds it, and is told by `displaced` who gives way. For a line that bounds itself, which
+/// nobody leaves before his turn, see `FairQueue`.
+package struct ClientLine<Element> {
   /// Where somebody stands: good until he leaves, and nobody's afterwards.
   package struct Place: Equatable, Sendable {
     fileprivate let index: Int

@@ -1,10 +1,12 @@
-/// An amount that clients use and give back of themselves, and that cannot be taken from them: no client may use up what the next one needs.
+/// What each client has of an amount that clients use and give back of themselves, and that cannot be taken from them: no client may use
+/// up what the next one needs. Counted in whatever `capacity` is counted in: a backend's connections in thousandths of one, of which a
+/// stream of a shared connection is a few. For whole things that anybody else wants see `FairPlaces`.
 ///
 /// A client may take more for as long as what it holds is less than its share of what it holds and what is free. With a share of half that
 /// is: less than what is free. So one client alone can have half of all, a second one half of the rest, and there is always something
 /// left for one who has nothing yet; and when everybody holds little, everything can be used. The same holds once more between the HTTP/2
 /// connections of one client, for what the client may have.
-package struct FairShare: Sendable {
+package struct ClientShares: Sendable {
   /// All that there is; what is held beyond it after it has become less is waited for.
   package var capacity: Int
   /// Hundredths of what is there that one client may have; 100 is no bound.

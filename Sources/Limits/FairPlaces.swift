@@ -4,7 +4,7 @@
 /// are kept for those who hold very few, so that it takes very many to leave nothing.
 ///
 /// Nobody who holds nothing is known, so there are at most as many entries as places.
-package struct FairShares<Holder: Hashable & Sendable>: Sendable {
+package struct FairPlaces<Holder: Hashable & Sendable>: Sendable {
   package private(set) var places: Int
   /// Beyond those, for whoever holds no more than `few`.
   package private(set) var reserve: Int

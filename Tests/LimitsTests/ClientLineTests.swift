@@ -1,18 +1,18 @@
 import Limits
 import Testing
 
-struct FairLineTests {
+struct ClientLineTests {
   private func origin(_ address: UInt64, _ connection: UInt64 = 0) -> ClientOrigin {
     ClientOrigin(address: ClientAddress(high: 0, low: address), connection: connection)
   }
 
-  private func next(_ line: inout FairLine<String>, where mayGo: (ClientOrigin, Bool) -> Bool = { _, _ in true }) -> String? {
+  private func next(_ line: inout ClientLine<String>, where mayGo: (ClientOrigin, Bool) -> Bool = { _, _ in true }) -> String? {
     guard let place = line.first(where: mayGo) else { return nil }
     return line.take(place)
   }
 
   @Test func `Turn goes round by client, and each client's own are in order`() {
-    var line = FairLine<String>()
+    var line = ClientLine<String>()
     for number in 1...3 { _ = line.append("a\(number)", of: origin(1)) }
     _ = line.append("b1", of: origin(2))
     for number in 1...2 { _ = line.append("c\(number)", of: origin(3, 7)) }
@@ -24,7 +24,7 @@ struct FairLineTests {
   }
 
   @Test func `Who may not go is passed over and keeps his turn`() {
-    var line = FairLine<String>()
+    var line = ClientLine<String>()
     _ = line.append("a", of: origin(1))
     _ = line.append("b", of: origin(2))
     _ = line.append("tunnel", of: origin(1), kind: true)
@@ -35,7 +35,7 @@ struct FairLineTests {
   }
 
   @Test func `Who leaves is not found, nor is whoever stood there before`() {
-    var line = FairLine<String>()
+    var line = ClientLine<String>()
     let first = line.append("a", of: origin(1))
     let middle = line.append("b", of: origin(1))
     _ = line.append("c", of: origin(1))
@@ -50,7 +50,7 @@ struct FairLineTests {
   }
 
   @Test func `Who has most gives way to one who would have less`() {
-    var line = FairLine<String>()
+    var line = ClientLine<String>()
     var counts = ClientLedger()
     func add(_ name: String, _ origin: ClientOrigin) {
       _ = line.append(name, of: origin)
@@ -74,8 +74,8 @@ struct FairLineTests {
 
   @Test func `Whatever comes and goes, everybody is served once, in his client's order`() {
     var random = SystemRandomNumberGenerator()
-    var line = FairLine<Int>()
-    var standing: [UInt64: [(Int, FairLine<Int>.Place)]] = [:]
+    var line = ClientLine<Int>()
+    var standing: [UInt64: [(Int, ClientLine<Int>.Place)]] = [:]
     var count = 0
     for number in 0..<5_000 {
       let client = UInt64.random(in: 1...5, using: &random)

@@ -1,29 +1,29 @@
-/// Places that are held until a time: shares as in `FairShares`, each given back by itself when its time is over. Time is passed in, in
+/// Places that are held until a time: shares as in `FairPlaces`, each given back by itself when its time is over. Time is passed in, in
 /// seconds.
-package struct ExpiringShares<Holder: Hashable & Sendable>: Sendable {
+package struct ExpiringPlaces<Holder: Hashable & Sendable>: Sendable {
   private struct End: Hashable {
     let holder: Holder
     let minute: Int64
   }
 
-  private var shares: FairShares<Holder>
+  private var places: FairPlaces<Holder>
   /// What ends in a minute: as many entries as holders have minutes, and no more than places.
   private var ends: [End: Int] = [:]
   private var nextEnd = Int64.max
 
   /// - Parameter single: what one alone may have.
-  package init(single: Int) { shares = FairShares(single: single) }
+  package init(single: Int) { places = FairPlaces(single: single) }
 
   /// Shares of `all` places.
-  package init(of all: Int) { shares = FairShares(of: all) }
+  package init(of all: Int) { places = FairPlaces(of: all) }
 
-  package var taken: Int { shares.taken }
+  package var taken: Int { places.taken }
 
   /// Whether `holder` has got so many more, until `end`.
   package mutating func take(_ count: Int, for holder: Holder, until end: Int64, now: Int64) -> Bool {
     giveBack(now: now)
-    guard shares.grants(count, to: holder) else { return false }
-    shares.take(count, for: holder)
+    guard places.grants(count, to: holder) else { return false }
+    places.take(count, for: holder)
     // Never before its time: the minute is over then.
     let minute = end / 60 &+ 1
     ends[End(holder: holder, minute: minute), default: 0] += count
@@ -37,7 +37,7 @@ package struct ExpiringShares<Holder: Hashable & Sendable>: Sendable {
     nextEnd = .max
     for (end, count) in ends {
       if end.minute <= minute {
-        shares.give(count, from: end.holder)
+        places.give(count, from: end.holder)
         ends[end] = nil
       } else {
         nextEnd = min(nextEnd, end.minute)

@@ -3,9 +3,9 @@ import Testing
 @testable import Limits
 
 @Suite("Whoever takes what there is leaves a share to others")
-struct FairSharesTests {
+struct FairPlacesTests {
   /// Takes as many as there are to be had.
-  private func fill(_ shares: inout FairShares<Int>, _ holder: Int) -> Int {
+  private func fill(_ shares: inout FairPlaces<Int>, _ holder: Int) -> Int {
     var count = 0
     while shares.grants(to: holder) {
       shares.take(for: holder)
@@ -16,12 +16,12 @@ struct FairSharesTests {
 
   @Test(arguments: [1, 2, 3, 256, 1000])
   func `One alone has what one is to have, and as many stay free`(single: Int) {
-    var shares = FairShares<Int>(single: single)
+    var shares = FairPlaces<Int>(single: single)
     #expect(fill(&shares, 1) == single && shares.taken == single && shares.places == single * 2)
   }
 
   @Test func `Whoever takes what there is leaves half of it to those who come next, and something to very many`() {
-    var shares = FairShares<Int>(single: 256)
+    var shares = FairPlaces<Int>(single: 256)
     #expect((1...8).map { fill(&shares, $0) } == [256, 128, 64, 32, 16, 8, 4, 4])
     #expect((9...40).map { fill(&shares, $0) } == Array(repeating: 4, count: 32))
     #expect(shares.taken == shares.places + shares.reserve && fill(&shares, 41) == 0)
@@ -31,13 +31,13 @@ struct FairSharesTests {
 
   @Test(arguments: [0, 1, 4, 5, 1000, 1 << 20])
   func `Shares of so many places are never more than those`(all: Int) {
-    var shares = FairShares<Int>(of: all)
+    var shares = FairPlaces<Int>(of: all)
     for holder in 0..<64 { _ = fill(&shares, holder) }
     #expect(shares.taken <= max(all, 2) && shares.places + shares.reserve <= max(all, 2))
   }
 
   @Test func `Where places are given back, those who want all come to have equal parts, and as much stays free`() {
-    var shares = FairShares<Int>(single: 300)
+    var shares = FairPlaces<Int>(single: 300)
     for holder in 1...5 { _ = fill(&shares, holder) }
     for turn in 0..<10_000 {
       shares.give(from: turn % 5 + 1)
@@ -48,7 +48,7 @@ struct FairSharesTests {
   }
 
   @Test func `Those who take in turn have the same`() {
-    var shares = FairShares<Int>(single: 300)
+    var shares = FairPlaces<Int>(single: 300)
     var counts = [0, 0, 0, 0, 0]
     for _ in 0..<600 {
       for holder in 0..<5 where shares.grants(to: holder) {
@@ -60,7 +60,7 @@ struct FairSharesTests {
   }
 
   @Test func `What is given back is free for all, and no more is given back than was taken`() {
-    var shares = FairShares<Int>(single: 4)
+    var shares = FairPlaces<Int>(single: 4)
     #expect(fill(&shares, 1) == 4)
     shares.give(3, from: 1)
     #expect(shares.taken == 1 && shares.held(by: 1) == 1 && fill(&shares, 2) == 3)
@@ -70,7 +70,7 @@ struct FairSharesTests {
   }
 
   @Test func `Several at once are granted whole or not at all`() {
-    let shares = FairShares<Int>(single: 4)
+    let shares = FairPlaces<Int>(single: 4)
     #expect(shares.grants(4, to: 1) && !shares.grants(5, to: 1) && !shares.grants(.max, to: 1))
   }
 
@@ -89,7 +89,7 @@ struct FairSharesTests {
   }
 
   @Test func `What ends is free again, and not before`() {
-    var shares = ExpiringShares<String>(single: 10)
+    var shares = ExpiringPlaces<String>(single: 10)
     func take(_ count: Int, _ holder: String, until end: Int64, at now: Int64) -> Bool {
       shares.take(count, for: holder, until: end, now: now)
     }
@@ -101,7 +101,7 @@ struct FairSharesTests {
   }
 
   @Test func `A million entries take bounded memory`() {
-    var shares = ExpiringShares<Int>(single: 1_000)
+    var shares = ExpiringPlaces<Int>(single: 1_000)
     for number in 0..<1_000_000 { _ = shares.take(1, for: number % 7, until: Int64(number) + 600, now: Int64(number)) }
     #expect(shares.taken <= 2_000)
   }
