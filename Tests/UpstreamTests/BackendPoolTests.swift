@@ -4,12 +4,6 @@ import Testing
 import Upstream
 
 struct BackendPoolTests {
-  private func hold(_ backend: TestBackend) { backend.answer = { _ in } }
-
-  private func release(_ connection: TestBackendConnection) {
-    if connection.takeHead() != nil { connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") }
-  }
-
   @Test func `Requests one after the other share one connection`() throws {
     let bench = try UpstreamBench()
     defer { bench.end() }
@@ -41,20 +35,18 @@ struct BackendPoolTests {
     let bench = try UpstreamBench()
     defer { bench.end() }
     let backend = bench.backends[0]
-    hold(backend)
+    backend.hold()
     let pool = try bench.pool { $0.connectionLimit = 2 }
     let clients = (0..<4).map { bench.client(pool, request: "GET /\($0) HTTP/1.1\r\nHost: o\r\n\r\n") }
     bench.turn { backend.received.count(where: { !$0.isEmpty }) == 2 }
     bench.settle()
     #expect(clients.map(\.isReady) == [true, true, false, false])
     #expect(pool.openConnections == 2)
-    release(backend.connections[0])
+    backend.connections[0].answerNext()
     bench.turn { clients[2].isReady }
     #expect(!clients[3].isReady)
     #expect(clients[2].wasReused)
-    backend.answer = { self.release($0) }
-    release(backend.connections[0])
-    release(backend.connections[1])
+    backend.release()
     bench.turn { clients.allSatisfy(\.isOver) }
     #expect(clients.map(\.body) == ["ok", "ok", "ok", "ok"])
     #expect(backend.connections.count == 2)
@@ -64,7 +56,7 @@ struct BackendPoolTests {
   @Test func `A request beyond the line is refused at once`() throws {
     let bench = try UpstreamBench()
     defer { bench.end() }
-    hold(bench.backends[0])
+    bench.backends[0].hold()
     let pool = try bench.pool {
       $0.connectionLimit = 1
       $0.pendingLimit = 2
@@ -79,14 +71,14 @@ struct BackendPoolTests {
     let bench = try UpstreamBench()
     defer { bench.end() }
     let backend = bench.backends[0]
-    hold(backend)
+    backend.hold()
     let pool = try bench.pool { $0.connectionLimit = 1 }
     let clients = (0..<3).map { _ in bench.client(pool) }
     bench.turn { backend.received.first?.isEmpty == false }
     pool.forget(clients[1])
     pool.forget(clients[1])
-    backend.answer = { self.release($0) }
-    release(backend.connections[0])
+    backend.answer = { $0.answerNext() }
+    backend.connections[0].answerNext()
     bench.turn { clients[2].isOver }
     #expect(clients[2].body == "ok")
     #expect(!clients[1].isReady)
@@ -97,12 +89,12 @@ struct BackendPoolTests {
     let bench = try UpstreamBench()
     defer { bench.end() }
     let backend = bench.backends[0]
-    hold(backend)
+    backend.hold()
     let pool = try bench.pool { $0.connectionLimit = 1 }
     let first = bench.client(pool)
     let second = bench.client(pool)
     bench.turn { backend.received.first?.isEmpty == false }
-    backend.answer = { self.release($0) }
+    backend.answer = { $0.answerNext() }
     first.connection?.cancel()
     bench.turn { second.isOver }
     #expect(second.body == "ok")
@@ -114,7 +106,7 @@ struct BackendPoolTests {
     let bench = try UpstreamBench()
     defer { bench.end() }
     let backend = bench.backends[0]
-    hold(backend)
+    backend.hold()
     let pool = try bench.pool { $0.connectionLimit = 1 }
     let clients = (0..<4).map { _ in bench.client(pool) }
     bench.turn { backend.received.first?.isEmpty == false }
@@ -141,8 +133,8 @@ struct BackendPoolTests {
   @Test func `Least requests avoids the endpoint that is busy`() throws {
     let bench = try UpstreamBench(backends: 2)
     defer { bench.end() }
-    hold(bench.backends[0])
-    hold(bench.backends[1])
+    bench.backends[0].hold()
+    bench.backends[1].hold()
     let pool = try bench.pool()
     let busy = (0..<4).map { _ in bench.client(pool) }
     bench.turn { busy.allSatisfy(\.isReady) }
@@ -207,17 +199,17 @@ struct BackendPoolTests {
     let bench = try UpstreamBench()
     defer { bench.end() }
     let backend = bench.backends[0]
-    hold(backend)
+    backend.hold()
     let pool = try bench.pool()
     let clients = (0..<2).map { _ in bench.client(pool) }
     bench.turn { backend.received.count(where: { !$0.isEmpty }) == 2 }
-    release(backend.connections[0])
+    backend.connections[0].answerNext()
     bench.turn { pool.idleConnections == 1 }
     pool.retire()
     #expect(pool.isRetired)
     #expect(pool.openConnections == 1)
     #expect(pool.idleConnections == 0)
-    release(backend.connections[1])
+    backend.connections[1].answerNext()
     bench.turn { clients.allSatisfy(\.isOver) }
     #expect(clients.map(\.body) == ["ok", "ok"])
     #expect(pool.openConnections == 0)
@@ -227,13 +219,13 @@ struct BackendPoolTests {
     let bench = try UpstreamBench()
     defer { bench.end() }
     let backend = bench.backends[0]
-    hold(backend)
+    backend.hold()
     let pool = try bench.pool { $0.connectionLimit = 1 }
     let clients = (0..<2).map { _ in bench.client(pool) }
     bench.turn { backend.received.first?.isEmpty == false }
     pool.retire()
-    backend.answer = { self.release($0) }
-    release(backend.connections[0])
+    backend.answer = { $0.answerNext() }
+    backend.connections[0].answerNext()
     bench.turn { clients.allSatisfy(\.isOver) }
     #expect(clients.map(\.body) == ["ok", "ok"])
     #expect(pool.openConnections == 0)
@@ -250,7 +242,7 @@ struct BackendPoolTests {
         $0.connectionLimit = 1
       })
     #expect(bench.finished(pool).wasReused)
-    hold(bench.backends[0])
+    bench.backends[0].hold()
     _ = bench.client(pool)
     #expect(bench.client(pool).failure?.kind == .overloaded)
   }

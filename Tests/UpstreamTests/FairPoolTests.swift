@@ -4,17 +4,16 @@ import Testing
 import Upstream
 
 /// Who gets a connection, and when, if clients are many and of different kinds.
-struct FairPoolTests {
+final class FairPoolTests {
   private let bench: UpstreamBench
-  private var backend: TestBackend { bench.backends[0] }
+  private let backend: TestBackend
 
-  init() throws { bench = try UpstreamBench() }
-
-  private func hold() { backend.answer = { _ in } }
-
-  private func release(_ connection: TestBackendConnection) {
-    if connection.takeHead() != nil { connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") }
+  init() throws {
+    bench = try UpstreamBench()
+    backend = bench.backends[0]
   }
+
+  deinit { bench.end() }
 
   private func ask(_ pool: BackendPool, _ address: UInt64, _ connection: UInt64 = 0) -> TestClient {
     bench.client(pool) { $0.origin = ClientOrigin(address: ClientAddress(high: 0, low: address), connection: connection) }
@@ -26,8 +25,7 @@ struct FairPoolTests {
   }
 
   @Test func `One client holds half, and another one is served at once`() throws {
-    defer { bench.end() }
-    hold()
+    backend.hold()
     let pool = try bench.pool {
       $0.connectionLimit = 8
       $0.pendingLimit = 100
@@ -42,8 +40,7 @@ struct FairPoolTests {
     #expect(other.isReady)
     check(pool)
     // What the first gives back it may have again.
-    backend.answer = { self.release($0) }
-    for connection in backend.connections { release(connection) }
+    backend.release()
     bench.turn { many.allSatisfy(\.isOver) && other.isOver }
     #expect(many.allSatisfy { $0.body == "ok" })
     #expect(pool.openConnections <= 5)
@@ -51,8 +48,7 @@ struct FairPoolTests {
   }
 
   @Test func `One connection of a client leaves room for the next`() throws {
-    defer { bench.end() }
-    hold()
+    backend.hold()
     let pool = try bench.pool {
       $0.connectionLimit = 16
       $0.pendingLimit = 400
@@ -68,8 +64,7 @@ struct FairPoolTests {
   }
 
   @Test func `When the line is full, the client who has most in it gives way, and it alone`() throws {
-    defer { bench.end() }
-    hold()
+    backend.hold()
     let pool = try bench.pool {
       $0.connectionLimit = 1
       $0.pendingLimit = 8
@@ -88,8 +83,7 @@ struct FairPoolTests {
   }
 
   @Test func `Turn in line goes round by client`() throws {
-    defer { bench.end() }
-    hold()
+    backend.hold()
     let pool = try bench.pool {
       $0.connectionLimit = 1
       $0.pendingLimit = 100
@@ -101,19 +95,17 @@ struct FairPoolTests {
     var order: [String] = []
     for client in many { client.onEnd = { order.append("many") } }
     for client in late { client.onEnd = { order.append("late") } }
-    backend.answer = { self.release($0) }
-    for connection in backend.connections { release(connection) }
+    backend.release()
     bench.turn { many.allSatisfy(\.isOver) && late.allSatisfy(\.isOver) }
     #expect(order == ["many", "late", "many", "late", "many", "many", "many", "many"])
     check(pool)
   }
 
   @Test func `Whoever waits for a connection of its own is served by one that becomes free`() throws {
-    defer { bench.end() }
     let pool = try bench.pool { $0.connectionLimit = 2 }
     let first = bench.finished(pool)
     #expect(first.body == "ok")
-    hold()
+    backend.hold()
     let busy = bench.client(pool)
     // From here on no connection comes to be.
     backend.isMute = true
@@ -121,8 +113,7 @@ struct FairPoolTests {
     bench.turn { busy.isReady && backend.connections.count == 2 }
     #expect(pool.openConnections == 2)
     #expect(!waiting.isReady)
-    backend.answer = { self.release($0) }
-    for connection in backend.connections { release(connection) }
+    backend.release()
     bench.turn { waiting.isOver }
     #expect(waiting.body == "ok")
     #expect(waiting.wasReused)
@@ -131,19 +122,17 @@ struct FairPoolTests {
   }
 
   @Test func `Nobody is told of a connection that fails when he has been served`() throws {
-    defer { bench.end() }
     let pool = try bench.pool {
       $0.connectionLimit = 2
       $0.connectTimeout = 500
     }
     _ = bench.finished(pool)
-    hold()
+    backend.hold()
     let busy = bench.client(pool)
     backend.isMute = true
     let waiting = bench.client(pool)
     bench.turn { busy.isReady && backend.connections.count == 2 }
-    backend.answer = { self.release($0) }
-    for connection in backend.connections { release(connection) }
+    backend.release()
     bench.turn { busy.isOver && waiting.isOver && pool.openConnections == 1 }
     #expect(waiting.failures == 0)
     #expect(pool.openConnections == 1)
@@ -151,7 +140,6 @@ struct FairPoolTests {
   }
 
   @Test func `Who leaves while a connection is made for him leaves it to the next`() throws {
-    defer { bench.end() }
     let pool = try bench.pool { $0.connectionLimit = 1 }
     let first = bench.client(pool)
     let second = bench.client(pool)
@@ -164,7 +152,6 @@ struct FairPoolTests {
   }
 
   @Test func `A connection that nobody waits for any more is kept`() throws {
-    defer { bench.end() }
     let pool = try bench.pool()
     let client = bench.client(pool)
     pool.forget(client)
@@ -175,7 +162,6 @@ struct FairPoolTests {
   }
 
   @Test func `Whoever comes, goes, or is closed, the accounts are right`() throws {
-    defer { bench.end() }
     var random = SystemRandomNumberGenerator()
     let pool = try bench.pool {
       $0.connectionLimit = 4
@@ -189,7 +175,7 @@ struct FairPoolTests {
         clients.append(ask(pool, address, [0, address * 10, address * 10 + 1].randomElement(using: &random) ?? 0))
       case 4: if let client = clients.randomElement(using: &random), !client.isOver, !client.isReady { pool.forget(client) }
       case 5: if let client = clients.randomElement(using: &random), !client.isOver { client.connection?.cancel() }
-      case 6: backend.answer = Bool.random(using: &random) ? { _ in } : { self.release($0) }
+      case 6: backend.answer = Bool.random(using: &random) ? { _ in } : { $0.answerNext() }
       default: bench.loop.turn(atMost: 1)
       }
       bench.loop.turn(atMost: 0)

@@ -14,8 +14,17 @@ final class TestBackend: Listener {
   private(set) var connections: [TestBackendConnection] = []
   /// Called when a connection has got bytes; by default every complete head is answered.
   var answer: (TestBackendConnection) -> Void = { connection in
-    while connection.takeHead() != nil { connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") }
+    while connection.answerNext() {}
   }
+  /// Takes requests and answers none, until `release`.
+  func hold() { answer = { _ in } }
+
+  /// Answers what was held, one request of each connection, and what comes from here on.
+  func release() {
+    answer = { $0.answerNext() }
+    for connection in connections { connection.answerNext() }
+  }
+
   /// Accept TCP and never speak.
   var isMute = false
 
@@ -82,6 +91,14 @@ final class TestBackendConnection: SecureChannel {
     else { return nil }
     taken += end + mark.count
     return String(decoding: rest[..<(end + mark.count)], as: UTF8.self)
+  }
+
+  /// Answers the next request, if it is there.
+  @discardableResult
+  func answerNext() -> Bool {
+    guard takeHead() != nil else { return false }
+    write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    return true
   }
 
   func write(_ text: String) {
