@@ -26,17 +26,10 @@ struct RouteFallThroughFinder {
 
   init(isPublic: @escaping (Int) -> Bool) { self.isPublic = isPublic }
 
-  /// Patterns with a route that names no methods, by their segments.
-  private final class Tree {
-    var literals: [[UInt8]: Tree] = [:]
-    var parameter: Tree?
-    var exact: RoutePattern?
-    var prefix: RoutePattern?
-  }
-
   mutating func search(_ rules: [RoutePattern: [RouteTableBuilder.Rule]]) {
-    let root = Tree()
-    for (pattern, own) in rules where own.contains(where: { !$0.methods.isNamed }) { Self.insert(pattern, into: root) }
+    // Those with a route that names no methods.
+    let root = PatternTree()
+    for (pattern, own) in rules where own.contains(where: { !$0.methods.isNamed }) { root.insert(pattern) }
     // In one order whatever the dictionary's is, so that the same files are answered with the same lines.
     let sorted = rules.map { (name: $0.key.description, pattern: $0.key, rules: $0.value) }.sorted { $0.name < $1.name }
     for (name, pattern, own) in sorted {
@@ -49,7 +42,7 @@ struct RouteFallThroughFinder {
   }
 
   /// The public route, if it is one, that takes a method which nobody names, of the paths of `pattern`.
-  private func taker(of pattern: RoutePattern, _ root: Tree, _ rules: [RoutePattern: [RouteTableBuilder.Rule]]) -> Int? {
+  private func taker(of pattern: RoutePattern, _ root: PatternTree, _ rules: [RoutePattern: [RouteTableBuilder.Rule]]) -> Int? {
     var exact: [RoutePattern] = []
     var prefixes: [(depth: Int, pattern: RoutePattern)] = []
     Self.collect(root, pattern.segments[...], pattern.isPrefix, depth: 0, &exact, &prefixes)
@@ -65,27 +58,10 @@ struct RouteFallThroughFinder {
     return nil
   }
 
-  private static func insert(_ pattern: RoutePattern, into tree: Tree) {
-    var node = tree
-    for segment in pattern.segments {
-      let next: Tree
-      switch segment {
-      case .literal(let bytes):
-        next = node.literals[bytes] ?? Tree()
-        node.literals[bytes] = next
-      case .parameter:
-        next = node.parameter ?? Tree()
-        node.parameter = next
-      }
-      node = next
-    }
-    if pattern.isPrefix { node.prefix = pattern } else { node.exact = pattern }
-  }
-
   /// Every pattern in the tree that takes all paths of the one with these segments, as `RouteTable` would walk to them.
   private static func collect(
-    _ tree: Tree, _ segments: ArraySlice<RoutePattern.Segment>, _ isPrefix: Bool, depth: Int, _ exact: inout [RoutePattern],
-    _ prefixes: inout [(depth: Int, pattern: RoutePattern)]
+    _ tree: PatternTree, _ segments: ArraySlice<RoutePattern.Segment>, _ isPrefix: Bool, depth: Int,
+    _ exact: inout [RoutePattern], _ prefixes: inout [(depth: Int, pattern: RoutePattern)]
   ) {
     if let first = segments.first {
       let rest = segments.dropFirst()

@@ -8,15 +8,9 @@ struct RouteTieFinder {
   private(set) var ties: [RouteTie] = []
   private var pairs: Set<[Int]> = []
 
-  /// Patterns of one shape (number of segments, `/**` or not), by their first segments.
-  private final class Tree {
-    var literals: [[UInt8]: Tree] = [:]
-    var parameter: Tree?
-    var pattern: RoutePattern?
-  }
-
   mutating func search(_ rules: [RoutePattern: [RouteTableBuilder.Rule]], host: HostPattern) {
-    var trees: [[Int]: Tree] = [:]
+    // By shape: the number of segments, and whether `/**` follows.
+    var trees: [[Int]: PatternTree] = [:]
     // In one order whatever the dictionary's is, so that the same files are answered with the same lines.
     let sorted = rules.map { (name: $0.key.description, pattern: $0.key, rules: $0.value) }.sorted { $0.name < $1.name }
     for (_, pattern, own) in sorted {
@@ -24,12 +18,13 @@ struct RouteTieFinder {
       compareWithin(own, pattern, host)
       // Without parameters a pattern is more specific than any other that it overlaps.
       guard pattern.segments.contains(.parameter) else { continue }
-      let tree = trees[[pattern.segments.count, pattern.isPrefix ? 1 : 0], default: Tree()]
-      trees[[pattern.segments.count, pattern.isPrefix ? 1 : 0]] = tree
+      let shape = [pattern.segments.count, pattern.isPrefix ? 1 : 0]
+      let tree = trees[shape] ?? PatternTree()
+      trees[shape] = tree
       var rivals: [RoutePattern] = []
       Self.collectOverlapping(tree, pattern.segments[...], &rivals)
       for rival in rivals { compare(own, pattern, rules[rival] ?? [], rival, rules, host) }
-      Self.insert(pattern, into: tree)
+      tree.insert(pattern)
     }
   }
 
@@ -69,29 +64,12 @@ struct RouteTieFinder {
 
   private static func name(_ host: HostPattern) -> String { host == .any ? "any host" : "`\(host)`" }
 
-  private static func insert(_ pattern: RoutePattern, into tree: Tree) {
-    var node = tree
-    for segment in pattern.segments {
-      let next: Tree
-      switch segment {
-      case .literal(let bytes):
-        next = node.literals[bytes] ?? Tree()
-        node.literals[bytes] = next
-      case .parameter:
-        next = node.parameter ?? Tree()
-        node.parameter = next
-      }
-      node = next
-    }
-    node.pattern = pattern
-  }
-
   /// Every pattern in the tree that some path could match together with `segments`.
   private static func collectOverlapping(
-    _ tree: Tree, _ segments: ArraySlice<RoutePattern.Segment>, _ found: inout [RoutePattern]
+    _ tree: PatternTree, _ segments: ArraySlice<RoutePattern.Segment>, _ found: inout [RoutePattern]
   ) {
     guard let first = segments.first else {
-      if let pattern = tree.pattern { found.append(pattern) }
+      if let pattern = tree.exact ?? tree.prefix { found.append(pattern) }
       return
     }
     let rest = segments.dropFirst()
