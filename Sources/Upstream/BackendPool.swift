@@ -62,6 +62,8 @@ package final class BackendPool {
   /// How many stand in each. Asked for each request, and asking a line would retain all that it consists of.
   var startedCount = 0
   var pendingCount = 0
+  /// How many waited when the limits last changed: they go on waiting, however few may now.
+  private(set) var pendingAtReload = 0
   /// Something has become free in this turn: who waits gets it at its end.
   var servesAtTurnEnd = false
 
@@ -151,6 +153,7 @@ package final class BackendPool {
   package func adopt(_ backend: Backend) {
     precondition(backend.poolKey == self.backend.poolKey)
     self.backend = backend
+    pendingAtReload = pendingCount
     share.capacity = backend.connectionLimit &* Self.wholeConnection
     share.percent = backend.clientShare
     serveAtTurnEnd()

@@ -90,6 +90,17 @@ struct CryptographyTests {
     #expect(AsymmetricKey(.p256, x: one, y: one) == nil)
     #expect(AsymmetricKey(.p256, x: zero, y: zero) == nil)
     #expect(AsymmetricKey(.p384, x: one, y: one) == nil)
+    for (kind, width) in [(AsymmetricKey.Kind.p384, 48), (.p521, 66)] {
+      let coordinate = [UInt8](repeating: 1, count: width)
+      #expect(AsymmetricKey(kind, x: coordinate, y: coordinate) == nil, "not on \(kind)")
+    }
+    // Together they are as long as two coordinates.
+    if let key = AsymmetricKey(new: .p384), let x = key.number("qx", width: 48), let y = key.number("qy", width: 48) {
+      #expect(AsymmetricKey(.p384, x: x, y: y) != nil)
+      #expect(AsymmetricKey(.p384, x: x + y.prefix(1), y: Array(y.dropFirst())) == nil)
+    } else {
+      Issue.record("no key on P-384")
+    }
     #expect(AsymmetricKey(.rsa, x: one, y: one) == nil)
     #expect(AsymmetricKey(modulus: [], exponent: []) == nil)
     #expect(AsymmetricKey(modulus: [4], exponent: [1, 0, 1]) == nil)

@@ -466,6 +466,20 @@ def test_a_client_that_never_opens_its_window_is_given_up(gateway, pki, bystande
     assert bystander.failures == []
 
 
+def test_a_client_that_takes_nothing_is_given_up(gateway, pki, backend, bystander):
+    """Its windows are as wide as they can be. What tells is what stays in the connection."""
+    backend.on("/public/unread", lambda connection, request: connection.answer(200, b"l" * (64 << 20)))
+    with RawHTTP2(gateway.port, pki.public.certificate, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0x7fffffff}) as raw:
+        raw.send(WindowUpdateFrame(0, window_increment=0x7fffffff - 65535))
+        began = time.monotonic()
+        raw.request(1, "/public/unread")
+        assert raw.status(1) == 200
+        # From here on nothing is read.
+        line = gateway.logged(30, path="/public/unread")
+        assert 1.5 < time.monotonic() - began and line["bytes_out"] < 64 << 20
+    assert bystander.failures == []
+
+
 def test_a_window_opened_byte_by_byte_is_given_up(gateway, pki, bystander):
     """Each frame of one byte costs more than it carries: the updates are what is counted."""
     with RawHTTP2(gateway.port, pki.public.certificate, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0}) as raw:

@@ -1,4 +1,5 @@
 """Backends that break the rules of HTTP/2: what is wrong with the connection ends at once for all that are on it."""
+import json
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from harness.answers import problem
 from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP2Client, block
 from harness.waiting import patience
+from harness.websocket import ConnectSocket, UpgradeSocket
 
 BYSTANDERS = 5
 
@@ -118,9 +120,11 @@ def test_a_fault_of_one_stream_is_told_to_that_one(gateway, backend, fault):
         assert client.response(bystander).body == b"fine"
 
 
-@pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"\0" * 64, b"SSH-2.0-x\r\n", b""],
-                         ids=["HTTP/1.1", "zeros", "text", "nothing and the end"])
-def test_a_backend_that_does_not_speak_what_it_has_chosen(make_gateway, pki, words, monkeypatch):
+@pytest.fixture(params=[b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"\0" * 64, b"SSH-2.0-x\r\n", b""],
+                ids=["HTTP/1.1", "zeros", "text", "nothing and the end"])
+def stranger(request, make_gateway, pki, monkeypatch):
+    """A gateway whose backend chooses HTTP/2 and speaks something else, and the code that this gets."""
+    words = request.param
     with HTTP2Backend(pki.backend, pki.mesh.certificate) as backend:
         def serve(sock):
             try:
@@ -136,13 +140,27 @@ def test_a_backend_that_does_not_speak_what_it_has_chosen(make_gateway, pki, wor
                 sock.close()
 
         monkeypatch.setattr(backend, "_serve", serve)
-        timeouts = {"response": "10m", "idle": "10m"}
-        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", timeouts=timeouts)],
-                               routes=[conf.route("public", "/public/**", public=True, timeout="10m")])
-        with HTTP2Client(gateway.port, gateway.ca) as client:
-            numbers = [client.start("GET", f"/public/{number}") for number in range(BYSTANDERS)]
-            for number in numbers:
-                problem(client.response(number), 502, "upstream_protocol" if words else "upstream_reset")
+        timeouts = {"connect": "10m", "response": "10m", "idle": "10m"}
+        yield (make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", timeouts=timeouts)],
+                            routes=[conf.route("public", "/public/**", public=True, timeout="10m")]),
+               "upstream_protocol" if words else "upstream_reset")
+
+
+def test_a_backend_that_does_not_speak_what_it_has_chosen(stranger):
+    gateway, code = stranger
+    with HTTP2Client(gateway.port, gateway.ca) as client:
+        numbers = [client.start("GET", f"/public/{number}") for number in range(BYSTANDERS)]
+        for number in numbers:
+            problem(client.response(number), 502, code)
+
+
+@pytest.mark.parametrize("kind", [UpgradeSocket, ConnectSocket], ids=["upgrade", "connect"])
+def test_a_websocket_that_waits_to_hear_what_such_a_backend_takes(stranger, pki, kind):
+    """Its request goes out behind the backend's SETTINGS, which never come."""
+    gateway, code = stranger
+    client = kind(gateway, pki, "/public/socket")
+    assert client.status == 502 and json.loads(client.body)["code"] == code
+    client.close()
 
 
 def test_an_endpoint_that_has_lost_a_connection_is_not_thought_busy_for_ever(make_gateway, pki):
