@@ -8,11 +8,13 @@ import time
 import pytest
 
 from harness import configuration as conf
+from harness.answers import problem
 from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP1Client, HTTP2Client
 from harness.nginx import Nginx
-from harness.waiting import eventually, free_port
+from harness.upload import Upload
+from harness.waiting import eventually, free_port, patience
 from test_interim_responses import CLIENTS, COUNT
 
 MIB = 1 << 20
@@ -226,29 +228,36 @@ def test_a_100_that_nobody_expects_goes_nowhere(upstream, client):
 
 
 def test_an_answer_that_takes_long_is_not_cut_for_content_that_is_not_wanted(upstream, pki, make_gateway):
+    """It takes until another client has been told that it took too long: one whose time began later."""
     _, side = upstream
     more = {"protocol": "h2"} if side.version == "h2" else {}
     gateway = make_gateway(backends=[conf.backend(pki, side.backend.port, **more)], timeouts={"body": "1s"})
 
     def script(connection, request):
         connection.send("HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nha")
-        time.sleep(2.5)
+        assert go_on.wait(patience(20))
         connection.send("lf")
         connection.wait_for_end(20)
 
     def stream_script(stream):
         stream.respond(403, [("content-length", "4")])
         stream.send(b"ha")
-        time.sleep(2.5)
+        assert go_on.wait(patience(20))
         stream.send(b"lf", end=True)
 
     side.backend.on("/public/long", stream_script if side.version == "h2" else script)
     for kind in CLIENTS.values():
-        with kind(gateway.port, gateway.ca) as client:
+        go_on = threading.Event()
+        with kind(gateway.port, gateway.ca) as client, HTTP1Client(gateway.port, gateway.ca) as other:
             client.is_http2 = kind is HTTP2Client
             waiting = Waiting(client)
             waiting.start("/public/long")
-            answer = waiting.response()
+            head = client.head(waiting.number) if client.is_http2 else client.head()
+            late = Upload(other, "/public/late", length=2)
+            late.send(b"x")
+            problem(late.response(), 408, "request_timeout")
+            go_on.set()
+            answer = waiting.response() if client.is_http2 else client.reader.body(head, True)
             assert (answer.status, bytes(answer.body)) == (403, b"half")
 
 

@@ -1,6 +1,4 @@
 """Few clients cannot starve many: whatever one of them holds, another is served."""
-import contextlib
-import socket
 import threading
 import time
 
@@ -11,6 +9,7 @@ from harness.answers import problem
 from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP1Client, HTTP2Client
+from harness.relay import Relay
 from harness.upload import Upload
 from harness.waiting import eventually
 
@@ -138,54 +137,6 @@ def test_a_full_line_refuses_whoever_fills_it(make_gateway, backend, pki):
         for upload in held.uploads:
             upload.client.close()
         assert good.response().status == 200
-
-
-class Relay:
-    """A TCP address behind which another server can be put; connections made from then on wait a while."""
-
-    def __init__(self, port):
-        self.port_behind, self.wait, self.sockets = port, 0, []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                sock = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._relay, args=(sock, self.port_behind, self.wait), daemon=True).start()
-
-    def _relay(self, sock, port, wait):
-        time.sleep(wait)
-        behind = socket.create_connection(("127.0.0.1", port))
-        self.sockets += [sock, behind]
-
-        def copy(source, target):
-            try:
-                while data := source.recv(65536):
-                    target.sendall(data)
-            except OSError:
-                pass
-            for end in (source, target):
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-        threading.Thread(target=copy, args=(sock, behind), daemon=True).start()
-        copy(behind, sock)
-
-    def move(self, port, wait):
-        self.port_behind, self.wait = port, wait
-        for sock in self.sockets:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-        self.move(0, 0)
 
 
 def test_who_waits_to_share_a_connection_that_turns_out_not_to_be_shared_gets_another(make_gateway, pki):
