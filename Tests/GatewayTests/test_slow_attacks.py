@@ -1,8 +1,10 @@
 """A thousand slow clients take nothing from a good one: attacked alike and at the same time, the gateway answers it as nginx does.
 
 The attackers are Debian's slowhttptest. The good client asks both by turns, one request of each, so that a machine that is slow
-is as slow for both; what counts is how many of its requests are answered.
+is as slow for both; what counts is how many of its requests are answered, and how long it waits for that. That the
+attacks do bite is shown by a gateway without its protections: they leave nothing of it for the good client.
 """
+import contextlib
 import resource
 import subprocess
 import time
@@ -13,7 +15,7 @@ from conftest import program
 from harness import configuration as conf
 from harness.http2client import HTTP1Client, HTTP2Client
 from harness.nginx import Nginx
-from harness.waiting import patience
+from harness.waiting import eventually, free_port, patience
 
 GOOD = "127.0.0.2"
 CONNECTIONS = 1000
@@ -23,8 +25,12 @@ LIMIT = 2
 # A comparison of fewer answers than these says little.
 ENOUGH = 40
 SHARE = 0.8
+# What an answer may take, in nginx's time for one. Most of that is the client's own, and a build for debugging takes longer.
+SLOWER = 4
 # More than the buffers of a connection's both ends hold.
 CONTENT = 1 << 20
+# To the backend, of the gateway without protections.
+FEW = 16
 
 EDGE = """
 {user}worker_processes 1; daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx-error.log error;
@@ -57,14 +63,14 @@ def open_files():
 
 
 @pytest.fixture(scope="module")
-def slowhttptest():
-    return program("slowhttptest")
-
-
-@pytest.fixture(scope="module")
 def backend(open_files, pki, tmp_path_factory):
-    """The backend of both."""
-    with Nginx(tmp_path_factory.mktemp("backend"), pki.backend, pki.mesh.certificate, record=False) as nginx:
+    """The backend of both. What is sent to `/slow` it hands on to itself when all of it is there, and does not answer before."""
+    port = free_port()
+    with Nginx(tmp_path_factory.mktemp("backend"), pki.backend, pki.mesh.certificate, port=port, record=False, locations=f"""
+    location /slow {{
+      proxy_pass https://127.0.0.1:{port}/taken; proxy_ssl_certificate {pki.gateway.certificate}; proxy_ssl_certificate_key {pki.gateway.key};
+    }}
+    """) as nginx:
         (nginx.directory / "www" / "blob").write_bytes(b"x" * CONTENT)
         yield nginx
 
@@ -73,6 +79,14 @@ def backend(open_files, pki, tmp_path_factory):
 def gateway(make_gateway, backend):
     """As it is by default."""
     return make_gateway(backend.port, routes=[conf.route("all", "/**", public=True)])
+
+
+@pytest.fixture
+def unprotected(make_gateway, backend, pki):
+    """Passes on whatever comes as it comes, however slow it is, and gives one client all there is."""
+    return make_gateway(
+        backends=[conf.backend(pki, backend.port, limits={"connections": FEW, "client_share": "100%"})],
+        routes=[conf.route("all", "/**", public=True, body={"gather": 0, "rate": 0, "total": 0})])
 
 
 @pytest.fixture
@@ -142,7 +156,7 @@ class Streams:
                         client.cancel(number)
                     del client.streams[number]
                 while open_ones < 100 and not client.ended and not client.goaways:
-                    client.send(client.start("POST", "/never", headers={"content-length": "100000"}, end=False), b"x")
+                    client.send(client.start("POST", "/slow", headers={"content-length": "100000"}, end=False), b"x")
                     open_ones += 1
                 under_way += open_ones
                 if client.goaways and not open_ones:
@@ -196,6 +210,11 @@ class Good:
     def count(self):
         return sum(self.answers.values())
 
+    @property
+    def pace(self):
+        """Answers in a second of waiting."""
+        return self.count / max(self.spent, 0.001)
+
     def close(self):
         for client in self.kept.values():
             client.close()
@@ -204,43 +223,81 @@ class Good:
         return f"{self.count} answers, {self.spent:.2f} s for all of them, {self.longest:.2f} s for the slowest: {self.answers}; {len(self.failures)} failures {self.failures[:5]}"
 
 
-def compare(gateway, edge, attack, attackers):
-    """Attacks both with `attack(port)` and asks both meanwhile; at least `attackers` of them have to be there at once."""
+@contextlib.contextmanager
+def under_attack(gateway, edge, attack):
+    """A good client of each, and what attacks each: `attack(port)`."""
     ports = (gateway.port, edge.port)
-    good = [Good(port, gateway.ca) for port in ports]
-    attacks = []
-    try:
-        attacks += [attack(port) for port in ports]
-        began = time.monotonic()
-        while time.monotonic() - began < INTERVAL or (good[1].count < ENOUGH and time.monotonic() - began < patience(2 * INTERVAL)):
-            for version in (HTTP1Client, HTTP2Client):
-                for keep in (False, True):
-                    for one in good:
-                        one.ask(version, keep)
-            for one in attacks:
-                one.step()
-    finally:
-        for one in [*good, *attacks]:
-            one.close()
+    with contextlib.ExitStack() as stack:
+        good = [stack.enter_context(contextlib.closing(Good(port, gateway.ca))) for port in ports]
+        yield good, [stack.enter_context(contextlib.closing(attack(port, gateway.ca))) for port in ports]
+
+
+def ask(good, kinds=(False, True)):
+    """By turns, one request of each version, over a fresh connection and over one that is kept."""
+    for version in (HTTP1Client, HTTP2Client):
+        for keep in kinds:
+            for one in good:
+                one.ask(version, keep)
+
+
+def is_served(gateway, nginx):
+    """Whether a good client has as much of the gateway as of nginx. By the number of answers alone it would be enough to be starved now
+    and then: whoever asks by turns asks nginx no more often meanwhile."""
+    return gateway.count >= SHARE * nginx.count and gateway.pace * SLOWER >= nginx.pace
+
+
+def describe(good, attacks):
     report = f"gateway: {good[0]}\nnginx: {good[1]}\nattackers at once: {[one.most for one in attacks]}"
     print(report)
-    assert good[0].count >= SHARE * good[1].count, report
-    assert good[1].count >= ENOUGH, f"nginx answers too little to be compared with\n{report}"
+    return report
+
+
+def slow_bodies(port, _):
+    return SlowHTTPTest(program("slowhttptest"), port, "-B", "-i", "10", "-s", "8192", "-t", "POST", "-x", "10", "-u", "/slow")
+
+
+def slow_reads(port, _):
+    return SlowHTTPTest(program("slowhttptest"), port, "-X", "-w", "1", "-y", "2", "-n", "5", "-z", "1", "-k", "3", "-u", "/blob")
+
+
+# And how many attackers are there at once, at the least.
+ATTACKS = [pytest.param(slow_bodies, CONNECTIONS // 4, id="bodies"), pytest.param(slow_reads, CONNECTIONS // 4, id="reads"),
+           pytest.param(Streams, 250, id="streams")]
+
+
+@pytest.mark.load
+@pytest.mark.parametrize("attack,attackers", ATTACKS)
+def test_a_good_client_is_answered_as_by_nginx(gateway, edge, attack, attackers):
+    with under_attack(gateway, edge, attack) as (good, attacks):
+        began = time.monotonic()
+        while time.monotonic() - began < INTERVAL or (
+                max(one.count for one in good) < ENOUGH and time.monotonic() - began < patience(2 * INTERVAL)):
+            ask(good)
+            for one in attacks:
+                one.step()
+    report = describe(good, attacks)
+    assert is_served(*good), report
+    # nginx itself may be the one that suffers.
+    assert max(one.count for one in good) >= ENOUGH, f"too little is answered for a comparison\n{report}"
     assert all(one.most >= attackers for one in attacks), f"no attack to speak of\n{report}"
 
 
 @pytest.mark.load
-def test_slow_bodies(gateway, edge, slowhttptest):
-    compare(gateway, edge, lambda port: SlowHTTPTest(slowhttptest, port, "-B", "-i", "10", "-s", "8192", "-t", "POST", "-x", "10", "-u", "/slow"),
-            CONNECTIONS // 4)
+@pytest.mark.parametrize("attack,attackers", ATTACKS)
+def test_a_gateway_without_protections_is_taken_from_a_good_client(unprotected, edge, attack, attackers):
+    """Else the other test would say nothing."""
+    with under_attack(unprotected, edge, attack) as (good, attacks):
+        def held():
+            for one in attacks:
+                one.step()
+            return unprotected.metric("gatehouse_connections", side="upstream") == FEW and all(one.most >= attackers for one in attacks)
 
-
-@pytest.mark.load
-def test_slow_reads(gateway, edge, slowhttptest):
-    compare(gateway, edge, lambda port: SlowHTTPTest(slowhttptest, port, "-X", "-w", "1", "-y", "2", "-n", "5", "-z", "1", "-k", "3", "-u", "/blob"),
-            CONNECTIONS // 4)
-
-
-@pytest.mark.load
-def test_streams_that_never_end(gateway, edge):
-    compare(gateway, edge, lambda port: Streams(port, gateway.ca), 250)
+        eventually(held, 60, 0.2, "all of the gateway's connections to its backend in the attackers' hands")
+        began = time.monotonic()
+        while good[1].count < 4 and time.monotonic() - began < patience(INTERVAL):
+            ask(good, (False,))
+    report = describe(good, attacks)
+    assert good[1].count >= 4, f"nginx answers too little to be compared with\n{report}"
+    assert not is_served(*good), f"the attack takes nothing\n{report}"
+    # It was the attack, and nothing else.
+    eventually(lambda: unprotected.ask("GET", "/good").status == 200, 60)
