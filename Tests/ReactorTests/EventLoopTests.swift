@@ -2,10 +2,13 @@ import CLinux
 import Reactor
 import Testing
 
-struct EventLoopTests {
+final class EventLoopTests {
   private let loop: EventLoop
 
   init() throws { loop = try EventLoop() }
+
+  /// A channel that was closed is buried at the end of a turn, and holds the loop until then.
+  deinit { loop.closeAll() }
 
   @Test func `The time of day is the system's, and goes with the loop's clock within a turn`() {
     loop.turn(atMost: 5)

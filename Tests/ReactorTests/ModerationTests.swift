@@ -67,7 +67,10 @@ struct ModerationTests {
   private func rests(messages: Int) throws -> Int {
     let loop = try EventLoop()
     let wires = [Wire(loop), Wire(loop)]
-    defer { for wire in wires { wire.close() } }
+    defer {
+      for wire in wires { wire.close() }
+      loop.closeAll()
+    }
     for wire in wires {
       try wire.channel.register(.read)
       let channel = wire.channel

@@ -19,10 +19,12 @@ final class UpstreamBench {
     for _ in 0..<count { backends.append(try TestBackend(loop, buffers, name: identity)) }
   }
 
-  /// Closes everything that is open.
+  deinit { end() }
+
+  /// Closes everything that is open, and lets go of what the backends were told, which may hold the bench itself.
   func end() {
-    loop.stop()
-    loop.run()
+    loop.closeAll()
+    for backend in backends { backend.answer = { _ in } }
   }
 
   func turn(until condition: () -> Bool) {
