@@ -29,9 +29,13 @@ struct HostileServerTests {
     "-ERR max number of clients reached\r\n",
   ]
 
-  private func follow(greeting: String = "", answers: [String] = [], _ body: (Follower) throws -> Void) throws {
+  private func follow(
+    greeting: String = "", answers: [String] = [], bytewise: Bool = false, reply: @escaping (String) -> String = { _ in "" },
+    _ body: (Follower) throws -> Void
+  ) throws {
     let follower = try Follower()
-    let server = try FakeRedis(follower.loop, greeting: Array(greeting.utf8), answers: answers.map { Array($0.utf8) })
+    let server = try FakeRedis(
+      follower.loop, greeting: Array(greeting.utf8), answers: answers.map { Array($0.utf8) }, bytewise: bytewise, reply: reply)
     try follower.follow(RedisEndpoint(.tcp(host: "127.0.0.1", port: server.port)))
     try body(follower)
   }
@@ -52,9 +56,12 @@ struct HostileServerTests {
     }
   }
 
-  @Test(arguments: junk)
-  func `Junk within a subscription`(junk: Junk) throws {
-    try follow(answers: [Self.subscribed + Self.message + junk.text + junk.text]) { follower in
+  @Test(arguments: junk, [false, true])
+  func `Junk within a subscription`(junk: Junk, bytewise: Bool) throws {
+    let pushed = Self.subscribed + Self.message + junk.text + junk.text
+    // The connection that reads gets no answer, and so does not end the feed before the last byte is there.
+    let reply = { (command: String) in command.contains("SUBSCRIBE") ? pushed : "" }
+    try follow(bytewise: bytewise, reply: reply) { follower in
       #expect(follower.wait { !follower.downs.isEmpty })
       #expect(follower.entries.first == "hi")
       #expect(!follower.isAlive)
