@@ -118,7 +118,8 @@ extension Exchange {
 
   /// Ends the WebSocket for the gateway's own reason: with a Close frame behind the frame that is passing, if one is.
   func closeTunnel(_ error: GatewayError) {
-    guard let tunnel else { return }
+    // Whoever has its time already gets no more of it: what ends it may be said again and again.
+    guard let tunnel, tunnel.ending == nil else { return }
     self.tunnel?.ending = error
     if tunnel.toClient.isAtBoundary { return sendClose(error) }
     // A frame that does not end cuts the connection.

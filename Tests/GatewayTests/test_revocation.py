@@ -16,8 +16,8 @@ from harness.grpcserver import GRPCClient, GRPCServer
 from harness.http2client import HTTP2Client
 from harness.redisserver import PROGRAM, Redis
 from harness.tokens import IdentityProvider
-from harness.waiting import eventually, free_port
-from harness.websocket import BINARY, CLOSE, ConnectSocket, UpgradeBackend, UpgradeSocket, frame
+from harness.waiting import eventually, free_port, patience
+from harness.websocket import accept, BINARY, CLOSE, ConnectSocket, UpgradeBackend, UpgradeSocket, frame
 
 WORKERS = 3
 # Seconds from the moment an entry is published to the last request that its token passes with.
@@ -218,6 +218,41 @@ def test_a_user_is_cut_off_everywhere_within_a_second_and_nobody_else(gate, feed
     assert gateway.metric("gatehouse_denied_total", code="token_revoked") >= 5
     assert any(line["token"] == "cached" for line in gateway.log if line["sub"] == alice)
     assert gateway.logged(path=denied.path, code="token_revoked")["status"] == 401
+
+
+def test_a_frame_without_an_end_does_not_outlive_its_token_however_much_is_denied_meanwhile(gate, feed, backend, pki, idp):
+    """The gateway's own Close waits for the end of the frame that is passing: once for as long as it may, and not anew with each entry."""
+    def endless(connection, request):
+        connection.send(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        f"Sec-WebSocket-Accept: {accept(request.get('Sec-WebSocket-Key'))}\r\n\r\n")
+        connection.send(b"\x82\x7f" + (1 << 40).to_bytes(8, "big"))
+        while not connection.ended.wait(0.05):
+            connection.send(b"x" * 100)
+
+    backend.on("/orders/endless", endless)
+    gateway = gate(feed.row())
+    user = name()
+    client = UpgradeSocket(gateway, pki, "/orders/endless", idp.bearer(sub=user))
+    assert client.opened
+    feed.deny(sub=user)
+    ending = threading.Event()
+
+    def go_on():
+        while not ending.wait(0.5):
+            feed.deny(sub=name())
+
+    others = threading.Thread(target=go_on, daemon=True)
+    others.start()
+    try:
+        client.client.socket.settimeout(patience(5))
+        deadline = time.monotonic() + patience(20)
+        while client.client._receive():
+            assert time.monotonic() < deadline, "it is still open"
+    finally:
+        ending.set()
+        others.join()
+        client.close()
+    assert gateway.logged(path="/orders/endless", code="token_revoked")
 
 
 def test_each_name_of_a_token_can_be_denied(gate, feed, idp):
