@@ -32,12 +32,9 @@ extension DownstreamConnection {
       return false
     case .done(let count, let address):
       guard take(count, scratch) else { return false }
-      if let address {
-        guard worker.readmit(peer, as: address, context) else {
-          close()
-          return false
-        }
-        know(address)
+      guard introduce(address) else {
+        close()
+        return false
       }
       state = .handshaking
       lookAtFirstByte()

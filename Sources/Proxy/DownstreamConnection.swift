@@ -48,6 +48,8 @@ public final class DownstreamConnection: SecureChannel {
   /// The peer's address as text, and whether what it says of earlier hops is believed.
   private(set) var peerText: [UInt8] = []
   private(set) var trustsPeer = false
+  /// What it has of its client's connections, and gives back.
+  private var place: ClientPlace
   var proxyHeader = ProxyProtocolHeader()
   /// The first bytes may be an HTTP/2 client's preface (RFC 9113 section 3.4).
   var awaitsPreface = false
@@ -112,16 +114,17 @@ public final class DownstreamConnection: SecureChannel {
   /// Milliseconds without a request after which OpenSSL's buffers are given back.
   static let restAfter = 5_000
 
-  init(worker: WorkerContext, context: ListenerContext, descriptor: Int32, peer: PeerAddress, wire: consuming Wire) {
+  init(worker: WorkerContext, context: ListenerContext, descriptor: Int32, peer: PeerAddress, place: ClientPlace, wire: consuming Wire) {
     self.worker = worker
     self.context = context
     self.peer = peer
+    self.place = place
     parser = RequestParser(
       limits: HeadLimits(headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes))
     super.init(loop: worker.loop, descriptor: descriptor, wire: wire, phase: .handshaking, buffers: worker.buffers)
     endsWithPeer = true
     know(peer)
-    if context.expectsProxyHeader, trustsPeer { state = .proxyHeader }
+    if context.isIntroduced(by: peer) { state = .proxyHeader }
   }
 
   func know(_ peer: PeerAddress) {
@@ -130,6 +133,14 @@ public final class DownstreamConnection: SecureChannel {
     peer.append(to: &text)
     peerText = Array(text.readable)
     trustsPeer = context.trusts(peer)
+  }
+
+  /// A balancer has said whose connection it is; of its own it says nothing, and then it is the balancer's. False when that one has enough.
+  func introduce(_ client: PeerAddress?) -> Bool {
+    guard let place = worker.takePlace(of: client ?? peer, context) else { return false }
+    self.place = place
+    if let client { know(client) }
+    return true
   }
 
   private static let unknownPeer = Array("unknown".utf8)
@@ -371,7 +382,7 @@ public final class DownstreamConnection: SecureChannel {
     if state == .readingHead { exchange?.discard() } else { exchange?.clientGone() }
     if state == .lingering, lingering == .patient { worker.lingering &-= 1 }
     leaveWarm()
-    worker.connectionClosed(peer, isHTTP2: http2 != nil)
+    worker.connectionClosed(place, isHTTP2: http2 != nil)
     http2 = nil
   }
 }

@@ -19,22 +19,25 @@ public final class DownstreamListener: Listener {
   }
 
   public override func accepted(_ descriptor: Int32, from peer: PeerAddress) {
-    // At the limit a connection is refused at once: a queue would only make everybody wait.
-    guard !worker.isDraining, worker.admit(peer, context) else {
+    // At the limit a connection is refused at once: a queue would only make everybody wait. Behind a balancer it is nobody's until that has
+    // said whose it is: else many clients who come at once would be too many for the balancer.
+    let place = context.isIntroduced(by: peer) ? ClientPlace.uncounted : nil
+    guard worker.mayConnect(context), let place = place ?? worker.takePlace(of: peer, context) else {
       _ = CLinux.close(descriptor)
       return
     }
+    worker.connectionOpened()
     let wire =
       switch context.security {
       case .tls(let tls): Wire(TLSConnection(accepting: tls, fd: descriptor), descriptor: descriptor)
       case .plaintext: Wire(plain: descriptor)
       }
     let connection = DownstreamConnection(
-      worker: worker, context: context, descriptor: descriptor, peer: peer, wire: wire)
+      worker: worker, context: context, descriptor: descriptor, peer: peer, place: place, wire: wire)
     do {
       try connection.register(.read)
     } catch {
-      return worker.connectionClosed(peer, isHTTP2: false)
+      return worker.connectionClosed(place, isHTTP2: false)
     }
     connection.arm(context.handshakeTimeout)
   }

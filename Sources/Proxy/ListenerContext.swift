@@ -84,6 +84,9 @@ package final class ListenerContext: Sendable {
     self.servesKeys = servesKeys
   }
 
+  /// Whether a connection from `peer` begins with a header that says whose it is.
+  func isIntroduced(by peer: PeerAddress) -> Bool { expectsProxyHeader && trusts(peer) }
+
   package func trusts(_ peer: PeerAddress) -> Bool {
     if trusted.isEmpty { return false }
     for network in trusted

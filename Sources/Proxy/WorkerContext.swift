@@ -248,36 +248,27 @@ package final class WorkerContext {
 
   // MARK: Connections
 
-  /// Whether another connection from `peer` may be had; counts it if so.
-  func admit(_ peer: PeerAddress, _ context: ListenerContext) -> Bool {
-    guard connections < context.connectionLimit else { return false }
-    if context.perClientLimit > 0 {
-      var address = peer
-      address.port = 0
-      guard perClient[address, default: 0] < context.perClientLimit else { return false }
-      perClient[address, default: 0] += 1
-    }
+  /// Whether a listener may have another connection.
+  func mayConnect(_ context: ListenerContext) -> Bool { !isDraining && connections < context.connectionLimit }
+
+  func connectionOpened() {
     connections &+= 1
     metrics.connectionOpened(side: .edge, protocol: .http1)
-    return true
   }
 
-  /// A balancer says whose connection it is: it counts for that client from here on. False when that one has enough.
-  func readmit(_ peer: PeerAddress, as client: PeerAddress, _ context: ListenerContext) -> Bool {
-    guard context.perClientLimit > 0 else { return true }
+  /// A place among the connections of one client; nil when that one has as many as the listener lets it have.
+  func takePlace(of client: PeerAddress, _ context: ListenerContext) -> ClientPlace? {
+    guard context.perClientLimit > 0 else { return .uncounted }
     var address = client
     address.port = 0
-    guard perClient[address, default: 0] < context.perClientLimit else { return false }
-    forgetClient(peer)
+    guard perClient[address, default: 0] < context.perClientLimit else { return nil }
     perClient[address, default: 0] += 1
-    return true
+    return .taken(address)
   }
 
-  private func forgetClient(_ peer: PeerAddress) {
-    guard !perClient.isEmpty else { return }
-    var address = peer
-    address.port = 0
-    if let count = perClient[address] { perClient[address] = count > 1 ? count - 1 : nil }
+  private func give(_ place: ClientPlace) {
+    guard case .taken(let address) = place, let count = perClient[address] else { return }
+    perClient[address] = count > 1 ? count - 1 : nil
   }
 
   /// A connection that was counted as HTTP/1.1 turned out to be HTTP/2.
@@ -286,10 +277,12 @@ package final class WorkerContext {
     metrics.connectionOpened(side: .edge, protocol: .http2)
   }
 
-  func connectionClosed(_ peer: PeerAddress, isHTTP2: Bool) {
+  /// A connection is gone, and gives back what was taken for it and no more: of one client's connections those of one
+  /// listener may be counted and those of another not.
+  func connectionClosed(_ place: ClientPlace, isHTTP2: Bool) {
     connections &-= 1
     metrics.connectionClosed(side: .edge, protocol: isHTTP2 ? .http2 : .http1)
-    forgetClient(peer)
+    give(place)
   }
 
   /// Counts and logs a backend that gave no (whole) response.
@@ -340,6 +333,13 @@ package final class WorkerContext {
     let lost = log.flush()
     if lost > 0 { report("the access log's reader stalled: \(lost) lines were dropped") }
   }
+}
+
+/// What a connection has of `connections_per_client`.
+enum ClientPlace {
+  /// Nothing: its listener counts nobody's, or it is not said yet whose it is.
+  case uncounted
+  case taken(PeerAddress)
 }
 
 /// How a handshake with a client ended; the raw value indexes the metric's words.

@@ -31,6 +31,11 @@ class PlainClient(RawClient):
         if first:
             self.send(first)
 
+    def secure(self, ca):
+        context = ssl.create_default_context(cafile=str(ca))
+        context.set_alpn_protocols(["http/1.1"])
+        self.socket = context.wrap_socket(self.socket, server_hostname="localhost", suppress_ragged_eofs=False)
+
 
 class TLSAfter(PlainClient):
     """TLS behind what a balancer says first, which may come in pieces."""
@@ -39,9 +44,7 @@ class TLSAfter(PlainClient):
         super().__init__(address)
         for piece in first:
             self.socket.sendall(piece)
-        context = ssl.create_default_context(cafile=str(ca))
-        context.set_alpn_protocols(["http/1.1"])
-        self.socket = context.wrap_socket(self.socket, server_hostname="localhost", suppress_ragged_eofs=False)
+        self.secure(ca)
 
 
 def v2(command, family, body):
@@ -261,6 +264,82 @@ class TestProxyProtocol:
                 return False
 
         eventually(admitted, what="place for the client's next connection")
+
+    @pytest.fixture
+    def patient(self, make_gateway, backend):
+        """The same with time for everybody."""
+        gateway = make_gateway(backend.port, start=False)
+        gateway.configuration["listeners"][0] |= {
+            "proxy_protocol": True, "trusted_proxies": ["127.0.0.1/32"], "limits": {"connections_per_client": 3}}
+        return gateway.start()
+
+    def test_who_is_introduced_takes_no_place_of_the_balancer_s(self, patient, pki):
+        """Many clients come at once: until it is said whose they are, their connections are nobody's."""
+        opened = [PlainClient(patient.port) for _ in range(12)]
+        eventually(lambda: patient.metric("gatehouse_connections", side="edge") == 12, what="all of them, accepted")
+        for number, client in enumerate(opened):
+            client.send(b"PROXY TCP4 192.0.2.%d 10.0.0.1 4711 443\r\n" % (100 + number))
+            client.secure(pki.public.certificate)
+            assert client.exchange("GET", "/public/introduced").status == 200
+        for client in opened:
+            client.close()
+
+    def test_the_balancer_has_places_of_its_own(self, patient, pki):
+        own = [TLSAfter(patient.port, pki.public.certificate, b"PROXY UNKNOWN\r\n") for _ in range(3)]
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            TLSAfter(patient.port, pki.public.certificate, b"PROXY UNKNOWN\r\n")
+        with TLSAfter(patient.port, pki.public.certificate, b"PROXY TCP4 192.0.2.31 10.0.0.1 4711 443\r\n") as client:
+            assert client.exchange("GET", "/public/other").status == 200
+        for client in own:
+            client.close()
+
+
+class TestOneClientsConnections:
+    """`connections_per_client`, where not all that a client has is counted."""
+
+    LIMIT = 3
+
+    @pytest.fixture
+    def mixed(self, make_gateway, pki, backend):
+        """A listener that counts, and one that does not."""
+        port = free_port()
+        gateway = make_gateway(backend.port, start=False, limits={"connections_per_client": self.LIMIT})
+        gateway.configuration["listeners"].append(conf.listener(pki, port, name="other"))
+        return gateway.start(), port
+
+    @staticmethod
+    def is_let_in(gateway):
+        try:
+            with gateway.client() as client:
+                return client.exchange("GET", "/public/one").status == 200
+        except (ssl.SSLError, OSError):
+            return False
+
+    def test_what_was_not_counted_gives_no_place_back(self, mixed, pki):
+        gateway, port = mixed
+        kept = [gateway.client() for _ in range(self.LIMIT)]
+        assert not self.is_let_in(gateway)
+        for _ in range(self.LIMIT):
+            with RawClient(port, pki.public.certificate) as client:
+                assert client.exchange("GET", "/public/other").status == 200
+        eventually(lambda: gateway.metric("gatehouse_connections", side="edge") == self.LIMIT, what="the end of the others")
+        assert not self.is_let_in(gateway), "a connection that was never counted has given a place back"
+        for client in kept:
+            client.close()
+        eventually(lambda: self.is_let_in(gateway), what="a place")
+
+    def test_nor_does_what_came_before_there_was_a_limit(self, make_gateway, backend):
+        gateway = make_gateway(backend.port)
+        before = [gateway.client() for _ in range(self.LIMIT)]
+        gateway.reload(conf.merged(gateway.configuration, {
+            "listeners": [gateway.configuration["listeners"][0] | {"limits": {"connections_per_client": self.LIMIT}}]}))
+        kept = [gateway.client() for _ in range(self.LIMIT)]
+        for client in before:
+            client.close()
+        eventually(lambda: gateway.metric("gatehouse_connections", side="edge") == self.LIMIT, what="the end of the first")
+        assert not self.is_let_in(gateway)
+        for client in kept:
+            client.close()
 
 
 class TestUnixSocket:
