@@ -8,6 +8,11 @@ import Reactor
 /// one request a connection; meant for a loopback address or a unix socket.
 public final class AdminListener: Listener {
   private let respond: (String, [UInt8]) -> AdminResponse
+  /// Its connections, the oldest first.
+  private var connections: [SlotID] = []
+
+  /// Connections at once. Who comes then takes the place of the oldest: probes ask as soon as they are connected, and are answered at once.
+  static let maximumConnections = 64
 
   /// - Parameter respond: answers a GET for a path, and for the authority that the request has, if it has one.
   package init(loop: EventLoop, descriptor: Int32, respond: @escaping (String, [UInt8]) -> AdminResponse) {
@@ -17,8 +22,11 @@ public final class AdminListener: Listener {
 
   public override func accepted(_ descriptor: Int32, from peer: PeerAddress) {
     let connection = AdminConnection(loop: loop, descriptor: descriptor, respond: respond)
-    guard (try? connection.register(.read)) != nil else { return }
+    guard (try? connection.register(.read)) != nil, let slot = connection.slot else { return }
     connection.setDeadline(AdminConnection.timeout)
+    connections.removeAll { loop.channel($0)?.isOpen != true }
+    if connections.count >= Self.maximumConnections { loop.channel(connections.removeFirst())?.close() }
+    connections.append(slot)
   }
 }
 

@@ -36,6 +36,19 @@ def test_what_is_not_there_is_404_and_nothing_can_be_changed(gateway):
     assert gateway.admin("/healthz", "DELETE").status_code == 405
 
 
+def test_connections_that_ask_for_nothing_keep_nobody_out(make_gateway):
+    """More than there are places for: the oldest go, and whoever asks is answered."""
+    gateway = make_gateway()
+    before = gateway.descriptors
+    address, port = gateway.configuration["admin"]["address"].split(":")
+    idle = [socket.create_connection((address, int(port)), 10) for _ in range(200)]
+    assert gateway.admin("/healthz").status_code == 200
+    assert gateway.descriptors - before <= 64 + 2
+    assert gateway.admin("/readyz").status_code == 200
+    for connection in idle:
+        connection.close()
+
+
 def test_every_family_of_the_contract_is_exposed(gateway, bearer):
     gateway.ask("GET", "/orders/1", headers=bearer)
     gateway.ask("GET", "/orders/1")
