@@ -381,7 +381,9 @@ class TestTokenAmongSubprotocols:
         gateway = make_gateway(backend.port, {"identity_providers": [conf.provider(idp, jwks, token_from=[{"websocket_protocol": "bearer"}])]})
         with connect(f"wss://localhost:{gateway.port}/orders/chat", ssl=tls(pki), subprotocols=["v2", "bearer", token, "chat"]) as client:
             assert client.subprotocol == "chat"
-        assert backend.handshakes[0].headers["sec-websocket-protocol"] == "v2, chat"
+        # The server notes it once it has answered.
+        [asked] = eventually(lambda: backend.handshakes)
+        assert asked.headers["sec-websocket-protocol"] == "v2, chat"
         backend.stop()
 
     @pytest.mark.parametrize("offer, code", [
