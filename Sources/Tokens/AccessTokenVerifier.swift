@@ -238,6 +238,7 @@ package final class AccessTokenVerifier {
     try provider.checkAudience(claims)
     try provider.checkUse(claims)
     guard case .string(let subject)? = claims.member("sub"), !subject.isEmpty else { throw .claims }
+    try provider.checkNames(claims)
     try provider.checkRequiredClaims(claims)
     let claims = try provider.standardised(claims)
     let principal = Principal(

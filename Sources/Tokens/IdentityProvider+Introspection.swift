@@ -15,6 +15,7 @@ extension IdentityProvider {
     if !audiences.isEmpty { try checkAudience(members) }
     try checkUse(members)
     let subject = try Self.subject(members)
+    try checkNames(members)
     var claims = members
     if members.member("sub") == nil { claims = .object((members.members ?? []) + [JSONMember("sub", .string(subject))]) }
     try checkRequiredClaims(claims)

@@ -135,6 +135,16 @@ package final class IdentityProvider: Sendable {
     }
   }
 
+  /// What deny-lists name a token by, in text, has to be text: a token whose `jti` is a number could not be denied (RFC 7519 section 4.1.7).
+  func checkNames(_ claims: JSONValue) throws(TokenDenial) {
+    for name: StaticString in ["jti", "sid"] {
+      switch claims.member(name) {
+      case nil, .null?, .string?: continue
+      default: throw .claims
+      }
+    }
+  }
+
   func checkRequiredClaims(_ claims: JSONValue) throws(TokenDenial) {
     for rule in requiredClaims {
       guard let value = claims.value(at: rule.path), value != .null else { throw .claims }

@@ -109,6 +109,7 @@ class TestAnswers:
         ({"exp": 1}, 401, "token_expired"), ({"exp": "soon"}, 401, "token_claims"),
         ({"nbf": int(time.time()) + 3600}, 401, "token_not_yet_valid"), ({"iat": "now"}, 401, "token_claims"),
         ({"sub": None}, 401, "token_claims"), ({"sub": ""}, 401, "token_claims"), ({"sub": 7, "username": "alice"}, 401, "token_claims"),
+        ({"jti": 7}, 401, "token_claims"), ({"sid": ["a"]}, 401, "token_claims"),
         ({"azp": "other"}, 401, "token_claims"), ({"azp": None}, 401, "token_claims"), ({"cnf": {"kid": "x"}}, 401, "token_claims"),
         ({"cnf": {"x5t#S256": "A" * 43}}, 401, "token_binding"), ({"scope": "openid"}, 403, "scope_missing"), ({"scope": None}, 403, "scope_missing"),
         ({"scope": 7}, 403, "scope_missing"),

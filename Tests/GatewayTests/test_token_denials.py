@@ -47,6 +47,8 @@ CASES = [
     ("another type", "token_type", lambda i: i.token(header={"typ": "int+jwt"})),
     ("an identity token's type", "token_type", lambda i: i.token(header={"typ": "ID"})),
     ("no expiry", "token_claims", lambda i: i.token(exp=None)),
+    ("an identifier that is a number, which no deny-list can name", "token_claims", lambda i: i.token(jti=7)),
+    ("a list of sessions", "token_claims", lambda i: i.token(sid=["a", "b"])),
     ("an expiry in text", ("token_claims", "token_malformed"), lambda i: i.token(exp="tomorrow")),
     ("a changed signature", "token_signature", lambda i: flipped(i.token())),
     ("another's key under our kid", "token_signature", lambda i: i.token(key=ec.generate_private_key(ec.SECP256R1()))),
