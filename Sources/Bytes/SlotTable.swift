@@ -37,8 +37,7 @@
   @discardableResult
   @inlinable package mutating func remove(_ id: SlotID) -> Tenant? {
     let index = Int(id.index)
-    guard index < slots.count, slots[index].generation == id.generation, let tenant = slots[index].tenant else { return nil }
-    slots[index].tenant = nil
+    guard index < slots.count, slots[index].generation == id.generation, let tenant = slots[index].tenant.take() else { return nil }
     // 0 is never a generation, so that no slot's token is 0.
     slots[index].generation = id.generation == .max ? 1 : id.generation &+ 1
     slots[index].nextFree = firstFree

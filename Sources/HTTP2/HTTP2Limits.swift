@@ -27,6 +27,15 @@ package struct HTTP2Limits: Sendable {
   package var pendingHeadBytes: Int
   package var abuse: AbuseLimits
 
+  /// What is asked for each field. Handed on as three numbers, where all of this would be copied each time.
+  struct Head {
+    let bytes: Int
+    let count: Int
+    let uriBytes: Int
+  }
+
+  var head: Head { Head(bytes: headerBytes, count: headerCount, uriBytes: uriBytes) }
+
   package init(
     headerBytes: Int = 32 << 10, headerCount: Int = 100, uriBytes: Int = 8 << 10, streams: Int = 100,
     streamWindow: Int = 64 << 10, connectionWindow: Int = 1 << 20, discarded: Int = 64 << 20, lowWater: Int = 16 << 10,

@@ -93,25 +93,22 @@ extension HTTP2Session {
     }
   }
 
-  func headersBegan(_ headers: nghttp2_headers, _ known: HTTP2Stream?) -> Int32 {
+  /// Of a stream that we do not know: a request, if it is one.
+  func headersBegan(_ headers: nghttp2_headers) -> Int32 {
     guard !isAbandoned else { return SessionCallbacks.stop }
-    switch role {
-    case .server:
-      if headers.cat == NGHTTP2_HCAT_REQUEST {
-        guard live.count < limits.streams else { return refuseStream(headers.hd.stream_id) }
-        openRequest(headers.hd.stream_id)
-      } else if let known {
-        known.readsTrailers = true
-        known.beginSection()
-      }
-    case .client:
-      guard let known else { return 0 }
-      if known.hasFinalHead {
-        known.readsTrailers = true
-        known.beginSection()
-      } else {
-        known.beginResponseHead()
-      }
+    guard role == .server, headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }
+    guard live.count < limits.streams else { return refuseStream(headers.hd.stream_id) }
+    openRequest(headers.hd.stream_id)
+    return 0
+  }
+
+  func headersBegan(_ headers: nghttp2_headers, on stream: HTTP2Stream) -> Int32 {
+    guard !isAbandoned else { return SessionCallbacks.stop }
+    if role == .client, !stream.hasFinalHead {
+      stream.beginResponseHead()
+    } else {
+      stream.readsTrailers = true
+      stream.beginSection()
     }
     return 0
   }
@@ -136,16 +133,16 @@ extension HTTP2Session {
   }
 
   func fieldReceived(
-    _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ owner: HTTP2Owner
   ) -> Int32 {
     guard !isAbandoned else { return SessionCallbacks.stop }
     let reception: HTTP2Stream.Reception
     if stream.readsTrailers {
-      reception = receiveTrailer(stream, name, value)
+      reception = receiveTrailer(stream, name, value, owner)
     } else if role == .server {
-      reception = stream.addRequestField(name, value, limits)
+      reception = stream.addRequestField(name, value, headLimits)
     } else {
-      reception = stream.addResponseField(name, value, limits)
+      reception = stream.addResponseField(name, value, headLimits)
     }
     return reception == .abusive ? tooManyFields(stream) : 0
   }
@@ -160,7 +157,7 @@ extension HTTP2Session {
   /// nghttp2 would leave the field out and go on: two readings of one head.
   func invalidFieldReceived(_ stream: HTTP2Stream, _ name: Int, _ value: Int) -> Int32 {
     guard !isAbandoned else { return SessionCallbacks.stop }
-    if stream.countField(name, value, limits) == .abusive { return tooManyFields(stream) }
+    if stream.countField(name, value, headLimits) == .abusive { return tooManyFields(stream) }
     if stream.readsTrailers {
       refuse(stream, .protocolError)
     } else {
@@ -170,9 +167,9 @@ extension HTTP2Session {
   }
 
   private func receiveTrailer(
-    _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ owner: HTTP2Owner
   ) -> HTTP2Stream.Reception {
-    let reception = stream.countField(name.count, value.count, limits)
+    let reception = stream.countField(name.count, value.count, headLimits)
     guard reception != .abusive, stream.isOpen else { return reception }
     guard reception == .kept, stream.fieldsSeen <= limits.headerCount else {
       refuse(stream, .enhanceYourCalm)
@@ -185,71 +182,88 @@ extension HTTP2Session {
       if role == .server { refuse(stream, .protocolError) }
       return .refused
     }
-    if !stream.discardsContent { tell { $0.trailer(stream, name, value) } }
+    if !stream.discardsContent { owner.trailer(stream, name, value) }
     return .kept
   }
 
-  func frameReceived(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?) -> Int32 {
+  /// - Parameter padding: of DATA.
+  func frameReceived(_ header: nghttp2_frame_hd, padding: Int, on stream: HTTP2Stream, _ owner: HTTP2Owner) -> Int32 {
     guard !isAbandoned else { return SessionCallbacks.stop }
-    let header = frame.pointee.hd
     switch header.type {
-    case FrameType.headers:
-      if let stream { fieldsReceived(stream, endStream: header.flags & FrameType.endStream != 0) }
+    case FrameType.headers: fieldsReceived(stream, endStream: header.flags & FrameType.endStream != 0, owner)
     case FrameType.data:
-      let isEnd = header.flags & FrameType.endStream != 0
-      // Padding is no content.
-      if !isEnd, header.length <= frame.pointee.data.padlen, !bounds.allow(.emptyData, now: now) { return stop(.enhanceYourCalm) }
-      if isEnd, let stream { messageEnded(stream) }
-    case FrameType.settings where header.flags & FrameType.acknowledgement == 0 && !settingsReceived:
-      settingsReceived = true
-      tell { $0.settingsReceived() }
-    case FrameType.goAway:
-      goAwayReceived = true
-      let goAway = frame.pointee.goaway
-      tell { $0.goAway(lastStream: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code)) }
+      guard header.flags & FrameType.endStream != 0 else { return contentFrameReceived(header.length, padding: padding) }
+      messageEnded(stream, owner)
     default: break
     }
     return 0
   }
 
-  private func fieldsReceived(_ stream: HTTP2Stream, endStream: Bool) {
-    if stream.readsTrailers { return messageEnded(stream) }
+  /// DATA that does not end its stream.
+  private func contentFrameReceived(_ length: Int, padding: Int) -> Int32 {
+    // Padding is no content.
+    length <= padding && !bounds.allow(.emptyData, now: now) ? stop(.enhanceYourCalm) : 0
+  }
+
+  /// A frame of a stream that we do not know, or of none.
+  func frameReceived(_ frame: UnsafePointer<nghttp2_frame>, _ owner: HTTP2Owner) -> Int32 {
+    guard !isAbandoned else { return SessionCallbacks.stop }
+    let header = frame.pointee.hd
+    switch header.type {
+    case FrameType.data where header.flags & FrameType.endStream == 0:
+      return contentFrameReceived(header.length, padding: frame.pointee.data.padlen)
+    case FrameType.settings where header.flags & FrameType.acknowledgement == 0 && !settingsReceived:
+      settingsReceived = true
+      owner.settingsReceived()
+    case FrameType.goAway:
+      goAwayReceived = true
+      let goAway = frame.pointee.goaway
+      owner.goAway(lastStream: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code))
+    default: break
+    }
+    return 0
+  }
+
+  private func fieldsReceived(_ stream: HTTP2Stream, endStream: Bool, _ owner: HTTP2Owner) {
+    if stream.readsTrailers { return messageEnded(stream, owner) }
     guard stream.isOpen else { return }
     if endStream { stream.remoteEnded = true }
     switch role {
     case .server:
-      stream.finishRequestHead(endStream: endStream, limits)
-      tell { $0.requestHead(stream, endStream: endStream) }
+      stream.finishRequestHead(endStream: endStream, headLimits)
+      owner.requestHead(stream, endStream: endStream)
     case .client:
       stream.finishResponseHead(endStream: endStream)
       if stream.headRefusal != nil {
         stream.remoteEnded = false
         refuse(stream, .protocolError)
       } else {
-        tell { $0.responseHead(stream, endStream: endStream) }
+        owner.responseHead(stream, endStream: endStream)
       }
     }
   }
 
-  private func messageEnded(_ stream: HTTP2Stream) {
+  private func messageEnded(_ stream: HTTP2Stream, _ owner: HTTP2Owner) {
     guard stream.isOpen, !stream.remoteEnded else { return }
     stream.remoteEnded = true
-    if !stream.discardsContent { tell { $0.messageEnded(stream) } }
+    if !stream.discardsContent { owner.messageEnded(stream) }
   }
 
-  func contentReceived(_ stream: HTTP2Stream?, _ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
+  func strayContentReceived(_ id: Int32, _ count: Int) -> Int32 {
     guard !isAbandoned else { return SessionCallbacks.stop }
-    stream?.contentSeen &+= bytes.count
-    guard let stream, stream.isOpen else {
-      nghttp2_session_consume(handle, id, bytes.count)
-      return 0
-    }
+    nghttp2_session_consume(handle, id, count)
+    return 0
+  }
+
+  func contentReceived(_ stream: HTTP2Stream, _ bytes: UnsafeBufferPointer<UInt8>, _ owner: HTTP2Owner) -> Int32 {
+    stream.contentSeen &+= bytes.count
+    guard !isAbandoned, stream.isOpen else { return strayContentReceived(stream.id, bytes.count) }
     if stream.discardsContent {
       discard(stream, bytes.count)
       return 0
     }
     stream.unconsumed &+= bytes.count
-    tell { $0.content(stream, bytes) }
+    owner.content(stream, bytes)
     return 0
   }
 }

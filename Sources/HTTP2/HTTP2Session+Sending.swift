@@ -44,18 +44,30 @@ extension HTTP2Session {
     return 0
   }
 
-  func frameSent(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?) {
-    let header = frame.pointee.hd
-    if header.type == FrameType.headers { headIsGone() }
+  func frameSent(_ header: nghttp2_frame_hd, on stream: HTTP2Stream) {
     switch header.type {
     case FrameType.data, FrameType.headers:
-      guard header.flags & FrameType.endStream != 0, let stream else { return }
+      if header.type == FrameType.headers { headIsGone() }
+      guard header.flags & FrameType.endStream != 0 else { return }
       stream.localEndSent = true
       if stream.resetsBehindEnd, !stream.remoteEnded { reset(stream, .noError) }
-    case FrameType.resetStream:
-      if role == .server { history.reset(header.stream_id) }
-      guard stream?.isResetByOwner != true, !bounds.allow(.resetProvoked, now: now) else { return }
-      violation = violation ?? .enhanceYourCalm
+    case FrameType.resetStream: resetSent(header.stream_id, isOwners: stream.isResetByOwner)
+    default: break
+    }
+  }
+
+  private func resetSent(_ id: Int32, isOwners: Bool) {
+    if role == .server { history.reset(id) }
+    guard !isOwners, !bounds.allow(.resetProvoked, now: now) else { return }
+    violation = violation ?? .enhanceYourCalm
+  }
+
+  /// A frame of a stream that we do not know, or of none.
+  func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
+    let header = frame.pointee.hd
+    switch header.type {
+    case FrameType.headers: headIsGone()
+    case FrameType.resetStream: resetSent(header.stream_id, isOwners: false)
     case FrameType.goAway:
       goAwayCode = HTTP2ErrorCode(rawValue: frame.pointee.goaway.error_code)
     default: break
@@ -63,7 +75,7 @@ extension HTTP2Session {
   }
 
   /// A HEADERS frame could not be sent: the stream would wait forever.
-  func frameNotSent(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?, _ error: Int32) {
+  func frameNotSent(_ frame: UnsafePointer<nghttp2_frame>, _ stream: HTTP2Stream?) {
     guard frame.pointee.hd.type == FrameType.headers else { return }
     headIsGone()
     if let stream {

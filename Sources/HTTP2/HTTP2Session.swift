@@ -12,6 +12,8 @@ public final class HTTP2Session {
 
   package let role: Role
   package let limits: HTTP2Limits
+  /// Of `limits`.
+  let headLimits: HTTP2Limits.Head
   let pool: HTTP2StreamPool
   /// Whoever is told; mostly it holds the session. Forgotten with `abandon`, behind which nothing is told.
   package var owner: HTTP2Owner?
@@ -63,6 +65,7 @@ public final class HTTP2Session {
   package init(server limits: HTTP2Limits, pool: HTTP2StreamPool, owner: HTTP2Owner? = nil) {
     role = .server
     self.limits = limits
+    headLimits = limits.head
     self.pool = pool
     self.owner = owner
     bounds = AbuseBounds(limits.abuse)
@@ -75,6 +78,7 @@ public final class HTTP2Session {
   package init(client limits: HTTP2Limits, pool: HTTP2StreamPool, owner: HTTP2Owner? = nil) {
     role = .client
     self.limits = limits
+    headLimits = limits.head
     self.pool = pool
     self.owner = owner
     bounds = AbuseBounds(limits.abuse)
@@ -238,13 +242,12 @@ public final class HTTP2Session {
     stream.state = .closed
     stream.closeCode = code
     stream.slot = nil
-    live.remove(slot)
     if stream.unconsumed > 0 {
       // What the owner still holds it forgets with the stream; the other streams must not pay for it.
       nghttp2_session_consume_connection(handle, stream.unconsumed)
       stream.unconsumed = 0
     }
-    closing.append(stream)
+    if let closed = live.remove(slot) { closing.append(closed) }
   }
 
   func noteDrained(_ stream: HTTP2Stream) {
@@ -273,19 +276,23 @@ public final class HTTP2Session {
 
   private func tellClosed(_ stream: consuming HTTP2Stream) {
     let isComplete = role == .server ? stream.localEndSent : stream.remoteEnded
-    if !isComplete, !stream.isResetByOwner {
-      let code = stream.closeCode == .noError ? stream.refusalCode ?? .noError : stream.closeCode
-      tell { $0.streamReset(stream, code) }
-    }
-    tell { $0.streamClosed(stream) }
+    if !isComplete, !stream.isResetByOwner { tellReset(stream) }
+    owner?.streamClosed(stream)
     if isAbandoned {
       stream.output.removeAll()
       stream.output.giveBack(to: pool.buffers)
     } else {
-      if stream.isInDrainedList { drained.removeAll { $0 === stream } }
+      if stream.isInDrainedList { forgetDrained(stream) }
       pool.give(stream)
     }
   }
+
+  @inline(never) private func tellReset(_ stream: HTTP2Stream) {
+    let code = stream.closeCode == .noError ? stream.refusalCode ?? .noError : stream.closeCode
+    tell { $0.streamReset(stream, code) }
+  }
+
+  @inline(never) private func forgetDrained(_ stream: HTTP2Stream) { drained.removeAll { $0 === stream } }
 
   /// The connection is gone, or is to be: every stream is closed with `code`, and the owner told so before this returns,
   /// wherever it is called from; afterwards it is told nothing. A GOAWAY that is queued can still be pulled, content not.

@@ -21,19 +21,19 @@ extension HTTP2Stream {
   }
 
   /// Counts a field before anything is done about it.
-  func countField(_ name: Int, _ value: Int, _ limits: HTTP2Limits) -> Reception {
+  func countField(_ name: Int, _ value: Int, _ limits: HTTP2Limits.Head) -> Reception {
     fieldsSeen &+= 1
     sectionBytes &+= name &+ value &+ 32
     let factor = HTTP2Limits.abusiveHead
-    if fieldsSeen > limits.headerCount &* factor || sectionBytes > limits.headerBytes &* factor { return .abusive }
-    return sectionBytes > limits.headerBytes ? .refused : .kept
+    if fieldsSeen > limits.count &* factor || sectionBytes > limits.bytes &* factor { return .abusive }
+    return sectionBytes > limits.bytes ? .refused : .kept
   }
 
   /// Takes a field of a request's head. nghttp2 has seen to it that names are in lower case, that values hold no control byte and
   /// no white space at either end, that pseudo-headers are known, come first and once, and that there are no connection-specific
   /// fields.
   func addRequestField(
-    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits
+    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits.Head
   ) -> Reception {
     switch countField(name.count, value.count, limits) {
     case .abusive: return .abusive
@@ -90,14 +90,14 @@ extension HTTP2Stream {
     )
   }
 
-  private func addRegular(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits) {
+  private func addRegular(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits.Head) {
     let id = FieldName(recognising: name.span)
     if id == .cookie {
       if !crumbs.isEmpty { crumbs.append("; ") }
       crumbs.append(value)
       return
     }
-    guard head.fields.count < limits.headerCount else { return refuseHead(.headersTooLarge) }
+    guard head.fields.count < limits.count else { return refuseHead(.headersTooLarge) }
     let field = appendToHead(name, value, id)
     guard head.fields.append(field) else { return refuseHead(.headersTooLarge) }
     switch id {
@@ -126,7 +126,7 @@ extension HTTP2Stream {
   // MARK: End
 
   /// The field section is whole. Afterwards the head is complete, or `headRefusal` is set.
-  func finishRequestHead(endStream: Bool, _ limits: HTTP2Limits) {
+  func finishRequestHead(endStream: Bool, _ limits: HTTP2Limits.Head) {
     guard headRefusal == nil else { return finishRefused() }
     if !crumbs.isEmpty { appendCookie(limits) }
     let method = headBytes.readable.extracting(head.methodRange.bounds).span
@@ -157,8 +157,8 @@ extension HTTP2Stream {
     discardsContent = true
   }
 
-  private func appendCookie(_ limits: HTTP2Limits) {
-    guard head.fields.count < limits.headerCount else { return refuseHead(.headersTooLarge) }
+  private func appendCookie(_ limits: HTTP2Limits.Head) {
+    guard head.fields.count < limits.count else { return refuseHead(.headersTooLarge) }
     let start = headBytes.count
     headBytes.append("cookie")
     let value = appendToHead(crumbs.readable)
@@ -196,7 +196,7 @@ extension HTTP2Stream {
   }
 
   /// `:scheme` and `:path` (RFC 9113 section 8.3.1).
-  private func readTarget(_ limits: HTTP2Limits) -> HTTP2HeadError? {
+  private func readTarget(_ limits: HTTP2Limits.Head) -> HTTP2HeadError? {
     let bytes = headBytes.readable
     if head.method == .connect {
       // Without a port nobody knows where the tunnel should lead.

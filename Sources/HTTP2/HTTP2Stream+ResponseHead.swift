@@ -11,7 +11,7 @@ extension HTTP2Stream {
 
   /// Takes a field of a response's head, interim or final; what nghttp2 sees to is said at `addRequestField`.
   func addResponseField(
-    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits
+    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ limits: HTTP2Limits.Head
   ) -> Reception {
     switch countField(name.count, value.count, limits) {
     case .abusive: return .abusive
@@ -30,7 +30,7 @@ extension HTTP2Stream {
       return .kept
     }
     let id = FieldName(recognising: name.span)
-    guard responseHead.fields.count < limits.headerCount else {
+    guard responseHead.fields.count < limits.count else {
       refuseHead(.headersTooLarge)
       return .refused
     }

@@ -49,7 +49,6 @@ package final class HTTP2StreamPool {
   func give(_ stream: consuming HTTP2Stream) {
     stream.output.removeAll()
     stream.output.giveBack(to: buffers)
-    var stream = stream
     guard free.count < keep, isKnownUniquelyReferenced(&stream) else { return }
     if requestFields > 0 {
       // A request's head was taken over with its memory, or is of no interest to anybody.

@@ -27,14 +27,26 @@ enum SessionCallbacks {
   static let resetStream = Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
   static let wouldBlock = Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
 
-  /// Calls `body` with the session and the stream that a frame or a chunk belongs to, if we know it.
+  /// Calls `known` with the stream that a frame or a chunk belongs to; `unknown` if we do not know it.
   @inline(__always)
   private static func call<Result>(
-    _ user: UnsafeMutableRawPointer?, _ id: Int32, or none: Result, _ body: (HTTP2Session, HTTP2Stream?) -> Result
+    _ scope: inout SessionScope, _ id: Int32, _ known: (HTTP2Session, HTTP2Owner, HTTP2Stream) -> Result,
+    unknown: (HTTP2Session, HTTP2Owner) -> Result
+  ) -> Result {
+    guard let lent = scope.lend() else { return scope.call(unknown) }
+    let result = scope.call { known($0, $1, lent) }
+    scope.takeBack(lent, id)
+    return result
+  }
+
+  @inline(__always)
+  private static func call<Result>(
+    _ user: UnsafeMutableRawPointer?, _ id: Int32, or none: Result, _ known: (HTTP2Session, HTTP2Owner, HTTP2Stream) -> Result,
+    unknown: (HTTP2Session, HTTP2Owner) -> Result
   ) -> Result {
     guard let scope = user?.assumingMemoryBound(to: SessionScope.self) else { return none }
     scope.pointee.turn(to: id)
-    return scope.pointee.call(body)
+    return call(&scope.pointee, id, known, unknown: unknown)
   }
 
   private static let onBeginFrame: nghttp2_on_begin_frame_callback = { _, header, user in
@@ -44,55 +56,71 @@ enum SessionCallbacks {
 
   private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, user in
     guard let frame else { return stop }
-    return call(user, frame.pointee.hd.stream_id, or: stop) { $0.headersBegan(frame.pointee.headers, $1) }
+    return call(user, frame.pointee.hd.stream_id, or: stop) { session, _, stream in
+      session.headersBegan(frame.pointee.headers, on: stream)
+    } unknown: { session, _ in
+      session.headersBegan(frame.pointee.headers)
+    }
   }
 
   private static let onHeader: nghttp2_on_header_callback = { _, frame, name, nameLength, value, valueLength, _, user in
     guard let frame else { return stop }
-    return call(user, frame.pointee.hd.stream_id, or: stop) { session, stream in
-      guard let stream else { return 0 }
-      return session.fieldReceived(
-        stream, UnsafeBufferPointer(start: name, count: nameLength), UnsafeBufferPointer(start: value, count: valueLength))
-    }
+    return call(user, frame.pointee.hd.stream_id, or: stop) { session, owner, stream in
+      session.fieldReceived(
+        stream, UnsafeBufferPointer(start: name, count: nameLength), UnsafeBufferPointer(start: value, count: valueLength), owner)
+    } unknown: { _, _ in 0 }
   }
 
   private static let onInvalidHeader: nghttp2_on_invalid_header_callback = {
     _, frame, _, nameLength, _, valueLength, _, user in
     guard let frame else { return stop }
-    return call(user, frame.pointee.hd.stream_id, or: stop) { session, stream in
-      guard let stream else { return 0 }
-      return session.invalidFieldReceived(stream, nameLength, valueLength)
-    }
+    return call(user, frame.pointee.hd.stream_id, or: stop) { session, _, stream in
+      session.invalidFieldReceived(stream, nameLength, valueLength)
+    } unknown: { _, _ in 0 }
   }
 
   private static let onFrameReceived: nghttp2_on_frame_recv_callback = { _, frame, user in
     guard let frame else { return stop }
-    return call(user, frame.pointee.hd.stream_id, or: stop) { $0.frameReceived(frame, $1) }
+    return call(user, frame.pointee.hd.stream_id, or: stop) { session, owner, stream in
+      session.frameReceived(frame.pointee.hd, padding: frame.pointee.data.padlen, on: stream, owner)
+    } unknown: { session, owner in
+      session.frameReceived(frame, owner)
+    }
   }
 
   private static let onData: nghttp2_on_data_chunk_recv_callback = { _, _, id, bytes, count, user in
-    call(user, id, or: stop) { $0.contentReceived($1, id, UnsafeBufferPointer(start: bytes, count: count)) }
+    call(user, id, or: stop) { session, owner, stream in
+      session.contentReceived(stream, UnsafeBufferPointer(start: bytes, count: count), owner)
+    } unknown: { session, _ in
+      session.strayContentReceived(id, count)
+    }
   }
 
   private static let onStreamClose: nghttp2_on_stream_close_callback = { _, id, code, user in
-    call(user, id, or: stop) { session, stream in
-      if let stream { session.markClosed(stream, HTTP2ErrorCode(rawValue: code)) }
+    call(user, id, or: stop) { session, _, stream in
+      session.markClosed(stream, HTTP2ErrorCode(rawValue: code))
       return 0
-    }
+    } unknown: { _, _ in 0 }
   }
 
   private static let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, user in
     guard let frame else { return stop }
-    return call(user, frame.pointee.hd.stream_id, or: stop) {
-      $0.frameSent(frame, $1)
+    return call(user, frame.pointee.hd.stream_id, or: stop) { session, _, stream in
+      session.frameSent(frame.pointee.hd, on: stream)
+      return 0
+    } unknown: { session, _ in
+      session.frameSent(frame)
       return 0
     }
   }
 
   private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, error, user in
     guard let frame else { return stop }
-    return call(user, frame.pointee.hd.stream_id, or: stop) {
-      $0.frameNotSent(frame, $1, error)
+    return call(user, frame.pointee.hd.stream_id, or: stop) { session, _, stream in
+      session.frameNotSent(frame, stream)
+      return 0
+    } unknown: { session, _ in
+      session.frameNotSent(frame, nil)
       return 0
     }
   }
@@ -101,13 +129,14 @@ enum SessionCallbacks {
   static let readData: nghttp2_data_source_read_callback = { _, id, _, length, flags, source, user in
     guard let flags, let source, let scope = user?.assumingMemoryBound(to: SessionScope.self) else { return deferred }
     scope.pointee.turn(to: id, source.pointee.ptr)
-    return scope.pointee.call { session, stream in stream.map { session.nextData($0, atMost: length, flags) } ?? deferred }
+    return call(&scope.pointee, id) { session, _, stream in session.nextData(stream, atMost: length, flags) } unknown: { _, _ in deferred }
   }
 
   private static let sendData: nghttp2_send_data_callback = { _, frame, header, length, source, user in
     guard let frame, let header, let source, let scope = user?.assumingMemoryBound(to: SessionScope.self) else { return stop }
-    scope.pointee.turn(to: frame.pointee.hd.stream_id, source.pointee.ptr)
+    let id = frame.pointee.hd.stream_id
+    scope.pointee.turn(to: id, source.pointee.ptr)
     // Closed since the frame was measured: its bytes are gone.
-    return scope.pointee.call { session, stream in stream.map { session.writeData($0, header, length) } ?? resetStream }
+    return call(&scope.pointee, id) { session, _, stream in session.writeData(stream, header, length) } unknown: { _, _ in resetStream }
   }
 }

@@ -2,16 +2,21 @@ import Bytes
 import CNghttp2
 
 /// What nghttp2's callbacks find the session by: it is there while nghttp2 runs, and no longer. It stands on the stack of `receive` or
-/// `pull` and holds the session; before and behind, nghttp2 knows nothing of us.
+/// `pull` and holds the session and whoever is told; before and behind, nghttp2 knows nothing of us.
 ///
-/// It is not copied, so what it holds is lent to a callback without a retain and a release each time, of which there were 25 a request.
+/// It is not copied, so what it holds is lent to a callback without a retain and a release each time, of which there were 25 a request: the
+/// session and its owner where they stand, the stream taken out, since nobody else can reach it then.
 struct SessionScope: ~Copyable {
   private let session: HTTP2Session
+  private let owner: HTTP2Owner
   /// The stream that nghttp2 told of last: a frame's callbacks come one behind the other.
   private var stream: HTTP2Stream?
   private var streamID: Int32 = 0
 
-  private init(_ session: HTTP2Session) { self.session = session }
+  private init(_ session: HTTP2Session) {
+    self.session = session
+    owner = session.owner ?? HTTP2Owner()
+  }
 
   /// Runs `body`, which calls nghttp2, so that its callbacks find `session`.
   static func run<Result>(_ session: HTTP2Session, _ body: () -> Result) -> Result {
@@ -37,13 +42,23 @@ struct SessionScope: ~Copyable {
     keep(id, token.flatMap { session.live.find(SlotID(token: $0)) })
   }
 
-  private mutating func keep(_ id: Int32, _ found: HTTP2Stream?) {
-    stream = found
+  private mutating func keep(_ id: Int32, _ found: consuming HTTP2Stream?) {
     streamID = found == nil ? 0 : id
+    stream = found
   }
 
   @inline(__always)
-  borrowing func call<Result>(_ body: (HTTP2Session, HTTP2Stream?) -> Result) -> Result { body(session, stream) }
+  borrowing func call<Result>(_ body: (HTTP2Session, HTTP2Owner) -> Result) -> Result { body(session, owner) }
+
+  /// The stream, if we know it, for as long as a callback is about it.
+  @inline(__always)
+  mutating func lend() -> HTTP2Stream? { stream.take() }
+
+  @inline(__always)
+  mutating func takeBack(_ lent: consuming HTTP2Stream, _ id: Int32) {
+    streamID = id
+    stream = lent
+  }
 }
 
 extension SlotID {

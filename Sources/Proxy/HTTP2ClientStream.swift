@@ -8,6 +8,9 @@ import HTTP2
 /// The object serves one request after another on the same connection, but only when nobody else holds it.
 package final class HTTP2ClientStream {
   private let edge: HTTP2Edge
+  /// The edge's own, which are asked for several times a request.
+  let connection: DownstreamConnection
+  private let session: HTTP2Session
   /// Nil once it is closed.
   private var stream: HTTP2Stream?
   private(set) var exchange: Exchange?
@@ -29,6 +32,8 @@ package final class HTTP2ClientStream {
 
   init(_ edge: HTTP2Edge, _ stream: HTTP2Stream) {
     self.edge = edge
+    connection = edge.connection
+    session = edge.session
     self.stream = stream
   }
 
@@ -41,14 +46,12 @@ package final class HTTP2ClientStream {
     isEnded = false
   }
 
-  var connection: DownstreamConnection { edge.connection }
-  private var now: UInt64 { edge.connection.loop.now }
+  private var now: UInt64 { connection.loop.now }
 
   // MARK: The request
 
   /// The head is complete: an exchange takes it over.
-  func begin() {
-    guard let stream else { return }
+  func begin(_ stream: HTTP2Stream) {
     let exchange = connection.worker.takeExchange(for: .http2(self))
     self.exchange = exchange
     let refusal = stream.headRefusal
@@ -64,7 +67,7 @@ package final class HTTP2ClientStream {
 
   func content(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
-    guard let exchange, !exchange.state.isOver else { return edge.session.discardContent(stream) }
+    guard let exchange, !exchange.state.isOver else { return session.discardContent(stream) }
     guard waiting.isEmpty, exchange.takesContent else {
       waiting.borrow(from: connection.buffers)
       waiting.append(bytes)
@@ -73,7 +76,7 @@ package final class HTTP2ClientStream {
     armContent(after: bytes.count)
     edge.touch(self)
     exchange.requestContent(bytes)
-    edge.session.consume(stream, bytes.count)
+    session.consume(stream, bytes.count)
   }
 
   func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
@@ -124,7 +127,7 @@ package final class HTTP2ClientStream {
         return connection.awaitTurnEnd()
       }
       waiting.consume(run.count)
-      edge.session.consume(stream, run.count)
+      session.consume(stream, run.count)
       exchange.contentPaused()
     }
     isHandingOver = false
@@ -172,10 +175,10 @@ package final class HTTP2ClientStream {
     guard let exchange else {
       guard let stream else { return }
       // It is still sending: the response is read when that is done.
-      if now < lingerEnd, stream.discarded > discardedBefore, edge.session.givesWindow(stream) { return armLingering(stream) }
+      if now < lingerEnd, stream.discarded > discardedBefore, session.givesWindow(stream) { return armLingering(stream) }
       // A client may read only when it has sent everything, and its window may be small: what waits for it is not taken back. One that
       // reads nothing at all is given up by its stall.
-      edge.session.resetBehindEnd(stream)
+      session.resetBehindEnd(stream)
       return
     }
     if exchangeDeadline > 0, now >= exchangeDeadline { return exchange.timeIsUp() }
@@ -197,7 +200,7 @@ package final class HTTP2ClientStream {
   func respond(_ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>, to exchange: Exchange) {
     guard let stream else { return }
     if head.isInterim {
-      writing(head) { head in edge.session.interim(stream) { ResponseFields.writeInterim(head, bytes, to: &$0) } }
+      writing(head) { head in session.interim(stream) { ResponseFields.writeInterim(head, bytes, to: &$0) } }
       return
     }
     var isEmpty = exchange.head.method == .head || head.status == 204 || head.status == 304
@@ -210,7 +213,7 @@ package final class HTTP2ClientStream {
       }
     }
     writing(head) { head in
-      edge.session.respond(stream, endStream: isEmpty) {
+      session.respond(stream, endStream: isEmpty) {
         ResponseFields.write(
           head, bytes, framing: framing, persistence: .implied, now: connection.worker.seconds, to: &$0)
       }
@@ -222,7 +225,7 @@ package final class HTTP2ClientStream {
 
   func respondContinue() {
     guard let stream else { return }
-    edge.session.interim(stream) { $0.status(100) }
+    session.interim(stream) { $0.status(100) }
     connection.awaitTurnEnd()
   }
 
@@ -231,7 +234,7 @@ package final class HTTP2ClientStream {
     guard let stream else { return }
     let marker = exchange.tokenProtocolMarker
     writing(head) { head in
-      edge.session.respond(stream, endStream: false) {
+      session.respond(stream, endStream: false) {
         ResponseFields.writeTunnel(head, bytes, status: 200, marker: marker, to: &$0)
       }
     }
@@ -239,17 +242,17 @@ package final class HTTP2ClientStream {
 
   func respondContent(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
-    edge.session.send(stream, bytes)
+    session.send(stream, bytes)
   }
 
   func respondTrailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
-    edge.session.trailer(stream, name, value)
+    session.trailer(stream, name, value)
   }
 
   func respondEnd() {
     guard let stream else { return }
-    edge.session.end(stream)
+    session.end(stream)
   }
 
   func respondError(_ error: GatewayError, to exchange: Exchange) {
@@ -260,7 +263,7 @@ package final class HTTP2ClientStream {
     let count = problem.count
     let now = connection.worker.seconds
     let isHead = exchange.head.method == .head
-    edge.session.respond(stream, endStream: isHead) {
+    session.respond(stream, endStream: isHead) {
       ErrorResponder.writeHead(error, exchange: exchange, contentLength: count, persistence: .implied, now: now, to: &$0)
     }
     finish(problem.readable, isHead)
@@ -270,14 +273,14 @@ package final class HTTP2ClientStream {
   private func respondStatus(_ error: GatewayError, _ type: StaticString) {
     guard let stream else { return }
     let now = connection.worker.seconds
-    edge.session.respond(stream, endStream: true) { GRPC.writeRefusal(error, type: type, now: now, to: &$0) }
+    session.respond(stream, endStream: true) { GRPC.writeRefusal(error, type: type, now: now, to: &$0) }
   }
 
   func respondOwn(_ content: [UInt8], type: StaticString, status: UInt16, to exchange: Exchange) {
     guard let stream else { return }
     let now = connection.worker.seconds
     let isHead = exchange.head.method == .head
-    edge.session.respond(stream, endStream: isHead) {
+    session.respond(stream, endStream: isHead) {
       ErrorResponder.writeHead(status, ofType: type, contentLength: content.count, persistence: .implied, now: now, to: &$0)
     }
     content.withUnsafeBufferPointer { finish($0, isHead) }
@@ -285,8 +288,8 @@ package final class HTTP2ClientStream {
 
   private func finish(_ content: UnsafeBufferPointer<UInt8>, _ isHead: Bool) {
     guard !isHead, let stream else { return }
-    edge.session.send(stream, content)
-    edge.session.end(stream)
+    session.send(stream, content)
+    session.end(stream)
   }
 
   /// The answer is complete. What the client may still send is of no interest.
@@ -303,7 +306,7 @@ package final class HTTP2ClientStream {
   /// As on HTTP/1.1: the client is given time to end its side, so that it comes to read the answer.
   private func linger(_ lingering: DownstreamConnection.Lingering = .patient) {
     guard let stream, !stream.remoteEnded else { return }
-    edge.session.discardContent(stream)
+    session.discardContent(stream)
     lingerEnd = now &+ DownstreamConnection.Lingering.patient.time
     armLingering(stream, lingering.pause)
   }
@@ -318,10 +321,10 @@ package final class HTTP2ClientStream {
     forgetDeadlines()
     if let stream {
       if isGRPC {
-        edge.session.trailers(stream) { GRPC.write(error, to: &$0) }
+        session.trailers(stream) { GRPC.write(error, to: &$0) }
         linger()
       } else {
-        edge.session.reset(stream, .internalError)
+        session.reset(stream, .internalError)
       }
     }
     connection.awaitTurnEnd()

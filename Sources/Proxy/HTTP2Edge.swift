@@ -219,7 +219,7 @@ final class HTTP2Edge: HTTP2Carrier {
     connection.isAtRest = false
     let carrier = takeCarrier(stream)
     stream.ownerSlot = streams.insert(carrier)
-    carrier.begin()
+    carrier.begin(stream)
     wake(at: now &+ Self.look)
   }
 
@@ -246,8 +246,8 @@ final class HTTP2Edge: HTTP2Carrier {
     // Without a slot it had no head worth telling of.
     guard let slot = stream.ownerSlot, let carrier = streams.find(slot) else { return }
     carrier.lost()
-    guard streams.remove(slot) != nil, connection.isOpen else { return }
-    if spare.count < Self.kept { spare.append(carrier) }
+    guard let over = streams.remove(slot), connection.isOpen else { return }
+    if spare.count < Self.kept { spare.append(over) }
     if streams.isEmpty {
       idleSince = now
       connection.stayWarm()

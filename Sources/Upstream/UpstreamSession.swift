@@ -74,9 +74,9 @@ final class UpstreamSession: HTTP2Carrier {
 
   private func remove(_ slot: SlotID) {
     guard let stream = streams.remove(slot) else { return }
-    if spare.count < Self.kept, !isGone { spare.append(stream) }
     let charge = stream.charge
     stream.charge = .none
+    if spare.count < Self.kept, !isGone { spare.append(stream) }
     connection.pool.streamEnded(connection, charge)
     restIfEmpty()
   }
@@ -170,10 +170,10 @@ final class UpstreamSession: HTTP2Carrier {
 
   override func responseHead(_ stream: HTTP2Stream, endStream: Bool) {
     hasAnswered = true
-    leg(stream)?.responseHead(endStream: endStream)
+    leg(stream)?.responseHead(stream, endStream: endStream)
   }
 
-  override func content(_ stream: HTTP2Stream, _ bytes: UnsafeBufferPointer<UInt8>) { leg(stream)?.content(received: bytes) }
+  override func content(_ stream: HTTP2Stream, _ bytes: UnsafeBufferPointer<UInt8>) { leg(stream)?.content(received: bytes, on: stream) }
 
   override func trailer(
     _ stream: HTTP2Stream, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>

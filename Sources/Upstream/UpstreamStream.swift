@@ -8,6 +8,7 @@ public final class UpstreamStream {
   /// Held, since the last of a response may still be here when its connection is gone.
   package let connection: UpstreamConnection
   private let owner: UpstreamSession
+  private let session: HTTP2Session
   /// Who is served; nil when nobody is any more.
   package var client: UpstreamClient?
   private var stream: HTTP2Stream?
@@ -33,6 +34,7 @@ public final class UpstreamStream {
 
   init(_ owner: UpstreamSession, client: UpstreamClient) {
     self.owner = owner
+    session = owner.session
     connection = owner.connection
     self.client = client
   }
@@ -65,7 +67,7 @@ public final class UpstreamStream {
     method: HTTPMethod, endStream: Bool, isTunnel: Bool, expectsContinue: Bool = false, _ write: (inout FieldSink) -> Void
   ) {
     interim = InterimBounds(expectsContinue: expectsContinue)
-    stream = owner.session.request(method: method, endStream: endStream, isTunnel: isTunnel, ownerSlot: slot, write)
+    stream = session.request(method: method, endStream: endStream, isTunnel: isTunnel, ownerSlot: slot, write)
     requestWritten = stream != nil
     requestComplete = endStream
     if stream == nil {
@@ -80,7 +82,7 @@ public final class UpstreamStream {
 
   /// Puts the request off until the backend has said what it takes (RFC 8441 section 3).
   func awaitSettings(reused: Bool) {
-    guard !owner.session.settingsReceived else { return refuseTunnel() }
+    guard !session.settingsReceived else { return refuseTunnel() }
     awaitsSettings = reused
     arm(backend.connectTimeout)
   }
@@ -89,7 +91,7 @@ public final class UpstreamStream {
     guard let reused = awaitsSettings, let client else { return }
     awaitsSettings = nil
     deadline = 0
-    guard owner.session.peerTakesTunnels else { return refuseTunnel() }
+    guard session.peerTakesTunnels else { return refuseTunnel() }
     client.upstreamReady(.http2(self), reused: reused)
   }
 
@@ -106,7 +108,7 @@ public final class UpstreamStream {
   func tunnelEnded() {
     guard let stream, !requestComplete else { return }
     requestComplete = true
-    owner.session.end(stream)
+    session.end(stream)
     connection.awaitTurnEnd()
     arm(min(UpstreamConnection.tunnelLinger, backend.tunnelTimeout))
   }
@@ -118,20 +120,20 @@ public final class UpstreamStream {
 
   func content(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
-    owner.session.send(stream, bytes)
+    session.send(stream, bytes)
     if isTunnel { return armIdle() }
     arm(stream.pendingOutput == 0 ? 0 : backend.idleTimeout)
   }
 
   func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
-    owner.session.trailer(stream, name, value)
+    session.trailer(stream, name, value)
   }
 
   func requestEnded() {
     guard let stream, !requestComplete else { return }
     requestComplete = true
-    owner.session.end(stream)
+    session.end(stream)
     arm(responseStarted ? backend.idleTimeout : backend.responseTimeout)
   }
 
@@ -141,19 +143,19 @@ public final class UpstreamStream {
     client = nil
     deadline = 0
     guard let stream else { return owner.forget(self) }
-    owner.session.reset(stream, .cancel)
+    session.reset(stream, .cancel)
     connection.awaitTurnEnd()
   }
 
   // MARK: The response
 
-  func responseHead(endStream: Bool) {
-    guard let stream, let client else { return }
+  func responseHead(_ stream: HTTP2Stream, endStream: Bool) {
+    guard stream === self.stream, let client else { return }
     owner.touch(self)
     let isInterim = stream.responseHead.isInterim
     if isInterim {
       guard interim.allow(stream.responseHead.status, stream.headBytes.count) else {
-        owner.session.reset(stream, .protocolError)
+        session.reset(stream, .protocolError)
         return fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: connection.carried > 1, responseStarted: true))
       }
     } else {
@@ -164,9 +166,9 @@ public final class UpstreamStream {
     if endStream, !isInterim { ended() }
   }
 
-  func content(received bytes: UnsafeBufferPointer<UInt8>) {
-    guard let stream else { return }
-    guard let client else { return owner.session.discardContent(stream) }
+  func content(received bytes: UnsafeBufferPointer<UInt8>, on stream: HTTP2Stream) {
+    guard stream === self.stream else { return }
+    guard let client else { return session.discardContent(stream) }
     owner.touch(self)
     armIdle()
     guard !patience.isHeld, waiting.isEmpty else {
@@ -175,7 +177,7 @@ public final class UpstreamStream {
       return
     }
     client.upstreamBody(bytes)
-    owner.session.consume(stream, bytes.count)
+    session.consume(stream, bytes.count)
   }
 
   func trailer(received name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
@@ -199,7 +201,7 @@ public final class UpstreamStream {
     self.client = nil
     deadline = 0
     // The answer is whole and the request is not: what is left of it nobody reads (RFC 9113 section 8.1).
-    if !requestComplete, let stream { owner.session.reset(stream, .noError) }
+    if !requestComplete, let stream { session.reset(stream, .noError) }
     client.upstreamEnded()
   }
 
@@ -216,7 +218,7 @@ public final class UpstreamStream {
       let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
       client.upstreamBody(run)
       waiting.consume(run.count)
-      if let stream { owner.session.consume(stream, run.count) }
+      if let stream { session.consume(stream, run.count) }
     }
     if waiting.isEmpty {
       waiting.giveBack(to: connection.buffers)
@@ -241,10 +243,10 @@ public final class UpstreamStream {
 
   func timeIsUp() {
     // All of the connection's window is held by clients who do not take what they have got: the backend may not speak.
-    if responseStarted, stream != nil, owner.session.isWindowSpent { return armIdle() }
+    if responseStarted, stream != nil, session.isWindowSpent { return armIdle() }
     if stream == nil { owner.forget(self) }
     fail(UpstreamFailure(.timeout, requestUnsent: false, responseStarted: responseStarted, cause: .timeout))
-    if let stream { owner.session.reset(stream, .cancel) }
+    if let stream { session.reset(stream, .cancel) }
   }
 
   /// The backend ended the stream before the response was whole.
