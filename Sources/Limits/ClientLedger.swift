@@ -1,13 +1,28 @@
 /// How much of something each client holds. Knows nobody who holds nothing, so it has at most as many entries as there are units to be
 /// held, and whoever bounds those bounds it.
 ///
-/// Asked twice for each request, so it is a table of its own: open addressing with linear probing, keyed with a secret, so that nobody
+/// Asked twice for each request, so it is never copied for that, and a table of its own: open addressing with linear probing, keyed with a secret, so that nobody
 /// can choose addresses that meet in one place.
-package struct ClientLedger: Sendable {
+package struct ClientLedger: ~Copyable, Sendable {
   private struct Entry {
     var client = ClientAddress.unknown
     /// 0 is an empty place.
     var amount = 0
+
+    /// - Returns: whether the place was empty.
+    mutating func add(_ more: Int, to client: ClientAddress) -> Bool {
+      let wasEmpty = amount == 0
+      if wasEmpty { self.client = client }
+      amount &+= more
+      return wasEmpty
+    }
+
+    /// - Returns: what was there of it, and whether nothing is left.
+    mutating func take(_ most: Int) -> (taken: Int, isLast: Bool) {
+      let taken = min(most, amount)
+      amount &-= taken
+      return (taken, taken > 0 && amount == 0)
+    }
   }
 
   private var entries: [Entry] = []
@@ -29,12 +44,7 @@ package struct ClientLedger: Sendable {
   package mutating func add(_ amount: Int, to client: ClientAddress) {
     guard amount > 0 else { return }
     if clients &* 2 >= entries.count { grow() }
-    let place = place(of: client)
-    if entries[place].amount == 0 {
-      entries[place].client = client
-      clients &+= 1
-    }
-    entries[place].amount &+= amount
+    if entries[place(of: client)].add(amount, to: client) { clients &+= 1 }
     total &+= amount
   }
 
@@ -42,10 +52,9 @@ package struct ClientLedger: Sendable {
   package mutating func remove(_ amount: Int, from client: ClientAddress) {
     guard amount > 0, clients > 0 else { return }
     let place = place(of: client)
-    let taken = min(amount, entries[place].amount)
-    entries[place].amount &-= taken
+    let (taken, isLast) = entries[place].take(amount)
     total &-= taken
-    if taken > 0, entries[place].amount == 0 {
+    if isLast {
       clients &-= 1
       close(gap: place)
     }

@@ -6,7 +6,7 @@
 /// is: less than what is free. So one client alone can have half of all, a second one half of the rest, and there is always something
 /// left for one who has nothing yet; and when everybody holds little, everything can be used. The same holds once more between the HTTP/2
 /// connections of one client, for what the client may have.
-package struct ClientShares: Sendable {
+package struct ClientShares: ~Copyable, Sendable {
   /// All that there is; what is held beyond it after it has become less is waited for.
   package var capacity: Int
   /// Hundredths of what is there that one client may have; 100 is no bound.

@@ -1,5 +1,5 @@
 /// An amount of memory that many clients use, of which one has at most its part, so that no client can use up what the others need.
-package struct SharedMemory: Sendable {
+package struct SharedMemory: ~Copyable, Sendable {
   package enum Verdict: Sendable {
     case granted
     /// The client has its part already; there is more for others.

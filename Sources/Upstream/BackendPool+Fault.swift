@@ -59,7 +59,7 @@ extension BackendPool {
     return nil
   }
 
-  private func fault(of share: ClientShares, _ charges: [Charge]) -> String? {
+  private func fault(of share: borrowing ClientShares, _ charges: [Charge]) -> String? {
     let total = charges.reduce(0) { $0 + $1.amount }
     guard share.held == total else { return "\(share.held) are counted, \(total) held" }
     for origin in Set(charges.map(\.origin)) {

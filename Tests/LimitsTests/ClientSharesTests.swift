@@ -21,7 +21,7 @@ struct ClientSharesTests {
     #expect(fill(&share, origin(1)) == 128)
     #expect(fill(&share, origin(2)) == 64)
     #expect(fill(&share, origin(3)) == 32)
-    #expect(share.mayTake(origin(4)))
+    #expect(share.mayTake(origin(4)) == true)
     #expect(share.clients == 3)
   }
 
@@ -29,7 +29,7 @@ struct ClientSharesTests {
     var share = ClientShares(capacity: 64, percent: 50)
     for client in 1...64 as ClosedRange<UInt64> { #expect(fill(&share, origin(client), atMost: 1) == 1) }
     #expect(share.held == 64)
-    #expect(!share.mayTake(origin(65)))
+    #expect(share.mayTake(origin(65)) == false)
   }
 
   @Test(arguments: [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)]) func `Half of little is rounded up`(_ capacity: Int, _ half: Int) {
@@ -42,7 +42,7 @@ struct ClientSharesTests {
     #expect(fill(&share, origin(1, 1)) == 64)
     #expect(fill(&share, origin(1, 2)) == 32)
     for connection in 3...6 as ClosedRange<UInt64> { #expect(fill(&share, origin(1, connection)) > 0) }
-    #expect(share.mayTake(origin(1, 7)))
+    #expect(share.mayTake(origin(1, 7)) == true)
     #expect(share.amount(of: origin(1).address) <= 128)
     // Another client has what he would have had.
     #expect(fill(&share, origin(2)) >= 64)
@@ -69,9 +69,9 @@ struct ClientSharesTests {
     var share = ClientShares(capacity: 10, percent: 50)
     #expect(fill(&share, origin(1, 9)) == 3)
     #expect(fill(&share, origin(1)) == 2)
-    #expect(!share.mayTake(origin(1)))
+    #expect(share.mayTake(origin(1)) == false)
     share.give(1, from: origin(1, 9))
-    #expect(share.mayTake(origin(1)))
+    #expect(share.mayTake(origin(1)) == true)
     share.give(2, from: origin(1, 9))
     share.give(2, from: origin(1))
     #expect(share.held == 0)
@@ -83,6 +83,6 @@ struct ClientSharesTests {
     var share = ClientShares(capacity: 10, percent: 50)
     #expect(fill(&share, origin(1)) == 5)
     share.capacity = 4
-    #expect(!share.mayTake(origin(2)))
+    #expect(share.mayTake(origin(2)) == false)
   }
 }
