@@ -40,6 +40,12 @@ public final class EventLoop {
   package private(set) var turnCount: UInt64 = 0
   /// How many descriptors the present turn has something to do for.
   package private(set) var eventCount = 0
+  /// The event that is being handled, or the first of those that are still to be; nil between two turns.
+  private var position: Int?
+  /// The turn in which `isToldOfAll` was asked last.
+  private var askedIn: UInt64 = 0
+  /// Nanoseconds for which what the kernel said at the beginning of a turn is as good as new.
+  package static let freshness: UInt64 = 1_000_000
   /// Nanoseconds of the monotonic clock, read once a turn.
   package private(set) var nowNanoseconds: UInt64
   /// What the time since 1970 is ahead of the monotonic clock, in ns, looked up once in a millisecond: the former may be set.
@@ -84,10 +90,12 @@ public final class EventLoop {
     readClock()
     var index = 0
     while index < count {
+      position = index
       let event = poller.event(index)
       if let channel = table.find(event.id) { channel.ready(event.readiness) }
       index &+= 1
     }
+    position = count
     fireDeadlines()
     let (writers, gathered) = (ending.count, messages)
     tellEnding()
@@ -97,8 +105,29 @@ public final class EventLoop {
         began: nowNanoseconds, ended: monotonicNanoseconds, messages: gathered, writers: writers)
     }
     endOfTurn?()
+    position = nil
     // Here and nowhere else do closed channels die: no event of this turn can reach them any more.
     if !graveyard.isEmpty { graveyard.removeAll(keepingCapacity: true) }
+  }
+
+  /// Whether the kernel was asked a moment ago, in this turn, and has told of all channels that it had something to tell of. Whoever asks
+  /// first in a turn that has one event spares itself the look at the clock.
+  package func isToldOfAll() -> Bool {
+    guard position != nil, eventCount < Poller.capacity else { return false }
+    let isFirst = askedIn != turnCount
+    askedIn = turnCount
+    if isFirst, eventCount == 1 { return true }
+    return monotonicNanoseconds &- nowNanoseconds <= Self.freshness
+  }
+
+  /// Whether an event for a channel is among those of this turn that are still to be handled.
+  package func isToHear(_ id: SlotID) -> Bool {
+    guard var index = position else { return false }
+    while index < eventCount {
+      if poller.event(index).id == id { return true }
+      index &+= 1
+    }
+    return false
   }
 
   private func takeRest() {

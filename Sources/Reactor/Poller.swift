@@ -21,7 +21,8 @@ public struct Readiness: OptionSet, Sendable {
 package struct Poller: ~Copyable {
   private let epoll: Int32
   private let events: UnsafeMutablePointer<epoll_event>
-  private static let capacity = 256
+  /// Events that one wait can bring.
+  package static let capacity = 256
 
   package init() throws(Errno) {
     epoll = Int32(try Syscall.require { Int(epoll_create1(Int32(EPOLL_CLOEXEC))) })

@@ -43,7 +43,8 @@ extension BackendPool {
     var index = shared[endpoint].count
     while index > 0 {
       index &-= 1
-      if shared[endpoint][index].canShare { return shared[endpoint][index] }
+      let connection = shared[endpoint][index]
+      if connection.canShare { return connection }
     }
     return nil
   }
@@ -78,18 +79,32 @@ extension BackendPool {
   /// The newest idle connection whose backend has said nothing unasked.
   ///
   /// epoll is level-triggered: what a backend said while its connection was idle was told at the beginning of the turn, and has closed
-  /// it, if its event was not behind the one that is being handled. So in a turn that has one event the first request needs no look of
-  /// its own, which is all there is to say for a gateway that is not busy. A turn with much to do lasts for milliseconds, and a
+  /// it, if its event is not still to be handled. So a connection that was idle then needs no look of its own for as long as that is
+  /// fresh: what has come since is no more than what is on its way whenever one looks. A turn with much to do lasts longer, and a
   /// connection may have come back within it: there a look costs one system call.
   private func takeIdle(at endpoint: Int) -> UpstreamConnection? {
     guard !idle[endpoint].isEmpty else { return nil }
-    let turn = loop.turnCount
-    let wasTold = loop.eventCount <= 1 && counts.tookIn != turn
-    counts.tookIn = turn
+    if loop.isToldOfAll(), let place = placeOfSilent(at: endpoint) {
+      active[endpoint] &+= 1
+      return idle[endpoint].remove(at: place)
+    }
     while let connection = idle[endpoint].popLast() {
       // Whatever closes it from here on finds it among the busy ones.
       active[endpoint] &+= 1
-      if wasTold && connection.parkedIn != turn || connection.isQuiet() { return connection }
+      if connection.isQuiet() { return connection }
+    }
+    return nil
+  }
+
+  /// Where the newest stands that was idle when the turn began, and of which there was nothing to tell.
+  private func placeOfSilent(at endpoint: Int) -> Int? {
+    let turn = loop.turnCount
+    var place = idle[endpoint].count
+    let last = max(0, place &- Self.lookedAt)
+    while place > last {
+      place &-= 1
+      let connection = idle[endpoint][place]
+      if connection.parkedIn != turn, let slot = connection.slot, !loop.isToHear(slot) { return place }
     }
     return nil
   }

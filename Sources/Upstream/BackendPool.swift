@@ -8,14 +8,12 @@ package final class ConnectionCounts {
   /// HTTP/1.1, and those still being made.
   package internal(set) var open = 0
   package internal(set) var shared = 0
-  /// The turn of the loop in which an idle connection was taken last.
-  var tookIn: UInt64 = 0
   package init() {}
 }
 
 /// One worker's connections to one backend: which are idle, how many there are, who waits for one.
 ///
-/// Only the newest idle connection is taken (last in, first out), so that the rest grow old and leave when traffic
+/// The newest idle connections are taken (last in, first out), so that the rest grow old and leave when traffic
 /// falls. A request for which a connection has to be made is served by whichever becomes free first. When all the connections
 /// allowed are busy, or its client has its share of them, a request waits in line. When that is full, one of the client who has
 /// most in it is refused.
@@ -69,6 +67,8 @@ package final class BackendPool {
 
   /// Milliseconds an endpoint rests after a failed connect, while others can be had.
   static let rest: UInt64 = 2_000
+  /// Idle connections among which one is looked for that needs no look at its socket.
+  static let lookedAt = 32
   /// A connection in the client's account; a stream of a shared one is a part of it.
   static let wholeConnection = 1_000
 
