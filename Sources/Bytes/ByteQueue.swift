@@ -88,6 +88,9 @@ import CLinux
     }
   }
 
+  /// Appends both, one behind the other.
+  package mutating func append(_ text: StaticString, _ rest: Span<UInt8>) { append(text.bytes, rest) }
+
   /// Appends `name: value` and a line's end (RFC 9112 section 5): room is made once for all four.
   package mutating func append(field name: Span<UInt8>, _ value: Span<UInt8>) {
     // As for one; `reserve` gives as many bytes as it is asked for, and each store below is within them.

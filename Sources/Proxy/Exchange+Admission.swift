@@ -46,6 +46,7 @@ extension Exchange {
     case .route(let index): route = snapshot.proxy.routes[index]
     }
     guard let route else { return refuse(.noRoute) }
+    metricRoute = route.metricID
     switch admit(route, snapshot, mayWait: mayWait) {
     case .admitted: proceed(route, snapshot)
     case .refused(let denial): refuse(denial)
@@ -57,6 +58,7 @@ extension Exchange {
   private func proceed(_ route: Route, _ snapshot: WorkerSnapshot) {
     if case .length(let count) = head.framing, count > route.bodyMaximum { return refuse(.bodyTooLarge) }
     backend = route.backend(drawing: worker.random())
+    noteTimes(route, snapshot.proxy.backends[backend])
     if !route.access.providers.isEmpty {
       if let refusal = addInternalToken(route, snapshot, now: Int64(startedReal / 1_000_000_000)) { return refuse(refusal) }
     }
@@ -89,7 +91,7 @@ extension Exchange {
   }
 
   func waitForKeys(_ remote: RemoteKeys, _ kid: [UInt8]) -> Bool {
-    let now = worker.loop.now
+    let now = loop.now
     guard worker.keyWaiting.wait(self, for: remote, kid: kid, now: now) else { return false }
     responseDeadline = now &+ KeyWaiting.patience
     armClient()
@@ -151,19 +153,19 @@ extension Exchange {
     let now = Int64(startedReal / 1_000_000_000)
     switch verify(range, holder, route, now: now) {
     case .denied(let denial):
-      worker.metrics.countTokenLookup(.miss)
+      metrics.countTokenLookup(.miss)
       if denial == .claims { worker.reportLongLife() }
       return .refused(GatewayError(denial))
     case .unknownKey(let remote, let kid):
       if mayWait, waitForKeys(remote, kid) { return .waits }
-      worker.metrics.countTokenLookup(.miss)
+      metrics.countTokenLookup(.miss)
       return .refused(.tokenKeyUnknown)
     case .unanswered(let remote, let digest):
       if mayWait, waitForAnswer(remote, digest, range) { return .waits }
-      worker.metrics.countTokenLookup(.miss)
+      metrics.countTokenLookup(.miss)
       return .refused(.introspectionUnavailable)
     case .accepted(let verified, let cached):
-      worker.metrics.countTokenLookup(cached ? .hit : .miss)
+      metrics.countTokenLookup(cached ? .hit : .miss)
       token = verified
       tokenWasCached = cached
       if verified.needsProof || route.access.acceptsProofs, let denial = checkPossession(verified, range, now: now) {
@@ -230,7 +232,7 @@ extension Exchange {
     do throws(MintFailure) {
       let made = try mint(minter, token, route, now: now)
       if !made.isUnique { worker.verifier.remember(minted: made, backend: backend, for: token, now: now) }
-      worker.metrics.countMinted(backend: destination.metricID)
+      metrics.countMinted(backend: destination.metricID)
       minted = made
       return nil
     } catch {

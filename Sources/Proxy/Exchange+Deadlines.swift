@@ -2,22 +2,27 @@ import HTTP
 import Limits
 import Reactor
 import Tokens
+import Upstream
 
 /// How long a request may take, by whose word, and what happens then.
 extension Exchange {
   /// The route's time runs from the request's end to the response's. Without one, the backend's own time-outs bound all but
   /// the wait for a connection, which is given as long as connecting and answering may take.
   func startTimer() {
-    guard let route, let snapshot else { return }
-    let backend = snapshot.proxy.backends[backend]
-    let time = route.timeout > 0 ? route.timeout : backend.connectTimeout + backend.responseTimeout + 1_000
-    responseDeadline = worker.loop.now &+ UInt64(time)
+    guard responseTime > 0 else { return }
+    responseDeadline = loop.now &+ UInt64(responseTime)
     armClient()
+  }
+
+  /// It is decided where the request goes.
+  func noteTimes(_ route: Route, _ backend: Backend) {
+    routeHasTimeout = route.timeout > 0
+    responseTime = routeHasTimeout ? route.timeout : backend.connectTimeout + backend.responseTimeout + 1_000
   }
 
   /// A response that has begun takes as long as its backend keeps it going, unless the route says otherwise.
   func responseHasBegun() {
-    guard route?.timeout == 0 || state.isTunnel else { return }
+    guard responseTime > 0, !routeHasTimeout || state.isTunnel else { return }
     responseDeadline = 0
     armClient()
   }
@@ -34,7 +39,7 @@ extension Exchange {
 
   /// The time given to `armExchange` has come.
   func timeIsUp() {
-    if expectation.isDue(now: worker.loop.now) {
+    if expectation.isDue(now: loop.now) {
       // What else is due is so as well when the timer is set anew.
       tellToContinue()
       return armClient()
@@ -54,7 +59,7 @@ extension Exchange {
     }
     if let ending = tunnel?.ending { return interrupt(ending) }
     if tunnel?.awaitsClose == true { return closeIsOverdue() }
-    guard expiry == 0 || worker.loop.now < expiry else { return expire() }
+    guard expiry == 0 || loop.now < expiry else { return expire() }
     interrupt(.upstreamTimeout)
   }
 
@@ -64,7 +69,7 @@ extension Exchange {
     // Not in a hundred years: never.
     guard seconds < 3_200_000_000 else { return }
     let nanoseconds = max(0, token.validUntil &* 1_000_000_000 &- Int64(startedReal))
-    expiry = worker.loop.now &+ UInt64(nanoseconds / 1_000_000) &+ 1
+    expiry = loop.now &+ UInt64(nanoseconds / 1_000_000) &+ 1
   }
 
   /// What the access token, or the listener, had let in ends with it.
@@ -114,7 +119,7 @@ extension Exchange {
   ///
   /// - Returns: when the client's time is up if it sends nothing more, in ms of the loop's clock.
   func awaitContent(after count: Int = 0) -> UInt64 {
-    let now = worker.loop.now
+    let now = loop.now
     contentPace.moved(UInt64(count), now: now)
     // What has nowhere to go is nobody's delay: the backend's own deadlines bound that.
     if awaitsContent { contentPace.wait(now: now) } else { contentPace.pause(now: now) }
@@ -122,12 +127,12 @@ extension Exchange {
   }
 
   /// Content is what is missing, not a place to put it, and it has been for too long.
-  var contentIsLate: Bool { awaitsContent && contentPace.verdict(now: worker.loop.now) != .good }
+  var contentIsLate: Bool { awaitsContent && contentPace.verdict(now: loop.now) != .good }
 
   private var awaitsContent: Bool { takesContent && !expectation.isOpen }
 
   /// There is no place for more content now.
-  func holdContent() { contentPace.pause(now: worker.loop.now) }
+  func holdContent() { contentPace.pause(now: loop.now) }
 
   // MARK: gRPC
 
@@ -144,7 +149,7 @@ extension Exchange {
     guard head.fields.first(.grpcTimeout, from: index + 1) == nil,
       let milliseconds = GRPC.timeout(slice(head.fields[index].value))
     else { return .badRequest }
-    callDeadline = worker.loop.now &+ UInt64(milliseconds)
+    callDeadline = loop.now &+ UInt64(milliseconds)
     return nil
   }
 }

@@ -9,8 +9,9 @@ extension Exchange {
   /// Asks the backend's pool for a connection: the first time, or again after a stale one.
   func askForConnection() {
     guard let snapshot else { return }
-    if upstreamAskedAt == 0 {
-      upstreamAskedAt = worker.loop.monotonicNanoseconds
+    if !hasAsked {
+      hasAsked = true
+      if worker.writesAccessLog { upstreamAskedAt = loop.monotonicNanoseconds }
       origin = clientOrigin
     }
     state.upstreamAsked()
@@ -39,7 +40,7 @@ extension Exchange {
       leg.flush()
     } else {
       responseDeadline = 0
-      expectation.asked(now: worker.loop.now)
+      expectation.asked(now: loop.now)
       armClient()
       client?.resumeContent()
       // Content that is there already goes with the head, in one piece; a head alone goes now.
@@ -64,7 +65,7 @@ extension Exchange {
             requestID: requestID, traceparent: traceparent, forwardsTracestate: continuesTrace,
             scheme: connection.wire.isEncrypted ? "https" : "http", peer: peer,
             peerIsIPv6: connection.peerIsIPv6, trustsPeer: connection.trustsPeer, forwardsAccessToken: forwardsAccessToken,
-            route: route, receivedProtocol: receivedProtocol, reserved: snapshot.proxy.reservedNames,
+            route: route, via: via, reserved: snapshot.proxy.reservedNames,
             webSocketKey: tunnel?.key ?? [])
           switch leg {
           case .http1(let upstream):
@@ -88,9 +89,9 @@ extension Exchange {
   /// Whether what vouched for the request goes to the backend as well. A key never does, wherever else it stood.
   var forwardsAccessToken: Bool { route?.forwardsAccessToken == true && token?.isAPIKey != true }
 
-  private var receivedProtocol: StaticString {
-    if case .http2? = client { return "2.0" }
-    return head.minorVersion == 1 ? "1.1" : "1.0"
+  private var via: StaticString {
+    if case .http2? = client { return "2.0 gatehouse" }
+    return head.minorVersion == 1 ? "1.1 gatehouse" : "1.0 gatehouse"
   }
 
   /// The canonical path without the route's `strip_prefix`, which ends where a segment does.

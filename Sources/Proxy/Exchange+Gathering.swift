@@ -65,7 +65,7 @@ extension Exchange {
     // connection is made by the trust in force.
     guard snapshot === worker.snapshot else { return reenter(mayWait: true) }
     // The internal token was made before the content came.
-    if !route.access.providers.isEmpty, worker.loop.nowNanoseconds &- startedAt > Self.freshness,
+    if !route.access.providers.isEmpty, loop.nowNanoseconds &- startedAt > Self.freshness,
       let refusal = addInternalToken(route, snapshot, now: worker.seconds)
     {
       return interrupt(refusal)

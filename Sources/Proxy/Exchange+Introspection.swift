@@ -7,7 +7,7 @@ extension Exchange {
   /// Whether the request waits now; `answerArrived` follows.
   func waitForAnswer(_ remote: RemoteIntrospection, _ digest: [UInt8], _ token: ByteRange) -> Bool {
     guard worker.introspectionWaiting.wait(self, for: remote, digest, slice(token)) else { return false }
-    responseDeadline = worker.loop.now &+ remote.patience
+    responseDeadline = loop.now &+ remote.patience
     armClient()
     return true
   }

@@ -59,7 +59,7 @@ extension Exchange {
       logout?.id = id
       logout?.issuer = issuer
       logout?.number = number
-      responseDeadline = worker.loop.now &+ LogoutDesk.patience
+      responseDeadline = loop.now &+ LogoutDesk.patience
       armClient()
     }
   }

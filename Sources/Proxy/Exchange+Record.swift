@@ -7,17 +7,16 @@ import Upstream
 /// What is left of a request: its counters and its line in the access log.
 extension Exchange {
   func record() {
-    let finished = worker.loop.monotonicNanoseconds
-    let metricRoute = route?.metricID ?? MetricNames.none
-    worker.metrics.countRequest(route: metricRoute, method: head.method, status: status, nanoseconds: finished &- startedAt)
-    if let error { worker.metrics.countDenied(route: metricRoute, code: error.rawValue) }
+    let finished = loop.monotonicNanoseconds
+    metrics.countRequest(route: metricRoute, method: head.method, status: status, nanoseconds: finished &- startedAt)
+    if let error { metrics.countDenied(route: metricRoute, code: error.rawValue) }
     if let snapshot, backend >= 0, answeringEndpoint >= 0 {
       let backend = snapshot.proxy.backends[backend]
-      worker.metrics.countUpstream(
+      metrics.countUpstream(
         backend: backend.metricID, endpoint: backend.endpoints[answeringEndpoint].metricID,
         result: (error == nil ? UpstreamOutcome.answered : .broken).rawValue)
     }
-    guard worker.snapshot.proxy.writesAccessLog, worker.log.admitsLine() else { return }
+    guard worker.writesAccessLog, worker.log.admitsLine() else { return }
     writeLine(finished)
   }
 
@@ -90,7 +89,7 @@ extension Exchange {
                     line.bytesIn = bytesIn
                     line.bytesOut = bytesOut
                     line.duration = finished &- startedAt
-                    if upstreamAnsweredAt > 0 { line.upstreamDuration = upstreamAnsweredAt &- upstreamAskedAt }
+                    if upstreamAskedAt > 0, upstreamAnsweredAt > 0 { line.upstreamDuration = upstreamAnsweredAt &- upstreamAskedAt }
                     worker.accessLog.append(line, to: &worker.log.queue)
                   }
                 }

@@ -41,16 +41,17 @@ extension Exchange {
     guard let client, client.isCongested else { return }
     client.oweDrained()
     upstream?.holdBack()
-    if state.response == .none, route?.timeout == 0 {
+    if state.response == .none, !routeHasTimeout {
       responseDeadline = 0
       armClient()
     }
   }
 
-  /// Keeps what the log says of a final response.
+  /// Keeps what is counted of a final response, and what the log says of it.
   func noteAnswer(from upstream: UpstreamLeg) {
-    upstreamAnsweredAt = worker.loop.monotonicNanoseconds
     answeringEndpoint = upstream.endpointIndex
+    guard worker.writesAccessLog else { return }
+    upstreamAnsweredAt = loop.monotonicNanoseconds
     upstreamIdentityName = upstream.connection.wire.peerIdentity?.name ?? []
   }
 

@@ -5,6 +5,7 @@ import HTTP2
 import Limits
 import Reactor
 import Routing
+import Telemetry
 import Tokens
 import Upstream
 
@@ -28,6 +29,9 @@ import Upstream
 package final class Exchange: UpstreamClient {
   /// Keeps this for its next request, until `close`.
   package let worker: WorkerContext
+  /// The worker's own, which are asked for several times a request.
+  let loop: EventLoop
+  let metrics: WorkerMetrics
   /// The client's side; nil once it is gone or the exchange is over.
   package internal(set) var client: ClientStream?
   /// The backend's side, while there is one, opening or open.
@@ -44,6 +48,8 @@ package final class Exchange: UpstreamClient {
   var pathIsRewritten = false
 
   var route: Route?
+  /// The route's in the metrics.
+  var metricRoute = MetricNames.none
   var backend = -1
   var token: VerifiedToken?
   var tokenWasCached = false
@@ -84,6 +90,9 @@ package final class Exchange: UpstreamClient {
   // When time is up, in ms of the loop's clock; 0 for never.
   /// For the response, by the route or the client's own word.
   var responseDeadline: UInt64 = 0
+  /// Milliseconds that it may take, once it is decided where the request goes, and whether the route says so.
+  var responseTime = 0
+  var routeHasTimeout = false
   /// What `grpc-timeout` asks for, from the head on.
   var callDeadline: UInt64 = 0
   /// The access token's, for a route that ends what it has let in.
@@ -94,11 +103,14 @@ package final class Exchange: UpstreamClient {
   // Measured from the head's last byte; bytes are of content.
   var startedAt: UInt64 = 0
   var startedReal: UInt64 = 0
+  /// The rest is for the log alone, and stays 0 or empty where there is none.
   var upstreamAskedAt: UInt64 = 0
   var upstreamAnsweredAt: UInt64 = 0
   var bytesIn: UInt64 = 0
   var bytesOut: UInt64 = 0
   var answeringEndpoint = -1
+  /// A backend's pool was asked for a connection.
+  var hasAsked = false
   var upstreamIdentityName: [UInt8] = []
 
   /// UUIDv7 text, 36 bytes, then `traceparent`, 55 bytes.
@@ -110,6 +122,8 @@ package final class Exchange: UpstreamClient {
 
   init(worker: WorkerContext) {
     self.worker = worker
+    loop = worker.loop
+    metrics = worker.metrics
     head = RequestHead(fieldCapacity: Self.fieldCapacity)
     identifiers = .allocate(capacity: 36 + 55)
     super.init()
@@ -129,6 +143,7 @@ package final class Exchange: UpstreamClient {
     upstream = nil
     snapshot = nil
     route = nil
+    metricRoute = MetricNames.none
     backend = -1
     token = nil
     tokenWasCached = false
@@ -147,16 +162,19 @@ package final class Exchange: UpstreamClient {
     origin = .unknown
     proofIsSpent = false
     responseDeadline = 0
+    responseTime = 0
+    routeHasTimeout = false
     callDeadline = 0
     expiry = 0
     expiryReason = .tokenExpired
     pathIsRewritten = false
+    hasAsked = false
     upstreamAskedAt = 0
     upstreamAnsweredAt = 0
     bytesIn = 0
     bytesOut = 0
     answeringEndpoint = -1
-    upstreamIdentityName = []
+    if !upstreamIdentityName.isEmpty { upstreamIdentityName = [] }
     continuesTrace = false
     state = ExchangeState()
     headBytes.removeAll()
@@ -168,8 +186,8 @@ package final class Exchange: UpstreamClient {
   func keepHead(_ bytes: UnsafeBufferPointer<UInt8>, complete: Bool) {
     headBytes.borrow(from: worker.buffers)
     headBytes.append(bytes)
-    startedAt = worker.loop.monotonicNanoseconds
-    startedReal = worker.loop.realNanoseconds(at: startedAt)
+    startedAt = loop.monotonicNanoseconds
+    startedReal = loop.realNanoseconds(at: startedAt)
     worker.identify(self)
     if !complete {
       // A head that could not be read says nothing: not even what was recognised in it is trusted in a log. But for one thing.
@@ -186,8 +204,8 @@ package final class Exchange: UpstreamClient {
       head.reset()
       if isHead { head.method = .head }
     }
-    startedAt = worker.loop.monotonicNanoseconds
-    startedReal = worker.loop.realNanoseconds(at: startedAt)
+    startedAt = loop.monotonicNanoseconds
+    startedReal = loop.realNanoseconds(at: startedAt)
     worker.identify(self)
   }
 

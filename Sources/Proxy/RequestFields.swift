@@ -36,8 +36,8 @@ package struct RequestFields {
     package var forwardsAccessToken: Bool
     /// The route whose token sources say which fields carried the token.
     package var route: Route
-    /// The version of HTTP that the request came in, as `Via` has it (RFC 9110 section 7.6.3).
-    package var receivedProtocol: StaticString
+    /// What the gateway says in `Via`: the version of HTTP that the request came in, and itself (RFC 9110 section 7.6.3).
+    package var via: StaticString
     package var reserved: ReservedNames
     /// `Sec-WebSocket-Key` of the handshake, when the request opens a WebSocket.
     package var webSocketKey: [UInt8] = []
@@ -180,9 +180,13 @@ package struct RequestFields {
   private static func writeForwarding<Output: FieldOutput & ~Copyable>(
     _ head: borrowing RequestHead, _ bytes: UnsafeBufferPointer<UInt8>, _ own: borrowing Own, to out: inout Output
   ) {
-    out.field("X-Forwarded-For") { value in
-      if own.trustsPeer { continueList(.xForwardedFor, head, bytes, to: &value) }
-      value.append(own.peer)
+    if own.trustsPeer {
+      out.field("X-Forwarded-For") { value in
+        continueList(.xForwardedFor, head, bytes, to: &value)
+        value.append(own.peer)
+      }
+    } else {
+      out.field("X-Forwarded-For", own.peer)
     }
     if own.trustsPeer, let index = head.fields.first(.xForwardedProto) {
       out.field("X-Forwarded-Proto", UnsafeBufferPointer(rebasing: bytes[head.fields[index].value.bounds]))
@@ -196,22 +200,23 @@ package struct RequestFields {
     }
     out.field("Forwarded") { value in
       if own.trustsPeer { continueList(.forwarded, head, bytes, to: &value) }
-      value.append(own.peerIsIPv6 ? "for=\"[" : "for=")
-      value.append(own.peer)
+      value.append(own.peerIsIPv6 ? "for=\"[" : "for=", own.peer.span)
       if own.peerIsIPv6 { value.append("]\"") }
-      if !own.authority.isEmpty {
+      if own.authority.isEmpty {
+        value.append(";proto=", own.scheme.bytes)
+      } else {
         // Quoted, since a port's colon is no token character (RFC 7239 section 4).
-        value.append(";host=\"")
-        value.append(own.authority)
-        value.append("\"")
+        value.append(";host=\"", own.authority.span)
+        value.append("\";proto=", own.scheme.bytes)
       }
-      value.append(";proto=")
-      value.append(own.scheme)
     }
-    out.field("Via") { value in
-      if own.trustsPeer { continueList(.via, head, bytes, to: &value) }
-      value.append(own.receivedProtocol)
-      value.append(" gatehouse")
+    if own.trustsPeer {
+      out.field("Via") { value in
+        continueList(.via, head, bytes, to: &value)
+        value.append(own.via)
+      }
+    } else {
+      out.field("Via", own.via)
     }
   }
 

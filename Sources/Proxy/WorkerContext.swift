@@ -23,7 +23,11 @@ package final class WorkerContext {
   package let logouts = LogoutDesk()
   package let introspectionWaiting = IntrospectionWaiting()
   let proofs = DPoPProof()
-  package private(set) var snapshot: WorkerSnapshot
+  package private(set) var snapshot: WorkerSnapshot {
+    didSet { writesAccessLog = snapshot.proxy.writesAccessLog }
+  }
+  /// The present snapshot's word.
+  private(set) var writesAccessLog: Bool
   /// No new connections, and each answer is the last of its connection.
   package private(set) var isDraining = false
   /// Called once, when draining and the last client is gone.
@@ -87,6 +91,7 @@ package final class WorkerContext {
     pathScratch = .allocate(capacity: Self.maximumHead)
     let buffers = self.buffers
     serverStreams = HTTP2StreamPool(server: Exchange.fieldCapacity, buffers: buffers)
+    writesAccessLog = snapshot.writesAccessLog
     let upstreamCounts = self.upstreamCounts
     self.snapshot = WorkerSnapshot(
       proxy: snapshot,
@@ -168,11 +173,10 @@ package final class WorkerContext {
 
   private func endTurn() {
     if !finishedExchanges.isEmpty {
-      for exchange in finishedExchanges {
+      while let exchange = finishedExchanges.popLast() {
         exchange.reset()
         if freeExchanges.count < Self.keptExchanges { freeExchanges.append(exchange) }
       }
-      finishedExchanges.removeAll(keepingCapacity: true)
     }
     if !log.queue.isEmpty { flushLog() }
     count(upstreamCounts.open, &countedUpstream, .http1)

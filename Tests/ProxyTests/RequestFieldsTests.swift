@@ -35,7 +35,7 @@ struct RequestFieldsTests {
         traceparent: held[4].buffer, forwardsTracestate: options.forwardsTracestate, peer: held[5].buffer,
         peerIsIPv6: options.peerIsIPv6, trustsPeer: options.trustsPeer, forwardsAccessToken: options.forwardsAccessToken,
         route: Route.make(sources: options.sources, forwardsAccessToken: options.forwardsAccessToken, forward: options.forward),
-        receivedProtocol: head.minorVersion == 1 ? "1.1" : "1.0",
+        via: head.minorVersion == 1 ? "1.1 gatehouse" : "1.0 gatehouse",
         reserved: ReservedNames(
           tokens: FieldNameSet([Array(options.tokenField.utf8)]), deciding: DecidingNames(options.deciding.map { Array($0.utf8) })
         ),
