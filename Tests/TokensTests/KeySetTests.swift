@@ -78,6 +78,20 @@ struct KeySetTests {
     }
   }
 
+  @Test("a coordinate has its curve's width, also where the other makes up for it", arguments: [KeyGeneration.Kind.es256, .es384])
+  func widths(kind: KeyGeneration.Kind) throws {
+    let good = try jwk(kind)
+    let coordinates = ["x", "y"].compactMap { (name: String) in good.member(name)?.bytes.flatMap { Base64URL.decode($0) } }
+    try #require(coordinates.count == 2)
+    let shifted = [coordinates[0] + coordinates[1].prefix(1), Array(coordinates[1].dropFirst())]
+      .map { JSONValue.string(Base64URL.encode($0)) }
+    let bad = try #require(good.members).filter { !["x", "y"].contains(String(decoding: $0.name, as: UTF8.self)) }
+    #expect(throws: KeySetError.self) {
+      try VerificationKey.parse(.object(bad + [JSONMember("x", shifted[0]), JSONMember("y", shifted[1])]))
+    }
+    _ = try VerificationKey.parse(good)
+  }
+
   @Test("keys that cannot be used are skipped with their reason")
   func skipped() throws {
     let other = try jwk(kid: "x")
