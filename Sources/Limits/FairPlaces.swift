@@ -32,10 +32,12 @@ package struct FairPlaces<Holder: Hashable & Sendable>: Sendable {
   package func held(by holder: Holder) -> Int { held[holder] ?? 0 }
 
   /// Whether `holder` may take so many more.
-  package func grants(_ count: Int = 1, to holder: Holder) -> Bool {
+  ///
+  /// - Parameter times: holders of which each is many may have so many times as much as is free, instead of as much.
+  package func grants(_ count: Int = 1, to holder: Holder, times: Int = 1) -> Bool {
     let free = places - taken
     let mine = held(by: holder)
-    if count <= free, mine <= free - count - count { return true }
+    if count <= free, mine + count <= (free - count) * times { return true }
     return count <= few - mine && count <= free + reserve
   }
 

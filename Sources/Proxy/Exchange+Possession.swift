@@ -25,11 +25,11 @@ extension Exchange {
     }
     // Never as Bearer: whoever stole it could send it so (RFC 9449 section 7.2).
     guard rules.dpop != nil, isDPoP else { return .tokenBinding }
-    return checkProof(key, slice(range), provider, now: now)
+    return checkProof(key, verified.principal, slice(range), provider, now: now)
   }
 
   private func checkProof(
-    _ key: [UInt8], _ token: UnsafeBufferPointer<UInt8>, _ provider: IdentityProvider, now: Int64
+    _ key: [UInt8], _ principal: Principal, _ token: UnsafeBufferPointer<UInt8>, _ provider: IdentityProvider, now: Int64
   ) -> GatewayError? {
     var proof: UnsafeBufferPointer<UInt8>?
     for index in 0..<head.fields.count {
@@ -45,7 +45,8 @@ extension Exchange {
       method: Array(slice(head.methodRange)), isEncrypted: client?.connection.wire.isEncrypted ?? true,
       authority: Array(slice(head.authority)), path: Array(slice(head.path)), canonicalPath: Array(path))
     do throws(TokenDenial) {
-      try worker.proofs.check(proof.span, of: key, for: token.span, request, provider.proof, leeway: min(provider.leeway, 30), now: now)
+      try worker.proofs.check(
+        proof.span, of: key, principal, for: token.span, request, provider.proof, leeway: min(provider.leeway, 30), now: now)
       proofIsSpent = true
       return nil
     } catch {

@@ -61,11 +61,12 @@ package final class DPoPProof {
   /// - Parameters:
   ///   - proof: the value of the request's one `DPoP` field.
   ///   - key: the thumbprint that the access token is bound to.
+  ///   - principal: whom the access token speaks for; all keys of one subject together have a share of what is remembered.
   ///   - token: the access token, as sent.
   ///   - now: seconds since 1970.
   /// - Throws: `.proofInvalid`, `.proofNonce`, `.proofReplayed`, `.proofRate`.
   package func check(
-    _ proof: Span<UInt8>, of key: [UInt8], for token: Span<UInt8>, _ request: DPoPRequest,
+    _ proof: Span<UInt8>, of key: [UInt8], _ principal: Principal, for token: Span<UInt8>, _ request: DPoPRequest,
     _ rules: ProofRules, leeway: Int64, now: Int64
   ) throws(TokenDenial) {
     guard proof.count <= Self.maximumCount else { throw .proofInvalid }
@@ -86,7 +87,8 @@ package final class DPoPProof {
     }
     guard issued <= now + leeway, issued > now - rules.lifetime - leeway else { throw .proofInvalid }
     // Last, so that only those who hold the key take room in the cache.
-    switch replays.insert(id, of: key, now: now, lifetime: rules.lifetime + 2 * leeway) {
+    let subject = Digest.sha256(principal.issuer) + principal.subject
+    switch replays.insert(id, of: key, in: subject, now: now, lifetime: rules.lifetime + 2 * leeway) {
     case .accepted: break
     case .seen: throw .proofReplayed
     case .full: throw .proofRate

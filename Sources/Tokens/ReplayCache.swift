@@ -10,7 +10,8 @@ import Synchronization
 /// entries are forgotten. So an entry is kept for one lifetime at least and two at most, and nothing is ever searched for what is
 /// over.
 ///
-/// What cannot be remembered is refused, so nobody may fill it: each owner, a client's key or a provider, has its share of a generation.
+/// What cannot be remembered is refused, so nobody may fill it: each owner, a client's key or a provider, has its share of a generation,
+/// and so have all owners of one group together, the keys of a subject: who has tokens for a million keys is still one who has them.
 package final class ReplayCache: Sendable {
   package enum Verdict: Equatable, Sendable {
     case accepted
@@ -34,8 +35,9 @@ package final class ReplayCache: Sendable {
   private struct State {
     var young: Set<Key> = []
     var old: Set<Key> = []
-    /// Who has how many of the young ones.
+    /// Who has how many of the young ones: owners, and groups of them.
     var shares: FairPlaces<Key>
+    var groups: FairPlaces<Key>
     var turnsAt: Int64 = 0
     /// The longest lifetime of any entry so far: entries of several lifetimes share a generation.
     var lifetime: Int64 = 0
@@ -45,6 +47,11 @@ package final class ReplayCache: Sendable {
     init(_ maximum: Int) {
       self.maximum = maximum
       shares = FairPlaces(of: maximum)
+      groups = FairPlaces(of: maximum)
+    }
+
+    func grants(_ owner: Key, _ group: Key) -> Bool {
+      shares.grants(to: owner) && groups.grants(to: group, times: ReplayCache.groupTimes)
     }
   }
 
@@ -52,11 +59,13 @@ package final class ReplayCache: Sendable {
   /// For each shard.
   private let maximum: Atomic<Int>
   private static let shardCount = 16
+  /// A group may have three times as much as is free: three quarters of what owners share, where one owner has half.
+  private static let groupTimes = 3
 
   package static let process = ReplayCache()
   package static let defaultMaximum = 1 << 20
 
-  /// - Parameter maximum: entries of one generation; one owner may have two fifths of them.
+  /// - Parameter maximum: entries of one generation; one owner may have two fifths of them, one group three.
   package init(maximum: Int = ReplayCache.defaultMaximum) {
     let each = Self.each(maximum)
     shards = (0..<Self.shardCount).map { _ in Locked(State(each)) }
@@ -71,11 +80,13 @@ package final class ReplayCache: Sendable {
   /// - Parameters:
   ///   - id: what makes it unique among the owner's, of any length.
   ///   - owner: whose share it takes.
+  ///   - group: those whom the owner belongs to, whose share it takes as well; nil for an owner who stands alone.
   ///   - now: seconds.
   ///   - lifetime: seconds that it would be accepted for. The longest that was ever given holds for all.
-  package func insert(_ id: [UInt8], of owner: [UInt8], now: Int64, lifetime: Int64) -> Verdict {
+  package func insert(_ id: [UInt8], of owner: [UInt8], in group: [UInt8]? = nil, now: Int64, lifetime: Int64) -> Verdict {
     let (key, shard) = place(id, owner)
     let holder = Key(owner)
+    let group = group.map { Key($0) } ?? holder
     let maximum = maximum.load(ordering: .relaxed)
     return shard.withLock { state in
       state.lifetime = max(state.lifetime, lifetime)
@@ -84,25 +95,31 @@ package final class ReplayCache: Sendable {
         state.old = now >= state.turnsAt + state.lifetime ? [] : state.young
         state.young = []
         state.shares = FairPlaces(of: maximum)
+        state.groups = FairPlaces(of: maximum)
         state.turnsAt = now + state.lifetime
       }
       guard !state.old.contains(key), !state.young.contains(key) else { return .seen }
       if state.maximum != maximum {
         state.maximum = maximum
         state.shares.resize(of: maximum)
+        state.groups.resize(of: maximum)
       }
-      guard state.young.count < maximum, state.shares.grants(to: holder) else { return .full }
+      guard state.young.count < maximum, state.grants(holder, group) else { return .full }
       state.shares.take(for: holder)
+      state.groups.take(for: group)
       state.young.insert(key)
       return .accepted
     }
   }
 
   /// Forgets what was inserted: what it stood for has failed and may be tried again.
-  package func remove(_ id: [UInt8], of owner: [UInt8]) {
+  package func remove(_ id: [UInt8], of owner: [UInt8], in group: [UInt8]? = nil) {
     let (key, shard) = place(id, owner)
     shard.withLock { state in
-      if state.young.remove(key) != nil { state.shares.give(from: Key(owner)) }
+      if state.young.remove(key) != nil {
+        state.shares.give(from: Key(owner))
+        state.groups.give(from: Key(group ?? owner))
+      }
       state.old.remove(key)
     }
   }

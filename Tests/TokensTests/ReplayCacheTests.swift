@@ -59,6 +59,49 @@ struct ReplayCacheTests {
     #expect(accepted.count + 64 * 16 + others.reduce(0, +) <= 5_120)
   }
 
+  /// Everybody who has an account gets tokens for as many keys as he makes.
+  @Test
+  func `Who has a million keys refuses only himself`() {
+    let cache = ReplayCache(maximum: 5_120)
+    var taken = 0
+    for number in 0..<20_000 {
+      let key = Array("key \(number)".utf8)
+      if cache.insert(Self.id(number), of: key, in: [1], now: 1_000, lifetime: 100) == .accepted { taken += 1 }
+    }
+    // Three quarters of what is shared, which is four fifths of all.
+    #expect(taken == 192 * 16)
+    #expect(cache.insert(Self.id(0), of: [7], in: [1], now: 1_050, lifetime: 100) == .full)
+    // Others have half of what is free, each with a key, and a few of each are always remembered.
+    for subject in 2...5 as ClosedRange<UInt8> {
+      let count = (0..<400).count { cache.insert(Self.id($0), of: [subject, 1], in: [subject], now: 1_000, lifetime: 100) == .accepted }
+      #expect(count >= (subject == 2 ? 300 : 16))
+    }
+    let few = (6...60 as ClosedRange<UInt8>).map { subject in
+      (0..<20).count { cache.insert(Self.id($0), of: [subject, 1], in: [subject], now: 1_000, lifetime: 100) == .accepted }
+    }
+    #expect(few.allSatisfy { $0 >= 8 })
+    #expect(cache.insert(Self.id(20_001), of: [8], in: [1], now: 1_050, lifetime: 100) == .full)
+  }
+
+  /// One key of a subject that is too busy leaves something to the subject's others.
+  @Test
+  func `A subject's keys have shares within what is the subject's`() {
+    let cache = ReplayCache(maximum: 5_120)
+    func fill(_ key: UInt8) -> Int {
+      (0..<4_000).count { cache.insert(Self.id($0), of: [key], in: [1], now: 1_000, lifetime: 100) == .accepted }
+    }
+    #expect((fill(1), fill(2), fill(3)) == (128 * 16, 64 * 16, 0))
+  }
+
+  @Test
+  func `What is taken back of a subject's is free again`() {
+    let cache = ReplayCache(maximum: 5_120)
+    let accepted = (0..<20_000).filter { cache.insert(Self.id($0), of: Self.id($0), in: [1], now: 1_000, lifetime: 100) == .accepted }
+    for number in accepted.prefix(100) { cache.remove(Self.id(number), of: Self.id(number), in: [1]) }
+    let again = (20_000..<40_000).count { cache.insert(Self.id($0), of: Self.id($0), in: [1], now: 1_000, lifetime: 100) == .accepted }
+    #expect(again == 100)
+  }
+
   @Test
   func `Two generations later all of it is to be had again`() {
     let cache = ReplayCache(maximum: 1_600)
