@@ -154,10 +154,17 @@ final class WorkerListeners {
   var trust: [String: ListenerTrust] { listeners.mapValues(\.context.trust) }
 
   func apply(_ changes: ListenerChanges) throws(Errno) {
-    for name in changes.closed { listeners.removeValue(forKey: name)?.close() }
+    // One that moves goes on with its count: its connections are still there.
+    var moving: [String: ConnectionSeats] = [:]
+    for name in changes.closed {
+      guard let listener = listeners.removeValue(forKey: name) else { continue }
+      moving[name] = listener.seats
+      listener.close()
+    }
     for context in changes.updated { listeners[context.name]?.context = context }
     for (descriptor, context) in changes.opened {
-      let listener = DownstreamListener(worker: worker, descriptor: descriptor, context: context, report: log)
+      let listener = DownstreamListener(
+        worker: worker, descriptor: descriptor, context: context, seats: moving[context.name] ?? ConnectionSeats(), report: log)
       try listener.register(.read)
       listeners[context.name] = listener
     }

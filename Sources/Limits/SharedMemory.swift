@@ -1,18 +1,11 @@
-/// An amount of memory that many clients use, of which one has at most its part, so that no client can use up what the others need.
+/// An amount of memory that many clients use, of which one has at most its share, so that no client can use up what the others need.
+///
+/// A client may have no more than is free beside it: one alone has half, a second one half of the rest, and what is given back is shared
+/// by all who come. Who gets none does without.
 package struct SharedMemory: ~Copyable, Sendable {
-  package enum Verdict: Sendable {
-    case granted
-    /// The client has its part already; there is more for others.
-    case clientHasItsPart
-    case exhausted
-  }
-
   /// Bytes that all clients together may use.
   package var limit: Int
   private var held = ClientLedger()
-
-  /// One client's part is one of so many.
-  private static let parts = 2
 
   package init(limit: Int) { self.limit = limit }
 
@@ -20,12 +13,13 @@ package struct SharedMemory: ~Copyable, Sendable {
   package var used: Int { held.total }
   /// Clients that use some.
   package var clients: Int { held.clients }
+  package func amount(of client: ClientAddress) -> Int { held.amount(of: client) }
 
-  /// Whether the client may use `bytes` more.
-  package func asks(_ bytes: Int, for client: ClientAddress) -> Verdict {
-    guard bytes <= limit &- held.total else { return .exhausted }
-    if !client.isUnknown, bytes > limit / Self.parts &- held.amount(of: client) { return .clientHasItsPart }
-    return .granted
+  /// Whether the client may use `bytes` more. Clients that cannot be told apart have no share, and all of it together.
+  package func grants(_ bytes: Int, to client: ClientAddress) -> Bool {
+    let free = limit &- held.total &- bytes
+    if client.isUnknown { return free >= 0 }
+    return held.amount(of: client) &+ bytes <= free
   }
 
   package mutating func take(_ bytes: Int, for client: ClientAddress) { held.add(bytes, to: client) }

@@ -1,4 +1,5 @@
 import CLinux
+import Limits
 import Reactor
 
 /// What follows an answer: the next request, or the end of the connection.
@@ -59,12 +60,15 @@ extension DownstreamConnection {
     _ = CLinux.shutdown(descriptor.raw, Int32(SHUT_WR))
     state = .lingering
     input.removeAll()
-    lingering = worker.lingering < WorkerContext.lingeringLimit ? .patient : .brief
-    if lingering == .patient { worker.lingering &+= 1 }
+    lingering = worker.lingering.mayTake(lingerer) ? .patient : .brief
+    if lingering == .patient { worker.lingering.take(1, for: lingerer) }
     lingerEnd = loop.now &+ lingering.time
     armLingering(lingering)
     if isReadingPaused { readOn() }
   }
+
+  /// Whose the connection is while it lingers; a proxy's is nobody's in particular.
+  var lingerer: ClientOrigin { trustsPeer ? .unknown : ClientOrigin(address: peer.client) }
 
   func armLingering(_ lingering: Lingering) {
     arm(until: min(lingerEnd, loop.now &+ lingering.pause))

@@ -36,6 +36,7 @@ extension DownstreamConnection {
         close()
         return false
       }
+      if let address { know(address) }
       state = .handshaking
       lookAtFirstByte()
       continueHandshake()

@@ -43,13 +43,13 @@ public final class DownstreamConnection: SecureChannel {
   package internal(set) var state = State.handshaking
   package let worker: WorkerContext
   package let context: ListenerContext
+  /// What it has of its listener's connections, and gives back.
+  private(set) var seat: ConnectionSeat
   /// Whoever is at the other end, by the socket's or a trusted balancer's word.
   package private(set) var peer: PeerAddress
   /// The peer's address as text, and whether what it says of earlier hops is believed.
   private(set) var peerText: [UInt8] = []
   private(set) var trustsPeer = false
-  /// What it has of its client's connections, and gives back.
-  private var place: ClientPlace
   var proxyHeader = ProxyProtocolHeader()
   /// The first bytes may be an HTTP/2 client's preface (RFC 9113 section 3.4).
   var awaitsPreface = false
@@ -106,7 +106,7 @@ public final class DownstreamConnection: SecureChannel {
 
     /// For clients that send all they have before they read.
     static let patient = Lingering(bytes: 64 << 20, time: 30_000, pause: 5_000)
-    /// For those that come when `WorkerContext.lingeringLimit` are lingering already.
+    /// For those that come when as many linger already as may, of all or of the client.
     static let brief = Lingering(bytes: 1 << 20, time: 2_000, pause: 2_000)
   }
   /// Bytes that are dropped in one turn.
@@ -114,11 +114,13 @@ public final class DownstreamConnection: SecureChannel {
   /// Milliseconds without a request after which OpenSSL's buffers are given back.
   static let restAfter = 5_000
 
-  init(worker: WorkerContext, context: ListenerContext, descriptor: Int32, peer: PeerAddress, place: ClientPlace, wire: consuming Wire) {
+  init(
+    worker: WorkerContext, context: ListenerContext, seat: ConnectionSeat, descriptor: Int32, peer: PeerAddress, wire: consuming Wire
+  ) {
     self.worker = worker
     self.context = context
+    self.seat = seat
     self.peer = peer
-    self.place = place
     parser = RequestParser(
       limits: HeadLimits(headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes))
     super.init(loop: worker.loop, descriptor: descriptor, wire: wire, phase: .handshaking, buffers: worker.buffers)
@@ -137,8 +139,7 @@ public final class DownstreamConnection: SecureChannel {
 
   /// A balancer has said whose connection it is; of its own it says nothing, and then it is the balancer's. False when that one has enough.
   func introduce(_ client: PeerAddress?) -> Bool {
-    guard let place = worker.takePlace(of: client ?? peer, context) else { return false }
-    self.place = place
+    guard seat.name((client ?? peer).client, context.connections) else { return false }
     if let client { know(client) }
     return true
   }
@@ -380,9 +381,10 @@ public final class DownstreamConnection: SecureChannel {
     let exchange = self.exchange
     self.exchange = nil
     if state == .readingHead { exchange?.discard() } else { exchange?.clientGone() }
-    if state == .lingering, lingering == .patient { worker.lingering &-= 1 }
+    if state == .lingering, lingering == .patient { worker.lingering.give(1, from: lingerer) }
     leaveWarm()
-    worker.connectionClosed(place, isHTTP2: http2 != nil)
+    seat.leave()
+    worker.connectionClosed(isHTTP2: http2 != nil)
     http2 = nil
   }
 }

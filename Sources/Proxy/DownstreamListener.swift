@@ -8,12 +8,18 @@ public final class DownstreamListener: Listener {
   private let worker: WorkerContext
   /// Replaced by a reload, for the connections that follow.
   package var context: ListenerContext
+  package let seats: ConnectionSeats
   /// Said once a shortage of descriptors, to whoever logs.
   private let report: (String) -> Void
 
-  package init(worker: WorkerContext, descriptor: Int32, context: ListenerContext, report: @escaping (String) -> Void) {
+  /// - Parameter seats: of a listener of the same name that this one takes the place of.
+  package init(
+    worker: WorkerContext, descriptor: Int32, context: ListenerContext, seats: ConnectionSeats = ConnectionSeats(),
+    report: @escaping (String) -> Void
+  ) {
     self.worker = worker
     self.context = context
+    self.seats = seats
     self.report = report
     super.init(loop: worker.loop, descriptor: descriptor)
   }
@@ -21,8 +27,8 @@ public final class DownstreamListener: Listener {
   public override func accepted(_ descriptor: Int32, from peer: PeerAddress) {
     // At the limit a connection is refused at once: a queue would only make everybody wait. Behind a balancer it is nobody's until that has
     // said whose it is: else many clients who come at once would be too many for the balancer.
-    let place = context.isIntroduced(by: peer) ? ClientPlace.uncounted : nil
-    guard worker.mayConnect(context), let place = place ?? worker.takePlace(of: peer, context) else {
+    let client = context.isIntroduced(by: peer) ? nil : peer.client
+    guard !worker.isDraining, var seat = seats.take(for: client, context.connections) else {
       _ = CLinux.close(descriptor)
       return
     }
@@ -33,11 +39,12 @@ public final class DownstreamListener: Listener {
       case .plaintext: Wire(plain: descriptor)
       }
     let connection = DownstreamConnection(
-      worker: worker, context: context, descriptor: descriptor, peer: peer, place: place, wire: wire)
+      worker: worker, context: context, seat: seat, descriptor: descriptor, peer: peer, wire: wire)
     do {
       try connection.register(.read)
     } catch {
-      return worker.connectionClosed(place, isHTTP2: false)
+      seat.leave()
+      return worker.connectionClosed(isHTTP2: false)
     }
     connection.arm(context.handshakeTimeout)
   }

@@ -66,10 +66,7 @@ extension Exchange {
     if route.endsAtExpiry, let token { watchExpiry(of: token) }
     if gathering.phase == .off {
       if state.request != .complete { setPace(route, snapshot) }
-      switch beginGathering(route) {
-      case .off: break
-      case .refused: return refuse(.overloaded)
-      case .begun:
+      if beginGathering(route) {
         armClient()
         client?.resumeContent()
         return

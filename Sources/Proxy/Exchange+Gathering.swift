@@ -6,31 +6,18 @@ import Upstream
 
 /// Content that is kept until a backend's connection is worth taking: the buffers behind `ContentGathering`.
 extension Exchange {
-  enum GatheringStart {
-    /// Content goes to the backend as it comes.
-    case off
-    case begun
-    /// All the memory that there is for it is in use.
-    case refused
-  }
-
-  /// The request may pass: whether its content is gathered first.
-  func beginGathering(_ route: Route) -> GatheringStart {
-    guard state.request != .complete, route.bodyGather > 0, let snapshot else { return .off }
+  /// The request may pass: whether its content is gathered first, or goes to the backend as it comes.
+  func beginGathering(_ route: Route) -> Bool {
+    guard state.request != .complete, route.bodyGather > 0, let snapshot else { return false }
     let request = ContentGathering.Request(
       hasContent: true, isTunnel: state.isTunnel, isStream: streamsBothWays(snapshot), expectsContinue: head.expectsContinue)
-    guard gathering.begin(request, upTo: route.bodyGather) else { return .off }
+    guard gathering.begin(request, upTo: route.bodyGather) else { return false }
     origin = clientOrigin
-    switch worker.gatheredMemory.asks(BufferPool.blockSize, for: origin.address) {
-    case .granted: return .begun
-    case .clientHasItsPart:
-      // Its other requests have filled it. This one goes on as it comes, and counts in the client's share of the backend.
-      gathering = ContentGathering()
-      return .off
-    case .exhausted:
-      gathering = ContentGathering()
-      return .refused
-    }
+    if worker.gatheredMemory.grants(BufferPool.blockSize, to: origin.address) { return true }
+    // Its client's requests have filled the client's share, or very many clients all that there is. This one goes on as it comes: it
+    // takes no memory beyond the connection's, and what it has of the backend counts in the client's share of that.
+    gathering = ContentGathering()
+    return false
   }
 
   /// A run of content, while it is gathered.
@@ -41,7 +28,7 @@ extension Exchange {
     var step = gathering.took(content.count)
     let growth = gathered.allocated &- gatheredMemory
     if growth > 0 {
-      if worker.gatheredMemory.asks(growth, for: origin.address) != .granted, step == .more { step = gathering.ended() }
+      if !worker.gatheredMemory.grants(growth, to: origin.address), step == .more { step = gathering.ended() }
       count(growth)
     }
     if step == .ask { gatheredEnough() }
@@ -114,7 +101,7 @@ extension Exchange {
   var clientAddress: ClientAddress {
     guard let connection = client?.connection else { return .unknown }
     let address = believedClient?.address ?? connection.peer
-    return ClientAddress(high: address.high, low: address.low)
+    return address.client
   }
 
   /// The same, and its HTTP/2 connection, unless that is a proxy's.
@@ -122,6 +109,6 @@ extension Exchange {
     guard case .http2 = client, let connection = client?.connection, let slot = connection.slot, !connection.trustsPeer else {
       return ClientOrigin(address: clientAddress)
     }
-    return ClientOrigin(address: ClientAddress(high: connection.peer.high, low: connection.peer.low), connection: slot.token)
+    return ClientOrigin(address: connection.peer.client, connection: slot.token)
   }
 }

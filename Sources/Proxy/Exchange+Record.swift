@@ -16,7 +16,8 @@ extension Exchange {
         backend: backend.metricID, endpoint: backend.endpoints[answeringEndpoint].metricID,
         result: (error == nil ? UpstreamOutcome.answered : .broken).rawValue)
     }
-    guard worker.writesAccessLog, worker.log.admitsLine() else { return }
+    guard worker.writesAccessLog else { return }
+    guard worker.log.admitsLine() else { return worker.metrics.countDroppedLine() }
     writeLine(finished)
   }
 

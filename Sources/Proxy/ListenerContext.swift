@@ -28,9 +28,8 @@ package final class ListenerContext: Sendable {
   package let uriBytes: Int
   /// Streams of one HTTP/2 connection.
   package let streams: Int
-  /// One worker's share of the connections; 0 for `perClient` is no bound.
-  package let connectionLimit: Int
-  package let perClientLimit: Int
+  /// One worker's share of the listener's connections.
+  package let connections: ConnectionRoom.Bounds
   /// Milliseconds.
   package let handshakeTimeout: Int
   package let headerTimeout: Int
@@ -73,8 +72,7 @@ package final class ListenerContext: Sendable {
     self.headerCount = headerCount
     self.uriBytes = uriBytes
     self.streams = streams
-    self.connectionLimit = connectionLimit
-    self.perClientLimit = perClientLimit
+    connections = ConnectionRoom.Bounds(all: connectionLimit, client: perClientLimit)
     self.handshakeTimeout = handshakeTimeout
     self.headerTimeout = headerTimeout
     self.idleTimeout = idleTimeout

@@ -12,6 +12,7 @@ extension WorkerContext {
       if let connection = channel as? UpstreamConnection { backends.append(connection) }
     }
     guard clients.count == openConnections else { return "\(openConnections) connections from clients are counted, \(clients.count) open" }
+    if let fault = seatsFault(clients) { return fault }
     let exchanges = clients.flatMap(\.exchanges)
     guard exchanges.count == activeExchanges else { return "\(activeExchanges) exchanges are counted, \(exchanges.count) under way" }
     guard Set(exchanges.map(ObjectIdentifier.init)).count == exchanges.count else { return "an exchange serves two requests" }
@@ -19,9 +20,23 @@ extension WorkerContext {
     let gathered = exchanges.reduce(0) { $0 + $1.gatheredMemory }
     guard gatheredMemory.used == gathered else { return "\(gatheredMemory.used) bytes are counted as gathered, \(gathered) are" }
     let patient = clients.count { $0.state == .lingering && $0.lingering == .patient }
-    guard lingering == patient else { return "\(lingering) connections are counted as lingering, \(patient) are" }
+    guard lingering.held == patient else { return "\(lingering.held) connections are counted as lingering, \(patient) are" }
     return warm.fault(among: clients) ?? waitingFault(exchanges) ?? poolFault(backends)
       ?? clients.lazy.compactMap { $0.fault }.first
+  }
+
+  /// What each listener has counted are the connections that it has let in.
+  private func seatsFault(_ clients: [DownstreamConnection]) -> String? {
+    let byListener = Dictionary(grouping: clients) { ObjectIdentifier($0.seat.seats) }
+    for connections in byListener.values {
+      guard let seats = connections.first?.seat.seats, seats.room.open != connections.count else { continue }
+      return "\(seats.room.open) connections of a listener are counted, \(connections.count) open"
+    }
+    for channel in loop.channels() {
+      guard let listener = channel as? DownstreamListener, byListener[ObjectIdentifier(listener.seats)] == nil else { continue }
+      if listener.seats.room.open != 0 { return "\(listener.seats.room.open) connections of a listener are counted, none is open" }
+    }
+    return nil
   }
 
   /// Those who wait for somebody's word.

@@ -54,18 +54,17 @@ package final class WorkerContext {
   private var finishedExchanges: [Exchange] = []
   package private(set) var activeExchanges = 0
   private var connections = 0
-  /// Connections that linger patiently.
-  var lingering = 0
+  /// Connections that linger patiently, and whose they are.
+  var lingering = ClientShares(capacity: WorkerContext.lingeringLimit, percent: 50)
   private var listenerTrust: [String: ListenerTrust] = [:]
   let upstreamCounts = ConnectionCounts()
   private var countedUpstream = 0
   private var countedShared = 0
-  private var perClient: [PeerAddress: Int] = [:]
   private var unmintedReported: [MintFailure: UInt64] = [:]
 
   /// Largest head that any listener may allow, in bytes.
   package static let maximumHead = 1 << 20
-  /// Connections that read on behind an answer for as long as it takes; others do so briefly.
+  /// Connections that read on behind an answer for as long as it takes; others do so briefly. One client has at most half of them.
   static let lingeringLimit = 256
   /// Exchanges kept for the next requests.
   private static let keptExchanges = 1024
@@ -252,27 +251,9 @@ package final class WorkerContext {
 
   // MARK: Connections
 
-  /// Whether a listener may have another connection.
-  func mayConnect(_ context: ListenerContext) -> Bool { !isDraining && connections < context.connectionLimit }
-
   func connectionOpened() {
     connections &+= 1
     metrics.connectionOpened(side: .edge, protocol: .http1)
-  }
-
-  /// A place among the connections of one client; nil when that one has as many as the listener lets it have.
-  func takePlace(of client: PeerAddress, _ context: ListenerContext) -> ClientPlace? {
-    guard context.perClientLimit > 0 else { return .uncounted }
-    var address = client
-    address.port = 0
-    guard perClient[address, default: 0] < context.perClientLimit else { return nil }
-    perClient[address, default: 0] += 1
-    return .taken(address)
-  }
-
-  private func give(_ place: ClientPlace) {
-    guard case .taken(let address) = place, let count = perClient[address] else { return }
-    perClient[address] = count > 1 ? count - 1 : nil
   }
 
   /// A connection that was counted as HTTP/1.1 turned out to be HTTP/2.
@@ -281,12 +262,9 @@ package final class WorkerContext {
     metrics.connectionOpened(side: .edge, protocol: .http2)
   }
 
-  /// A connection is gone, and gives back what was taken for it and no more: of one client's connections those of one
-  /// listener may be counted and those of another not.
-  func connectionClosed(_ place: ClientPlace, isHTTP2: Bool) {
+  func connectionClosed(isHTTP2: Bool) {
     connections &-= 1
     metrics.connectionClosed(side: .edge, protocol: isHTTP2 ? .http2 : .http1)
-    give(place)
   }
 
   /// Counts and logs a backend that gave no (whole) response.
@@ -337,13 +315,6 @@ package final class WorkerContext {
     let lost = log.flush()
     if lost > 0 { report("the access log's reader stalled: \(lost) lines were dropped") }
   }
-}
-
-/// What a connection has of `connections_per_client`.
-enum ClientPlace {
-  /// Nothing: its listener counts nobody's, or it is not said yet whose it is.
-  case uncounted
-  case taken(PeerAddress)
 }
 
 /// How a handshake with a client ended; the raw value indexes the metric's words.

@@ -55,9 +55,9 @@ package struct AccessLogLine: ~Escapable {
   /// Bytes of content, in from the client and out to it.
   package var bytesIn: UInt64 = 0
   package var bytesOut: UInt64 = 0
-  /// Nanoseconds from the head's first byte to the answer's last.
+  /// Nanoseconds from the request's whole head to the answer's last byte.
   package var duration: UInt64 = 0
-  /// Nanoseconds from the request's first byte towards the backend to the first byte of its answer.
+  /// Nanoseconds from the moment that a connection to the backend was asked for to the head of its answer.
   package var upstreamDuration: UInt64?
 
   @_lifetime(immortal)

@@ -112,13 +112,15 @@ package final class MetricsRegistry: Sendable {
         ("result", MetricVocabulary.word(key.c, vocabulary.upstreamResults)),
       ]
     }
+    text.family("gatehouse_access_log_dropped_total", .counter, "Lines that the access log's reader was too slow for.")
+    text.sample("gatehouse_access_log_dropped_total", [], workers.reduce(0) { $0 &+ $1.droppedLines.read() })
     text.family("gatehouse_series_dropped_total", .counter, "Increments lost because a worker has too many series.")
     text.sample("gatehouse_series_dropped_total", [], workers.reduce(0) { $0 &+ $1.droppedSeries })
   }
 
   private func renderDurations(_ workers: [WorkerCounts], _ text: inout PrometheusText) {
     let name = "gatehouse_request_duration_seconds"
-    text.family(name, .histogram, "Time from a request's first byte to its answer's last.")
+    text.family(name, .histogram, "Time from a request's whole head to its answer's last byte.")
     var totals: [Int: DurationHistogram.Snapshot] = [:]
     for worker in workers { worker.addHistograms(to: &totals) }
     for (id, total) in totals.sorted(by: { $0.key < $1.key }) {

@@ -20,6 +20,8 @@ package final class WorkerCounts: Sendable {
   let connections = InlineArray<4, Counter> { _ in Counter() }
   let lookups = InlineArray<2, Counter> { _ in Counter() }
   let tokenCache = Counter()
+  /// Lines that the access log had no room for.
+  let droppedLines = Counter()
   /// Made when a route is first met.
   let histograms = LazyTable<DurationHistogram>(capacity: histogramCapacity, chunkCapacity: histogramsPerChunk) {
     DurationHistogram()

@@ -53,6 +53,9 @@ package final class WorkerMetrics {
     series.add(SeriesKey(.upstream, backend, endpoint &+ 1, Int(result)))
   }
 
+  /// A line that the access log had no room for.
+  package func countDroppedLine() { counts.droppedLines.add(1) }
+
   /// Bytes that the worker's cache of verified tokens holds.
   package func setTokenCacheBytes(_ bytes: Int) { counts.tokenCache.set(UInt64(clamping: bytes)) }
 }

@@ -125,6 +125,45 @@ def test_lines_of_many_clients_do_not_mix(make_gateway, nginx, tmp_path):
         (str(number), str(turn)) for number in range(8) for turn in range(25)}
 
 
+def test_a_flood_costs_others_neither_answers_nor_memory_when_the_log_stalls(make_gateway, backend, tmp_path):
+    """What there is no room for is counted, and said when the reader goes on; lines are dropped whole."""
+    fifo = tmp_path / "log.fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    gateway = make_gateway(backend.port, {"access_log": {"path": str(fifo)}})
+    dropped = "gatehouse_access_log_dropped_total"
+    try:
+        assert gateway.metric(dropped) == 0
+        sent, before = 0, gateway.resident
+        with gateway.client(source="127.0.0.2") as flood, gateway.client(source="127.0.0.3") as good:
+            while gateway.metric(dropped) < 100:
+                for _ in range(50):
+                    assert flood.exchange("GET", f"/public/flood/{'x' * 4000}").status == 200
+                    sent += 1
+                assert sent < 10_000 and good.exchange("GET", "/public/good").status == 200
+        # 1 MiB, and as much again while a queue grows.
+        assert gateway.resident - before < 40
+        lost = gateway.metric(dropped)
+        lines = bytearray()
+
+        def read():
+            try:
+                while data := os.read(reader, 65536):
+                    lines.extend(data)
+            except BlockingIOError:
+                pass
+            return f"{int(lost)} lines were dropped" in gateway.error_text
+
+        # A request makes the worker look whether the reader goes on; its own line finds room by then.
+        eventually(lambda: read() or gateway.ask("GET", "/public/goes-on").status == 200 and read(), what="word of what was dropped")
+        eventually(lambda: read() and b"/public/goes-on" in lines and lines.endswith(b"\n"))
+        paths = [json.loads(line)["path"] for line in lines.splitlines()]
+        assert sum("/flood/" in path for path in paths) + sum(path == "/public/good" for path in paths) + lost == sent + sent // 50
+        assert gateway.metric(dropped) == lost
+    finally:
+        os.close(reader)
+
+
 @pytest.mark.parametrize("where", ["standard output", "a named pipe"])
 def test_whoever_reads_the_log_slowly_holds_up_nobody(make_gateway, backend, tmp_path, where):
     """Standard output is a pipe in a container; its reader may stall, and may go."""

@@ -10,7 +10,7 @@ import pytest
 from harness import configuration as conf
 from harness.answers import problem, seen
 from harness.gateway import command
-from harness.message import Reader
+from harness.message import Reader, Truncated
 from harness.rawclient import RawClient, request_bytes
 from harness.waiting import eventually, free_port, patience
 from harness.websocket import HTTP2
@@ -19,11 +19,13 @@ from harness.websocket import HTTP2
 class PlainClient(RawClient):
     """Sends exactly the bytes it is given, without TLS: to a TCP port, an (address, port) or a path."""
 
-    def __init__(self, address, first=b""):
+    def __init__(self, address, first=b"", source=None):
         if isinstance(address, int):
             address = ("127.0.0.1", address)
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.settimeout(10)
         self.socket.connect(address)
         self.reader = Reader(self._receive)
@@ -340,6 +342,86 @@ class TestOneClientsConnections:
         assert not self.is_let_in(gateway)
         for client in kept:
             client.close()
+
+
+class TestLimits:
+    """A listener's limits are its own, whatever comes in by others."""
+
+    @pytest.fixture
+    def two(self, make_gateway, backend):
+        gateway = make_gateway(backend.port, start=False)
+        gateway.configuration["listeners"] += [
+            {"name": "tight", "address": f"127.0.0.1:{free_port()}", "plaintext": "serve"},
+            {"name": "wide", "address": f"127.0.0.1:{free_port()}", "plaintext": "serve"}]
+        self.open = []
+        yield gateway
+        for client in self.open:
+            client.close()
+
+    @staticmethod
+    def limit(gateway, **limits):
+        gateway.configuration["listeners"][1]["limits"] = limits
+
+    def admits(self, gateway, name):
+        """Whether the listener lets another connection in, which then stays open."""
+        address = next(listener["address"] for listener in gateway.configuration["listeners"] if listener["name"] == name)
+        client = PlainClient(int(address.rsplit(":", 1)[1]))
+        try:
+            assert client.exchange("GET", "/public/limits").status == 200
+        except (Truncated, ConnectionError):
+            client.close()
+            return False
+        self.open.append(client)
+        return True
+
+    def leave(self, gateway, count):
+        """The first that are open go, and the gateway has noticed."""
+        for _ in range(count):
+            self.open.pop(0).close()
+        eventually(lambda: gateway.metric("gatehouse_connections", side="edge") == len(self.open))
+
+    def test_connections_of_other_listeners_do_not_count(self, two):
+        self.limit(two, connections=4)
+        two.start()
+        assert all(self.admits(two, "wide") for _ in range(6))
+        assert all(self.admits(two, "tight") for _ in range(4)) and not self.admits(two, "tight")
+        assert self.admits(two, "wide")
+        self.leave(two, 6)
+        assert not self.admits(two, "tight"), "those that went were another's"
+
+    def test_one_that_ends_is_taken_off_where_it_was_counted(self, two):
+        self.limit(two, connections_per_client=2)
+        two.start()
+        assert self.admits(two, "wide")
+        assert all(self.admits(two, "tight") for _ in range(2))
+        self.leave(two, 1)
+        assert not self.admits(two, "tight")
+        self.leave(two, 1)
+        assert self.admits(two, "tight") and not self.admits(two, "tight")
+
+    def test_a_limit_that_reloads_take_away_and_bring_back_leaves_no_remainder(self, two):
+        self.limit(two, connections_per_client=2)
+        two.start()
+        assert all(self.admits(two, "tight") for _ in range(2)) and not self.admits(two, "tight")
+        self.limit(two)
+        two.reload(two.configuration)
+        assert all(self.admits(two, "tight") for _ in range(2))
+        # One of those that were counted goes; those that came without the limit never are.
+        self.leave(two, 1)
+        self.limit(two, connections_per_client=2)
+        two.reload(two.configuration)
+        assert self.admits(two, "tight") and not self.admits(two, "tight")
+        self.leave(two, 3)
+        assert self.admits(two, "tight") and not self.admits(two, "tight")
+
+    def test_a_listener_that_moves_goes_on_with_its_count(self, two):
+        """What came in at its old address ends within the drain; until then it counts."""
+        self.limit(two, connections=2)
+        two.start()
+        assert all(self.admits(two, "wide") for _ in range(2))
+        two.configuration["listeners"][1]["address"] = f"127.0.0.1:{free_port()}"
+        two.reload(two.configuration)
+        assert all(self.admits(two, "tight") for _ in range(2)) and not self.admits(two, "tight")
 
 
 class TestUnixSocket:

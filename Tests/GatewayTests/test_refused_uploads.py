@@ -94,8 +94,8 @@ def test_it_is_not_read_for_ever(gateway):
     eventually(lambda: gateway.metric("gatehouse_connections", side="edge") == 0, what="the connection gone")
 
 
-def refused(gateway):
-    client = PlainClient(gateway.plain)
+def refused(gateway, source=None):
+    client = PlainClient(gateway.plain, source=source)
     client.request("POST", "/nothing", headers={"Content-Length": str(1 << 30)})
     assert client.response().status == 404
     return client
@@ -103,18 +103,30 @@ def refused(gateway):
 
 def test_nor_from_any_number_of_clients(gateway):
     clients = []
+
+    def is_read_on(client):
+        """Whether more is taken than of those who are read for a moment only."""
+        try:
+            for _ in range(256):
+                client.send(b"b" * 65536)
+            return True
+        except OSError:
+            return False
+
+    def linger(count, source):
+        for _ in range(count):
+            clients.append(refused(gateway, source))
+        return clients[-1]
+
     try:
-        while len(clients) < 256:
-            clients.append(refused(gateway))
-        # One more is read on for a moment only.
-        last, sent = refused(gateway), 0
-        clients.append(last)
-        with pytest.raises(OSError):
-            while sent < 16 * MIB:
-                last.send(b"b" * 65536)
-                sent += 65536
-        for _ in range(4):
-            clients[-2].send(b"b" * MIB)
+        # 256 in all. One client has half of them, and is read on for a moment beyond that.
+        last = linger(128, "127.0.0.2")
+        assert not is_read_on(linger(1, "127.0.0.2"))
+        # Others have half of the rest each, whatever that one does.
+        other = linger(64, "127.0.0.3")
+        assert not is_read_on(linger(1, "127.0.0.3")) and not is_read_on(linger(1, "127.0.0.2"))
+        assert is_read_on(linger(1, "127.0.0.4"))
+        assert is_read_on(other) and is_read_on(last)
     finally:
         for client in clients:
             client.close()

@@ -193,7 +193,7 @@ def test_one_clients_gathering_leaves_memory_for_others(make_gateway, backend):
         return len(backend.requests_to(f"/public/greedy/{address}/"))
 
     try:
-        # A block of 16 KiB for each: one client may have 32 of the 64 that there are. The rest goes on as it comes.
+        # A block of 16 KiB for each: one client may have as many of the 64 as are free. The rest goes on as it comes.
         fill("127.0.0.2", 50)
         eventually(lambda: passed("127.0.0.2") == 18, 10)
         with HTTP1Client(gateway.port, gateway.ca, source="127.0.0.4") as client:
@@ -204,11 +204,17 @@ def test_one_clients_gathering_leaves_memory_for_others(make_gateway, backend):
             assert not backend.requests_to("/public/modest")
             upload.send(b"56789")
             assert upload.response().status == 200
+        # A second client has half of the rest, and there is something left for a third.
         fill("127.0.0.3", 32)
-        assert passed("127.0.0.3") == 0
-        # All is in use: nothing new is gathered, and requests without content notice nothing.
+        eventually(lambda: passed("127.0.0.3") == 16, 10)
         with HTTP1Client(gateway.port, gateway.ca, source="127.0.0.4") as client:
-            problem(Upload(client, "/public/refused", length=10).response(), 503, "overloaded")
+            upload = Upload(client, "/public/third", length=10)
+            upload.send(b"01234")
+            for _ in range(5):
+                upload.pump()
+            assert not backend.requests_to("/public/third")
+            upload.send(b"56789")
+            assert upload.response().status == 200
         assert gateway.ask("GET", "/public/beside").status == 200
         while greedy:
             greedy.pop().close()
@@ -216,6 +222,38 @@ def test_one_clients_gathering_leaves_memory_for_others(make_gateway, backend):
             upload = Upload(client, "/public/again", length=10)
             upload.send(b"0123456789")
             assert upload.response().status == 200
+    finally:
+        for client in greedy:
+            client.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_who_finds_no_memory_goes_on_all_the_same(make_gateway, backend, version):
+    """Many clients together have it all: content of others goes on as it comes, and nobody is refused."""
+    gateway = make_gateway(backend.port, changes={"process": {"gathered": "1MiB"}})
+    greedy = []
+    try:
+        # 32, 16, 8, 4, 2, 1 and none of the 64 blocks that there are, and one more each.
+        for number, blocks in enumerate([32, 16, 8, 4, 2, 1, 0, 0], 2):
+            client = HTTP2Client(gateway.port, gateway.ca, source=f"127.0.0.{number}")
+            greedy.append(client)
+            for upload in range(blocks + 1):
+                client.send(client.start("POST", f"/public/many/{version.__name__}/{number}/{upload}", end=False), b"x")
+            assert client.exchange("GET", "/public/behind-them").status == 200
+
+        def passed():
+            for client in greedy:
+                client.step(0.01)
+            return len(backend.requests_to(f"/public/many/{version.__name__}/"))
+
+        eventually(lambda: passed() == 8, 20)
+        with version(gateway.port, gateway.ca, source="127.0.0.20") as client:
+            upload = Upload(client, f"/public/none-left/{version.__name__}", length=10)
+            upload.send(b"01234")
+            eventually(lambda: upload.pump() or backend.requests_to(upload.path), what="the content on its way as it comes")
+            upload.send(b"56789")
+            assert upload.response().status == 200
+        assert gateway.metric("gatehouse_denied_total", code="overloaded") == 0
     finally:
         for client in greedy:
             client.close()

@@ -73,6 +73,7 @@ struct MetricsTests {
     worker.countUpstream(backend: backend, endpoint: endpoint, result: 1)
     worker.countUpstream(backend: backend, endpoint: MetricNames.none, result: 0)
     worker.setTokenCacheBytes(4096)
+    worker.countDroppedLine()
     let metrics = try read()
     #expect(metrics.value("gatehouse_denied_total", ["route": "r", "code": "token_expired"]) == 1)
     #expect(metrics.value("gatehouse_denied_total", ["route": "", "code": "77"]) == 1)
@@ -83,6 +84,7 @@ struct MetricsTests {
     #expect(metrics.value("gatehouse_token_cache_lookups_total", ["result": "hit"]) == 1)
     #expect(metrics.value("gatehouse_token_cache_lookups_total", ["result": "miss"]) == 2)
     #expect(metrics.value("gatehouse_token_cache_bytes") == 4096)
+    #expect(metrics.value("gatehouse_access_log_dropped_total") == 1)
     #expect(metrics.value("gatehouse_internal_tokens_minted_total", ["backend": "orders"]) == 1)
     let upstream = "gatehouse_upstream_requests_total"
     let labels = ["backend": "orders", "endpoint": "orders-1:9443", "result": "connect_failed"]
