@@ -79,6 +79,7 @@ package struct TLSConnection: ~Copyable {
     guard let ssl else { return fail(.internalError, "out of memory") }
     // A cold path, so the queue can be emptied first and its text then belongs to this handshake.
     ERR_clear_error()
+    SocketBIO.begin(SSL_get_rbio(ssl), SocketBIO.mostOfHandshake)
     let result = SSL_do_handshake(ssl)
     let systemError = gh_errno()
     if result == 1 { return finish(ssl) }
@@ -116,6 +117,7 @@ package struct TLSConnection: ~Copyable {
   /// - Parameter count: at least 1.
   package mutating func read(into buffer: UnsafeMutableRawPointer, count: Int) -> TLSResult {
     guard isEstablished else { return .failed }
+    SocketBIO.begin(SSL_get_rbio(ssl), SocketBIO.most)
     let result = SSL_read(ssl, buffer, Int32(truncatingIfNeeded: min(count, Int(Int32.max))))
     if result > 0 { return .bytes(Int(result)) }
     return explain()
