@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from harness import configuration as conf
+from harness.answers import problem
 from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
 from harness.http2client import HTTP1Client, HTTP2Client
@@ -176,3 +177,26 @@ def test_whoever_comes_when_others_hold_the_window_goes_elsewhere(spent):
             answer = client.response(client.start("GET", "/public/good"))
             assert (len(answer.body), answer.complete) == (good.size, True)
         assert len(backend.connections) == 2
+
+
+def test_whoever_comes_when_content_for_the_backend_has_used_up_its_window(pki, make_gateway):
+    """A backend that takes no content keeps that of others waiting, no longer than they have time, and nothing else."""
+    with HTTP2Backend(pki.backend, pki.mesh.certificate, consumes=False) as backend:
+        gateway = make_gateway(
+            backends=[conf.backend(pki, backend.port, protocol="h2", limits={"connections": 1},
+                                   timeouts={"connect": "500ms", "response": "60s", "idle": "60s"})],
+            routes=[conf.route("public", "/public/**", public=True), conf.route("brief", "/brief/**", public=True, timeout="1s")])
+        with HTTP2Client(gateway.port, gateway.ca) as greedy, HTTP2Client(gateway.port, gateway.ca) as client:
+            number = greedy.start("POST", "/public/greedy", body=b"x" * (1 << 20))
+            greedy.until(lambda: backend.requests_to("/public/greedy"))
+            stream = backend.requests_to("/public/greedy")[0]
+            greedy.until(lambda: greedy.step(0.05) or len(stream.body) >= 65_535)
+            assert client.exchange("GET", "/public/beside").status == 200
+            problem(client.exchange("POST", "/brief/waits", body=b"0123456789"), 504, "upstream_timeout")
+            waits = client.start("POST", "/public/waits", body=b"0123456789")
+            client.until(lambda: backend.requests_to("/public/waits"))
+            connection, = backend.connections
+            connection.act(lambda h2c: h2c.increment_flow_control_window(1 << 16))
+            # The greedy one has no window of its own, so that all of it is the other's.
+            assert client.response(waits).status == 200
+            assert not greedy.streams[number].complete and greedy.streams[number].reset_code is None
