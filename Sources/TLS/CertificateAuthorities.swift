@@ -12,7 +12,7 @@ package final class CertificateAuthorities: @unchecked Sendable {
   /// SHA-256 of each certificate.
   let thumbprints: Set<[UInt8]>
 
-  /// - Throws: when the file is missing, unreadable, damaged or holds no certificate.
+  /// - Throws: when the file is missing, unreadable, damaged, or holds no certificate that a chain can end at.
   package init(path: String) throws(TLSConfigurationError) {
     let read = try PEMFile.certificates(path)
     guard let store = X509_STORE_new() else {
@@ -29,9 +29,23 @@ package final class CertificateAuthorities: @unchecked Sendable {
     for certificate in certificates where X509_STORE_add_cert(store, certificate) != 1 {
       throw TLSConfigurationError("\(path): OpenSSL refuses a certificate (\(OpenSSLError.drain()))")
     }
+    // X509_V_FLAG_PARTIAL_CHAIN is not set: what somebody else has signed leads on to him, and never is an end.
+    guard certificates.contains(where: Self.isRoot) else {
+      throw TLSConfigurationError(
+        "\(path): holds no certificate that signed itself, so no chain ends here and nobody could be verified: write the file of the root "
+          + "authority")
+    }
   }
 
-  /// What an operator should know of them: a chain can end at none of the certificates that are named here.
+  /// Whether a chain can end here.
+  private static func isRoot(_ certificate: OpaquePointer) -> Bool {
+    ERR_clear_error()
+    let isRoot = X509_self_signed(certificate, 0) == 1
+    ERR_clear_error()
+    return isRoot
+  }
+
+  /// What an operator should know of them: certificates that vouch for nobody, or for less than an authority does.
   ///
   /// - Parameter now: seconds since 1970.
   package func shortcomings(at now: Int64) -> [String] {
@@ -40,7 +54,11 @@ package final class CertificateAuthorities: @unchecked Sendable {
       let which = certificates.count == 1 ? "\(path)" : "certificate \(index + 1) of \(path)"
       ERR_clear_error()
       if X509_check_ca(certificate) == 0 {
-        found.append("\(which) is no authority's: it vouches for nobody. Write the file of the authority that signed it")
+        let reach =
+          Self.isRoot(certificate)
+          ? "for itself alone, so a new one is refused until it stands here"
+          : "for nobody. Write the file of the authority that signed it"
+        found.append("\(which) is no authority's: it vouches \(reach)")
       }
       ERR_clear_error()
       if let end = expiry(of: certificate), end <= now { found.append("\(which) has expired: whoever it vouched for is refused") }

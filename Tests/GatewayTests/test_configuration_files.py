@@ -98,8 +98,17 @@ def test_an_authority_that_is_none_or_is_over_is_told_of(directory, pki, tmp_pat
     file = directory / "gateway.yaml"
     text = file.read_text()
     leaf = pki.edge.files["certificate"]
-    listener = text.replace("  tls:\n    certificates:", f"  tls:\n    client_ca: {leaf}\n    client_auth: optional\n    certificates:", 1)
-    assert listener != text
-    file.write_text(listener)
-    checked = check(directory)
-    assert checked.returncode == 0 and "no authority's" in checked.stderr + checked.stdout, checked.stderr
+
+    def checked(authority):
+        listener = text.replace("  tls:\n    certificates:", f"  tls:\n    client_ca: {authority}\n    client_auth: optional\n    certificates:", 1)
+        assert listener != text
+        file.write_text(listener)
+        return check(directory)
+
+    # By itself it could verify nobody; beside its authority it is only of no use.
+    alone = checked(leaf)
+    assert alone.returncode == 2 and "no certificate that signed itself" in alone.stderr + alone.stdout, alone.stderr
+    both = tmp_path / "both.crt"
+    both.write_bytes(pki.public.certificate.read_bytes() + pki.edge.certificate.read_bytes())
+    beside = checked(both)
+    assert beside.returncode == 0 and "certificate 2 of" in beside.stdout and "no authority's" in beside.stdout, beside.stderr

@@ -102,6 +102,37 @@ struct ClientTLSContextTests {
     #expect(short.handshake().client.failureKind == .certificateUnknownAuthority)
   }
 
+  @Test func `What somebody else has signed is no end of a chain, and a file of such certificates alone is refused`() throws {
+    let intermediate = TestAuthority.issue(TestProfile(commonName: "Intermediate", isCA: true), by: pki.root)
+    let leaf = TestAuthority.issue(TestProfile(names: "DNS:orders.example"), by: intermediate)
+    for alone in [[leaf], [intermediate], [leaf, intermediate]] {
+      let path = pki.directory.write("alone.crt", alone.flatMap(\.certificatePEM))
+      #expect(throws: TLSConfigurationError.self) { try CertificateAuthorities(path: path) }
+    }
+    // With the root beside it the leaf is of no use, and the others are: only the leaf is told of.
+    let path = pki.directory.write("whole.crt", [leaf, intermediate, pki.root].flatMap(\.certificatePEM))
+    let whole = try CertificateAuthorities(path: path)
+    #expect(
+      whole.shortcomings(at: 0) == [
+        "certificate 1 of \(path) is no authority's: it vouches for nobody. Write the file of the authority that signed it"
+      ])
+    let link = try TestLink(client(name: "orders.example", authorities: whole), server(pki.chain(of: leaf)))
+    #expect(link.handshake().client == .done)
+  }
+
+  @Test func `A certificate that signed itself vouches for itself alone`() throws {
+    let pinned = TestAuthority.issue(TestProfile(names: "DNS:orders.example"), by: nil)
+    let path = pki.directory.write("pinned.crt", pinned.certificatePEM)
+    let authorities = try CertificateAuthorities(path: path)
+    #expect(authorities.shortcomings(at: 0).first?.contains("no authority's: it vouches for itself alone") == true)
+    let itself = try TestLink(client(name: "orders.example", authorities: authorities), server(pki.chain(of: pinned)))
+    #expect(itself.handshake().client == .done)
+    let forged = TestAuthority.issue(TestProfile(names: "DNS:orders.example"), by: pinned)
+    let other = try TestLink(
+      client(name: "orders.example", authorities: authorities), server(pki.chain(of: forged, followedBy: [pinned])))
+    #expect(other.handshake().client.failureKind != nil)
+  }
+
   @Test func `A leaf cannot vouch for another`() throws {
     let leaf = TestAuthority.issue(TestProfile(names: "DNS:a.example"), by: pki.root)
     let forged = TestAuthority.issue(TestProfile(names: "DNS:orders.example"), by: leaf)
