@@ -50,7 +50,9 @@ struct ConfigurationAssembler {
   // MARK: - Decoding
 
   /// The configuration, complete only when the collector is empty.
-  func assemble(_ start: SourceLocation) -> GatewayConfiguration {
+  ///
+  /// - Parameter processors: cores of the machine.
+  func assemble(_ start: SourceLocation, processors: Int) -> GatewayConfiguration {
     var configuration = GatewayConfiguration()
     if let cursor = sections["process"] { configuration.process = ProcessDecoder.process(cursor) }
     if let cursor = sections["access_log"] { configuration.accessLog = ProcessDecoder.accessLog(cursor) }
@@ -79,6 +81,9 @@ struct ConfigurationAssembler {
       checkBound(key)
     }
     check(configuration, start)
+    if collector.isEmpty {
+      DoubtfulPairs(configuration: configuration, sections: sections, rows: rows, processors: processors, collector: collector).check()
+    }
     return configuration
   }
 

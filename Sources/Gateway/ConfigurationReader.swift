@@ -30,7 +30,8 @@ final class ConfigurationReader {
     let thread = Thread {
       var timer: timer_t?
       let gives = gh_yield_often(Self.portion, &timer) == 1
-      let result = ConfigurationLoader.load(path: path, environment: ProcessInfo.processInfo.environment)
+      let result = ConfigurationLoader.load(
+        path: path, environment: ProcessInfo.processInfo.environment, processors: SnapshotBuilder.processors)
       if gives, let timer { gh_stop_yielding(timer) }
       results.post(result)
     }

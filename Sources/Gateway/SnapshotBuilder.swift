@@ -60,7 +60,8 @@ package final class SnapshotBuilder {
 
   /// Reads `path` and builds what it says, for a start: waits for names, though not for long.
   package func build(path: String, generation: UInt64) -> Result {
-    let result = ConfigurationLoader.load(path: path, environment: ProcessInfo.processInfo.environment)
+    let result = ConfigurationLoader.load(
+      path: path, environment: ProcessInfo.processInfo.environment, processors: Self.processors)
     if case .loaded(let loaded) = result {
       known = Names.resolve(loaded.configuration.hostNames, servers: loaded.configuration.process.resolvers)
     }
@@ -153,8 +154,10 @@ package final class SnapshotBuilder {
 
   /// One worker a core, unless the configuration says otherwise.
   static func workerCount(_ settings: ProcessSettings) -> Int {
-    settings.workers > 0 ? settings.workers : max(1, Int(gh_available_processors()))
+    settings.workers > 0 ? settings.workers : processors
   }
+
+  static var processors: Int { max(1, Int(gh_available_processors())) }
 
   /// One worker's part of a limit that holds for all of them together.
   func share(_ limit: Int) -> Int { max(1, (limit + workers - 1) / workers) }

@@ -13,7 +13,7 @@ struct ExampleConfigurationTests {
 
   private func problems(_ files: [ConfigurationSource], environment: [String: String] = [:]) -> [String] {
     switch ConfigurationLoader.load(files: files, environment: environment) {
-    case .loaded: []
+    case .loaded(let loaded): loaded.warnings.map(\.warning)
     case .rejected(let diagnostics): diagnostics.map(\.description)
     }
   }

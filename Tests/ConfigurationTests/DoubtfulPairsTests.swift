@@ -1,0 +1,142 @@
+import Testing
+
+@testable import Configuration
+
+@Suite("Values that make no sense together")
+struct DoubtfulPairsTests {
+  /// A sample with one thing changed, on a machine of four cores, and everything that is warned of.
+  private func warnings(_ yaml: String) throws -> [String] {
+    let source = ConfigurationSource(name: "r.yaml", bytes: Array(yaml.utf8))
+    switch ConfigurationLoader.load(files: [source], environment: [:], processors: 4) {
+    case .loaded(let loaded): return loaded.warnings.map(\.warning)
+    case .rejected(let diagnostics):
+      Issue.record("\(diagnostics.map(\.description).joined(separator: "\n"))")
+      throw Rejected()
+    }
+  }
+
+  private func listener(_ text: String) -> String {
+    Sample.all.replacing("edge.key }] }\n", with: "edge.key }] }\n    \(text)\n")
+  }
+  private func provider(_ text: String) -> String { Sample.all.replacing("{ name: main,", with: "{ name: main, \(text),") }
+  private func backend(_ text: String) -> String {
+    Sample.all.replacing("{ name: orders, endpoints", with: "{ name: orders, \(text), endpoints")
+  }
+  private func route(_ text: String) -> String { Sample.all.replacing("backend: orders }", with: "\(text), backend: orders }") }
+
+  @Test("defaults, and examples that write them out, go together")
+  func defaults() throws {
+    #expect(try warnings(Sample.all) == [])
+    #expect(try warnings(LoadingTests.example) == [])
+    #expect(try warnings(route("timeout: 1s")) == [])
+    #expect(try warnings(route("body: { maximum: 100 }")) == [])
+  }
+
+  @Test("an authority for clients' certificates that nobody is asked for")
+  func clientAuthority() throws {
+    let yaml = Sample.all.replacing("tls: { certificates: [{", with: "tls: { client_ca: ca, certificates: [{")
+    #expect(
+      try warnings(yaml) == [
+        "r.yaml:4:23: warning: nobody is asked for a certificate, since `client_auth` is not written: write `client_auth: required` or "
+          + "`optional`, or `none` if this is meant"
+      ])
+    #expect(try warnings(yaml.replacing("client_ca: ca,", with: "client_ca: ca, client_auth: none,")) == [])
+    #expect(try warnings(yaml.replacing("client_ca: ca,", with: "client_ca: ca, client_auth: required,")) == [])
+  }
+
+  @Test("a bound for each client that is no less than the one for all")
+  func connectionsPerClient() throws {
+    #expect(
+      try warnings(listener("limits: { connections: 400, connections_per_client: 100 }")) == [
+        "r.yaml:5:57: warning: one client may have every connection: each worker has 100 of `connections`. Write less than 100, or more "
+          + "`connections`"
+      ])
+    #expect(try warnings(listener("limits: { connections: 400, connections_per_client: 99 }")) == [])
+    #expect(
+      try warnings("process: { workers: 1 }\n" + listener("limits: { connections: 400, connections_per_client: 399 }")) == [])
+  }
+
+  @Test("tokens that no listener's heads have room for")
+  func tokens() throws {
+    #expect(
+      try warnings(provider("maximum_token_bytes: 32KiB")) == [
+        "r.yaml:6:40: warning: a request with such a token is refused before, since no listener takes a head of more than 32KiB: write "
+          + "more in `header_bytes` of a listener, or less here"
+      ])
+    #expect(try warnings(provider("maximum_token_bytes: 31KiB")) == [])
+  }
+
+  @Test("a client's share of one connection")
+  func clientShare() throws {
+    #expect(
+      try warnings(backend("limits: { connections: 40, client_share: 10% }")) == [
+        "r.yaml:11:62: warning: a client has one connection at a time, since each worker has 10 of `connections`: write 11% or more, "
+          + "or more `connections`"
+      ])
+    #expect(try warnings(backend("limits: { connections: 40, client_share: 11% }")) == [])
+    #expect(try warnings(backend("protocol: h2, limits: { connections: 40, client_share: 10% }")) == [])
+    #expect(try warnings(backend("limits: { connections: 4, client_share: 10% }")) == [])
+  }
+
+  @Test("a backend that is waited for longer than every route to it allows")
+  func backendTimeouts() throws {
+    let yaml = backend("timeouts: { connect: 3s, response: 1m, idle: 60s }").replacing(
+      "backend: orders }", with: "backend: orders, timeout: 20s }")
+    #expect(
+      try warnings(yaml) == [
+        "r.yaml:11:56: warning: no route to `orders` waits so long: the longest `timeout` is 20s. Write a longer one there, or no more here"
+      ])
+    let second = "  - { name: b, match: { path: /b }, authenticate: none, backend: orders }\n"
+    #expect(try warnings(yaml + second) == [])
+    #expect(try warnings(yaml + second.replacing("/b }", with: "/b }, timeout: 30s")).count == 1)
+    #expect(try warnings(yaml.replacing("timeout: 20s", with: "timeout: 1m") + "process: { drain: 1m }\n") == [])
+  }
+
+  @Test("a drain that is shorter than a request may be")
+  func drain() throws {
+    #expect(
+      try warnings(route("timeout: 2m")) == [
+        "r.yaml:13:107: warning: a restart cuts off what takes longer than `drain` of `process`, 30s unless written: write `drain: 2m` "
+          + "there, or a shorter `timeout`"
+      ])
+    #expect(
+      try warnings(route("timeout: 2m") + "process: { drain: 1m }\n") == [
+        "r.yaml:14:19: warning: a restart cuts off requests of the route `orders`, whose `timeout` is 2m: write `drain: 2m`, or a shorter "
+          + "`timeout`"
+      ])
+    // As short as can be is meant so; and none is as long as a day.
+    #expect(try warnings(route("timeout: 2m") + "process: { drain: 0s }\n") == [])
+    #expect(try warnings(route("timeout: 24h")) == [])
+  }
+
+  @Test("more gathered than is let in")
+  func gather() throws {
+    #expect(
+      try warnings(route("body: { maximum: 1MiB, gather: 2MiB }")) == [
+        "r.yaml:13:129: warning: more is gathered than the `maximum` lets in: write 1MiB or less, or a larger `maximum`"
+      ])
+    #expect(try warnings(route("body: { maximum: 1MiB, gather: 1MiB }")) == [])
+  }
+
+  @Test("content that cannot come in time")
+  func content() throws {
+    #expect(
+      try warnings(route("body: { maximum: 5GiB }")) == [
+        "r.yaml:13:115: warning: so much comes within `body_total` of the listener, 10m, only if it is sent at 8738KiB/s: write "
+          + "`total: 342m` beside it, or a smaller `maximum`"
+      ])
+    #expect(
+      try warnings(route("body: { maximum: 1MiB, total: 2s }")) == [
+        "r.yaml:13:115: warning: so much comes within `total`, 2s, only if it is sent at 512KiB/s: write `total: 1m` beside it, or a "
+          + "smaller `maximum`"
+      ])
+    #expect(
+      try warnings(route("body: { maximum: 1024GiB }")).first?.contains("write `total: 0`, which is no bound, beside it") == true)
+    #expect(try warnings(route("body: { maximum: 5GiB, total: 0 }")) == [])
+    #expect(try warnings(route("body: { maximum: 5GiB, total: 342m }")) == [])
+    #expect(try warnings(route("body: { maximum: 100MiB }")) == [])
+    // Whoever is let in at no less than 2MiB/s has that in time, and the rest not.
+    #expect(try warnings(route("body: { maximum: 1GiB, rate: 2MiB/s }")) == [])
+    #expect(try warnings(route("body: { maximum: 2GiB, rate: 2MiB/s }")).count == 1)
+  }
+}
