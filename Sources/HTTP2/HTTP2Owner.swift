@@ -27,7 +27,7 @@ open class HTTP2Owner {
   /// connection went. `refusedStream` promises that the request was not acted on. `streamClosed` follows.
   open func streamReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {}
   /// The last call for this stream, however it ended; the first as well, when its head was malformed. Commands to it do nothing
-  /// from here on.
+  /// from here on. Content of it that is still held counts as dropped, unless `keepContent` is called.
   open func streamClosed(_ stream: HTTP2Stream) {}
   /// What was waiting to be sent on the stream has gone down to the low-water mark.
   open func outputDrained(_ stream: HTTP2Stream) {}

@@ -170,47 +170,7 @@ extension HTTP2Session {
 
   func submitReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
     stream.isResetting = true
-    let rest = stream.unconsumed
-    stream.unconsumed = 0
-    if rest > 0 { nghttp2_session_consume_connection(handle, rest) }
     nghttp2_submit_rst_stream(handle, HTTP2Session.noFlags, stream.id, code.rawValue)
-  }
-
-  /// So many bytes of content have gone where they go: the peer may send as many more.
-  package func consume(_ stream: HTTP2Stream, _ count: Int) {
-    guard stream.state == .open else { return }
-    let count = min(count, stream.unconsumed)
-    guard count > 0 else { return }
-    stream.unconsumed -= count
-    nghttp2_session_consume(handle, stream.id, count)
-  }
-
-  /// What came of the stream's content and what still comes is of no interest: it is taken and forgotten, up to
-  /// `HTTP2Limits.discarded`. Whoever sends more gets no more window, and the stream has to be reset by its owner, in its own time
-  /// and with NO_ERROR when the response is complete (RFC 9113 section 8.1): clients that meet the reset in the middle of an upload
-  /// take it for a failure and forget the response.
-  package func discardContent(_ stream: HTTP2Stream) {
-    guard stream.isOpen else { return }
-    stream.discardsContent = true
-    discard(stream, stream.unconsumed)
-    stream.unconsumed = 0
-  }
-
-  /// Whether the peer may send no content on any stream, or less than a frame of it: what it has sent is still held here.
-  package var isWindowSpent: Bool { nghttp2_session_get_local_window_size(handle) < 16 << 10 }
-
-  /// Whether the peer can still send content that is discarded.
-  package func givesWindow(_ stream: HTTP2Stream) -> Bool { stream.discarded <= limits.discarded && !stream.resetsBehindEnd }
-
-  func discard(_ stream: HTTP2Stream, _ count: Int) {
-    guard count > 0 else { return }
-    stream.discarded &+= count
-    if givesWindow(stream) {
-      nghttp2_session_consume(handle, stream.id, count)
-    } else {
-      // The connection's other streams do not pay for it.
-      nghttp2_session_consume_connection(handle, count)
-    }
   }
 
   // MARK: Connection

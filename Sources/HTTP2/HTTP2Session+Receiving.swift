@@ -263,6 +263,7 @@ extension HTTP2Session {
       return 0
     }
     stream.unconsumed &+= bytes.count
+    held &+= bytes.count
     owner.content(stream, bytes)
     return 0
   }

@@ -38,6 +38,8 @@ public final class HTTP2Session {
   /// Where DATA frames go, while `pull` runs.
   var target: UnsafeMutablePointer<ByteQueue>?
   var targetLimit = 0
+  /// Bytes of content that the owner holds, of all streams together, those among them that have ended.
+  package internal(set) var held = 0
   /// HEADERS given to nghttp2 and not yet sent, and the memory that they point into.
   var pendingHeads = 0
   /// Bytes of all heads that were given since none was waiting.
@@ -45,7 +47,7 @@ public final class HTTP2Session {
   var heads = BlockArena()
   /// Found in a callback, acted on behind it.
   var violation: HTTP2ErrorCode?
-  private var isInsideReceive = false
+  private(set) var isInsideReceive = false
   private var isInsidePull = false
 
   /// Why the connection is given up, if it is by us.
@@ -242,11 +244,6 @@ public final class HTTP2Session {
     stream.state = .closed
     stream.closeCode = code
     stream.slot = nil
-    if stream.unconsumed > 0 {
-      // What the owner still holds it forgets with the stream; the other streams must not pay for it.
-      nghttp2_session_consume_connection(handle, stream.unconsumed)
-      stream.unconsumed = 0
-    }
     if let closed = live.remove(slot) { closing.append(closed) }
   }
 
@@ -272,12 +269,14 @@ public final class HTTP2Session {
       }
     }
     isSettling = false
+    offerWindow()
   }
 
   private func tellClosed(_ stream: consuming HTTP2Stream) {
     let isComplete = role == .server ? stream.localEndSent : stream.remoteEnded
     if !isComplete, !stream.isResetByOwner { tellReset(stream) }
     owner?.streamClosed(stream)
+    release(stream)
     if isAbandoned {
       stream.output.removeAll()
       stream.output.giveBack(to: pool.buffers)

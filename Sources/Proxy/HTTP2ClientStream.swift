@@ -300,6 +300,7 @@ package final class HTTP2ClientStream {
     forgetDeadlines()
     waiting.removeAll()
     waiting.giveBack(to: connection.buffers)
+    if let stream, stream.remoteEnded { session.consume(stream, stream.unconsumed) }
     linger(lingering)
   }
 

@@ -24,13 +24,15 @@ final class UpstreamSession: HTTP2Carrier {
   private var loss = UpstreamFailure.Kind.reset
 
   private static let kept = 128
+  /// Streams, and answers beside them whose stream has ended.
+  private static let most = 1000
 
   /// Windows towards backends: one download may run at full speed, many together may not take all memory.
   private static let windows = (stream: 256 << 10, connection: 4 << 20)
 
   private static func limits(_ head: HeadLimits) -> HTTP2Limits {
     HTTP2Limits(
-      headerBytes: head.headerBytes, headerCount: head.headerCount, uriBytes: 0, streams: 1000, streamWindow: windows.stream,
+      headerBytes: head.headerBytes, headerCount: head.headerCount, uriBytes: 0, streams: most, streamWindow: windows.stream,
       connectionWindow: windows.connection, pendingHeadBytes: 1 << 20, abuse: .backend)
   }
 
@@ -40,7 +42,7 @@ final class UpstreamSession: HTTP2Carrier {
   }
 
   /// Whether another request may begin on this connection.
-  var canOpen: Bool { !isGone && session.canOpenStream }
+  var canOpen: Bool { !isGone && streams.count < Self.most && session.canOpenStream }
   var isEmpty: Bool { streams.isEmpty }
   var streamCount: Int { streams.count }
 
@@ -49,7 +51,8 @@ final class UpstreamSession: HTTP2Carrier {
     let held = streams.all().map(\.heldBytes)
     if let most = held.max(), most > Self.windows.stream { return "\(most) bytes of a stream wait for its client" }
     let all = held.reduce(0, +)
-    return all > Self.windows.connection ? "\(all) bytes of a connection wait for clients" : nil
+    if all > Self.windows.connection { return "\(all) bytes of a connection wait for clients" }
+    return all > session.held ? "\(all) bytes of a connection wait for clients, \(session.held) count against its window" : nil
   }
 
   /// A stream for `client`, which writes its head next.
@@ -130,7 +133,7 @@ final class UpstreamSession: HTTP2Carrier {
   override func written() {
     if session.isFinished {
       // With streams left it is a fault that nghttp2 has found and told the backend of.
-      if !streams.isEmpty { return breakOff() }
+      if streams.all().contains(where: \.isUnderWay) { return breakOff() }
       if connection.output.isEmpty { return connection.shutDown() }
     }
     // Heads that have left make room for others.
@@ -191,7 +194,8 @@ final class UpstreamSession: HTTP2Carrier {
   override func streamClosed(_ stream: HTTP2Stream) {
     guard let slot = stream.ownerSlot, let leg = streams.find(slot) else { return }
     leg.closed()
-    remove(slot)
+    // An answer whose client has not taken all of it stays among those of the connection until it has, and counts as one.
+    if leg.heldBytes == 0 || isGone { remove(slot) }
   }
 
   override func settingsReceived() {

@@ -14,8 +14,12 @@ public final class UpstreamStream {
   private var stream: HTTP2Stream?
   /// Among the connection's streams.
   var slot: SlotID?
-  /// Response content that the client does not take yet; never more than the stream's window.
+  /// Response content that the client does not take yet; never more than the stream's window, and that of all streams never more than the
+  /// connection's, whether they have ended or not.
   private var waiting = ByteQueue()
+  /// How much of it counts against the connection's window though its stream has ended.
+  private var kept = 0
+  private var isHandingOver = false
   private var patience = BackendPatience()
   /// What its client has in the pool's account.
   var charge = Charge.none
@@ -43,8 +47,7 @@ public final class UpstreamStream {
   func reopen(for client: UpstreamClient) {
     self.client = client
     stream = nil
-    waiting.removeAll()
-    waiting.giveBack(to: connection.buffers)
+    drop()
     if !trailers.isEmpty { trailers = [] }
     patience = BackendPatience()
     isEnded = false
@@ -142,8 +145,8 @@ public final class UpstreamStream {
   func cancel() {
     client = nil
     deadline = 0
-    guard let stream else { return owner.forget(self) }
-    session.reset(stream, .cancel)
+    drop()
+    if let stream { session.reset(stream, .cancel) } else { owner.forget(self) }
     connection.awaitTurnEnd()
   }
 
@@ -203,6 +206,8 @@ public final class UpstreamStream {
     // The answer is whole and the request is not: what is left of it nobody reads (RFC 9113 section 8.1).
     if !requestComplete, let stream { session.reset(stream, .noError) }
     client.upstreamEnded()
+    // It stayed for what it held.
+    if stream == nil { owner.forget(self) }
   }
 
   func holdBack() {
@@ -213,13 +218,18 @@ public final class UpstreamStream {
   func goOn() {
     guard let wait = patience.goOn() else { return }
     set(isEnded ? 0 : wait)
+    guard !isHandingOver else { return }
+    isHandingOver = true
     // The stream may be closed by now; what it brought is not lost with it.
     while !waiting.isEmpty, !patience.isHeld, let client {
       let run = UnsafeBufferPointer(rebasing: waiting.readable.prefix(BufferPool.blockSize))
       client.upstreamBody(run)
-      waiting.consume(run.count)
-      if let stream { session.consume(stream, run.count) }
+      let count = run.count
+      waiting.consume(count)
+      taken(count)
     }
+    isHandingOver = false
+    if client == nil { drop() }
     if waiting.isEmpty {
       waiting.giveBack(to: connection.buffers)
       if isEnded { complete() }
@@ -229,8 +239,30 @@ public final class UpstreamStream {
 
   func drained() { client?.upstreamDrained() }
 
+  /// Not over, or not begun.
+  var isUnderWay: Bool { stream != nil || awaitsSettings != nil }
+
   /// Bytes of content that wait for the client.
   var heldBytes: Int { waiting.count }
+
+  /// So many bytes of what waited do so no longer: the backend may send as many more.
+  private func taken(_ count: Int) {
+    if let stream { return session.consume(stream, count) }
+    let count = min(count, kept)
+    kept &-= count
+    session.consumeKept(count)
+  }
+
+  /// Nobody wants what waits any more.
+  private func drop() {
+    guard !isHandingOver else { return }
+    let count = waiting.count
+    if count > 0 {
+      waiting.removeAll()
+      taken(count)
+    }
+    waiting.giveBack(to: connection.buffers)
+  }
 
   // MARK: Ends
 
@@ -264,11 +296,13 @@ public final class UpstreamStream {
     deadline = 0
     guard let client else { return }
     self.client = nil
+    drop()
     client.upstreamFailed(failure)
   }
 
   /// nghttp2 has forgotten the stream.
   func closed(_ kind: UpstreamFailure.Kind = .reset) {
+    if let stream, isEnded, !waiting.isEmpty { kept = session.keepContent(of: stream) }
     stream = nil
     if isEnded, !waiting.isEmpty { return }
     if client != nil { fail(UpstreamFailure(kind, requestUnsent: !requestWritten, responseStarted: responseStarted, cause: .closed)) }

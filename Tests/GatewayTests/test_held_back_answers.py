@@ -37,8 +37,10 @@ class Source:
         elif self.chunked:
             connection.send("0\r\n\r\n")
 
-    def http2(self, stream):
+    def http2(self, stream, go=None):
         stream.respond(200, [] if self.chunked else [("content-length", str(self.size))])
+        if go:
+            go.wait(patience(60))
         while self.sent < self.given:
             piece = PIECE[:self.given - self.sent]
             stream.send(piece, end=self.sent + len(piece) == self.size, timeout=60)
@@ -121,20 +123,22 @@ def test_interim_heads_that_are_held_back_are_no_silence(upstream):
 
 @pytest.fixture
 def spent(pki, make_gateway):
-    """A gateway, its HTTP/2 backend, and a client that has 20 answers coming on one connection and reads none of them once `go` is set."""
+    """A gateway, its HTTP/2 backend, and what makes a client have 40 answers coming on one connection and read none of them: more than the
+    connection's window is to hold."""
     with HTTP2Backend(pki.backend, pki.mesh.certificate) as backend:
         timeouts = {"connect": "1s", "response": "1s", "idle": "1s"}
         gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", timeouts=timeouts)])
-        slow = [Source(1 << 20, 1 << 20) for _ in range(20)]
+        slow, all_asked = [Source(1 << 20, 1 << 20) for _ in range(40)], threading.Event()
         for number, source in enumerate(slow):
-            serve(backend, f"/public/slow-{number}/", source)
+            backend.on(f"/public/slow-{number}/", lambda stream, source=source: source.http2(stream, all_asked))
 
         def spend(reader):
             reader.consumes = False
-            for number in range(len(slow)):
-                reader.start("GET", f"/public/slow-{number}/")
-            reader.until(lambda: reader.step(0.05) or sum(source.sent for source in slow) > 3 << 20)
-            settled(lambda: sum(source.sent for source in slow))
+            for number in [reader.start("GET", f"/public/slow-{number}/") for number in range(len(slow))]:
+                reader.head(number)
+            all_asked.set()
+            reader.until(lambda: reader.step(0.05) or sum(source.sent for source in slow) > 4 << 20)
+            settled(lambda: reader.step(0.01) or sum(source.sent for source in slow))
         yield gateway, backend, spend
 
 
@@ -177,6 +181,86 @@ def test_whoever_comes_when_others_hold_the_window_goes_elsewhere(spent):
             answer = client.response(client.start("GET", "/public/good"))
             assert (len(answer.body), answer.complete) == (good.size, True)
         assert len(backend.connections) == 2
+
+
+@pytest.fixture
+def single(pki, make_gateway):
+    """A gateway that may have one connection to its HTTP/2 backend, and the backend."""
+    with HTTP2Backend(pki.backend, pki.mesh.certificate) as backend:
+        timeouts = {"connect": "60s", "response": "60s", "idle": "60s"}
+        yield make_gateway(
+            backends=[conf.backend(pki, backend.port, protocol="h2", limits={"connections": 1}, timeouts=timeouts)],
+            timeouts={"body": "600s"}), backend
+        assert len(backend.connections) == 1
+
+
+def read_on(reader):
+    """Takes what has come on all streams, and from here on what comes."""
+    reader.consumes = True
+    for number, stream in reader.streams.items():
+        if stream.body:
+            reader.h2.acknowledge_received_data(len(stream.body), number)
+    reader._write()
+
+
+def test_answers_that_have_ended_count_until_their_client_has_taken_them(single):
+    """The whole of each answer fits its stream's window, so that the backend is done with it; what waits of all is bounded all the same."""
+    gateway, backend = single
+    sources = [Source(256 << 10, 256 << 10) for _ in range(80)]
+    for number, source in enumerate(sources):
+        serve(backend, f"/public/slow-{number}/", source)
+    with HTTP2Client(gateway.port, gateway.ca) as reader:
+        reader.consumes = False
+        numbers = [reader.start("GET", f"/public/slow-{number}/") for number in range(len(sources))]
+        reader.until(lambda: reader.step(0.05) or sum(source.sent for source in sources) > 3 << 20)
+        sent = settled(lambda: reader.step(0.01) or sum(source.sent for source in sources), LONG, 60)
+        # Of each 64 KiB and a read are on their way to the client; 4 MiB wait.
+        assert sent < (4 << 20) + sum(source.sent > 0 for source in sources) * (100 << 10)
+        assert any(source.sent == 0 for source in sources)
+        read_on(reader)
+        for number in numbers:
+            answer = reader.response(number, timeout=60)
+            assert (answer.status, len(answer.body), answer.complete) == (200, 256 << 10, True)
+
+
+def test_answers_that_nobody_reads_any_more_free_the_window(single):
+    gateway, backend = single
+    sources = [Source(256 << 10, 256 << 10) for _ in range(80)]
+    for number, source in enumerate(sources):
+        serve(backend, f"/public/slow-{number}/", source)
+    with HTTP2Client(gateway.port, gateway.ca) as reader:
+        reader.consumes = False
+        for number in range(len(sources)):
+            reader.start("GET", f"/public/slow-{number}/")
+        reader.until(lambda: reader.step(0.05) or sum(source.sent for source in sources) > 3 << 20)
+        settled(lambda: reader.step(0.01) or sum(source.sent for source in sources), LONG, 60)
+    good = Source(SIZE, SIZE)
+    serve(backend, "/public/good", good)
+    with HTTP2Client(gateway.port, gateway.ca) as client:
+        answer = client.response(client.start("GET", "/public/good"), timeout=60)
+        assert (len(answer.body), answer.complete) == (SIZE, True)
+
+
+def test_those_who_hold_more_than_half_of_the_window_leave_the_rest_to_others(single):
+    gateway, backend = single
+    slow, good, go = [Source(1 << 20, 256 << 10) for _ in range(22)], Source(SIZE, SIZE), threading.Event()
+    for number, source in enumerate(slow):
+        serve(backend, f"/public/slow-{number}/", source)
+
+    def late(stream):
+        go.wait(patience(60))
+        good.http2(stream)
+    backend.on("/public/good", late)
+    with HTTP2Client(gateway.port, gateway.ca) as client, HTTP2Client(gateway.port, gateway.ca) as reader:
+        number = client.start("GET", "/public/good")
+        reader.consumes = False
+        for other in range(len(slow)):
+            reader.start("GET", f"/public/slow-{other}/")
+        reader.until(lambda: reader.step(0.05) or sum(source.sent for source in slow) == len(slow) * (256 << 10), 60)
+        go.set()
+        answer = client.response(number, timeout=60)
+        assert (len(answer.body), answer.complete) == (SIZE, True)
+        assert not any(stream.complete for stream in reader.streams.values())
 
 
 def test_whoever_comes_when_content_for_the_backend_has_used_up_its_window(pki, make_gateway):

@@ -63,6 +63,94 @@ struct FlowControlTests {
     }
   }
 
+  /// A client that has asked for `bytes` on each of so many streams, and holds what it gets of them but of the last.
+  private func answers(_ count: Int, of bytes: Int, client: HTTP2Limits, keeps: Bool) throws -> (Pair, last: HTTP2Stream, kept: () -> Int) {
+    let pair = Pair(client: client)
+    var streams: [HTTP2Stream] = []
+    var kept = 0
+    pair.clientOwner.consumes = false
+    pair.clientOwner.onContent = { [unowned pair] in if $0 === streams.last { pair.client.consume($0, $0.unconsumed) } }
+    pair.clientOwner.onClosed = { [unowned pair] in if keeps { kept += pair.client.keepContent(of: $0) } }
+    pair.serverOwner.onHead = { [unowned pair] stream, _ in
+      pair.server.respond(stream, endStream: false) { $0.status(200) }
+      Pair.send(pair.server, stream, [UInt8](repeating: 1, count: stream.id == 2 * count - 1 ? 1_000_000 : bytes))
+      pair.server.end(stream)
+    }
+    for _ in 0..<count { streams.append(try #require(pair.request())) }
+    return (pair, streams[count - 1], { kept })
+  }
+
+  @Test("what is held of streams that have ended counts against the connection's window until it has gone")
+  func windowOfTheEnded() throws {
+    let window = 10 * 16_384
+    let limits = HTTP2Limits(streamWindow: 65_535, connectionWindow: window, abuse: .backend)
+    let (pair, _, kept) = try answers(40, of: 10_000, client: limits, keeps: true)
+    pair.run()
+    #expect(pair.client.held <= window && pair.client.held > window - 16_384 && pair.client.isWindowSpent)
+    #expect(kept() > window - 3 * 16_384)
+    var taken = 0
+    while pair.client.held > 0 {
+      let round = kept()
+      try #require(round > taken)
+      pair.client.consumeKept(round - taken)
+      taken = round
+      pair.run()
+      #expect(pair.client.held <= window)
+    }
+    #expect(taken == 39 * 10_000 && pair.client.streamCount == 0 && !pair.client.isWindowSpent)
+    // More than was kept cannot be given back.
+    pair.client.consumeKept(1_000_000)
+    #expect(pair.client.held == 0)
+  }
+
+  @Test("what is held of streams that have ended is dropped with them, if nobody says that it is kept")
+  func windowOfTheForgotten() throws {
+    let limits = HTTP2Limits(streamWindow: 65_535, connectionWindow: 10 * 16_384, abuse: .backend)
+    let (pair, _, _) = try answers(40, of: 10_000, client: limits, keeps: false)
+    pair.run()
+    #expect(pair.client.held == 0 && pair.client.streamCount == 0)
+  }
+
+  @Test("streams that nobody reads, and hold more than half of the window, do not starve the others", arguments: [55, 75, 88])
+  func windowOfTheHalf(percent: Int) throws {
+    let window = 20 * 16_384
+    let limits = HTTP2Limits(streamWindow: 65_535, connectionWindow: window, abuse: .backend)
+    let (pair, last, _) = try answers(6, of: window * percent / 500, client: limits, keeps: true)
+    pair.run()
+    #expect(pair.client.held == 5 * (window * percent / 500))
+    #expect(pair.clientOwner.bodies[last.id]?.count == 1_000_000)
+    #expect(!last.isOpen)
+  }
+
+  @Test("content for backends that nobody takes does not starve what the client sends to others")
+  func windowOfTheServer() throws {
+    let window = 20 * 16_384
+    let pair = Pair(server: HTTP2Limits(streamWindow: 65_535, connectionWindow: window))
+    pair.serverOwner.consumes = false
+    pair.serverOwner.onContent = { [unowned pair] in if $0.id > 7 { pair.server.consume($0, $0.unconsumed) } }
+    for _ in 0..<4 {
+      Pair.send(pair.client, try #require(pair.request(.post, "/", endStream: false)), [UInt8](repeating: 1, count: 60_000))
+    }
+    pair.run()
+    #expect(pair.server.held == 240_000)
+    Pair.send(pair.client, try #require(pair.request(.post, "/", endStream: false)), [UInt8](repeating: 1, count: 1_000_000))
+    pair.run()
+    #expect(pair.serverOwner.bodies[9]?.count == 1_000_000 && pair.server.held == 240_000)
+  }
+
+  @Test("a window is given back before its half when the peer can send less than a frame, and could send one")
+  func offers() {
+    let frame = WindowOffer.frame
+    #expect(WindowOffer.size(left: frame, received: 1_000_000, held: 0) == 0)
+    #expect(WindowOffer.size(left: frame - 1, received: 1_000_000, held: 400_000) == 600_000)
+    #expect(WindowOffer.size(left: frame - 1, received: 10, held: 10) == 0)
+    #expect(WindowOffer.size(left: frame - 1, received: 10, held: 9) == 1)
+    #expect(WindowOffer.size(left: 10, received: frame, held: 11) == 0)
+    #expect(WindowOffer.size(left: 10, received: frame, held: 10) == frame - 10)
+    #expect(WindowOffer.size(left: 0, received: 10, held: 1_000_000) == 0)
+    #expect(WindowOffer.size(left: -frame, received: frame, held: 0) == 0)
+  }
+
   @Test("content of a refused head is taken and forgotten, however much there is")
   func discarded() throws {
     let pair = Pair(server: HTTP2Limits(uriBytes: 10, connectionWindow: 65_535))
