@@ -60,7 +60,9 @@ extension Exchange {
     backend = route.backend(drawing: worker.random())
     noteTimes(route, snapshot.proxy.backends[backend])
     if !route.access.providers.isEmpty {
-      if let refusal = addInternalToken(route, snapshot, now: Int64(startedReal / 1_000_000_000)) { return refuse(refusal) }
+      // One that has waited for its content or for a connection began long ago.
+      let now = gathering.phase == .off && !hasAsked ? Int64(startedReal / 1_000_000_000) : worker.seconds
+      if let refusal = addInternalToken(route, snapshot, now: now) { return refuse(refusal) }
     }
     if head.isWebSocket { tunnel = Tunnel(key: slice(head.webSocketKey)) }
     if route.endsAtExpiry, let token { watchExpiry(of: token) }

@@ -65,10 +65,12 @@ extension Exchange {
 
   /// The loop's time at which `token` is no longer good, its provider's leeway included.
   func watchExpiry(of token: VerifiedToken) {
-    let seconds = token.validUntil.subtractingReportingOverflow(Int64(startedReal / 1_000_000_000)).partialValue
+    // Not from `startedReal`: what was decided about anew began long ago.
+    let now = Int64(loop.realNanoseconds(at: loop.nowNanoseconds))
+    let seconds = token.validUntil.subtractingReportingOverflow(now / 1_000_000_000).partialValue
     // Not in a hundred years: never.
     guard seconds < 3_200_000_000 else { return }
-    let nanoseconds = max(0, token.validUntil &* 1_000_000_000 &- Int64(startedReal))
+    let nanoseconds = max(0, token.validUntil &* 1_000_000_000 &- now)
     expiry = loop.now &+ UInt64(nanoseconds / 1_000_000) &+ 1
   }
 

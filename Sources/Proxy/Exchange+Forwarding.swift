@@ -6,7 +6,7 @@ import Upstream
 
 /// The request on its way to a backend.
 extension Exchange {
-  /// Asks the backend's pool for a connection: the first time, or again after a stale one.
+  /// Asks the backend's pool for a connection.
   func askForConnection() {
     guard let snapshot else { return }
     if !hasAsked {
@@ -16,6 +16,31 @@ extension Exchange {
     }
     state.upstreamAsked()
     snapshot.pools[backend].acquire(for: self)
+  }
+
+  /// The connection was stale: the request is sent once more.
+  func askAgain() {
+    if snapshot === worker.snapshot { askForConnection() } else { decideAnew() }
+  }
+
+  /// There is no connection yet, and a reload has withdrawn what it was to be made by.
+  func connectionWithdrawn() {
+    // Over since it asked.
+    guard state.upstream == .waiting else { return }
+    state.upstreamWithdrawn()
+    // Nothing else is in force.
+    if snapshot === worker.snapshot { return responseFailed(UpstreamFailure(.connect, requestUnsent: true)) }
+    decideAnew()
+  }
+
+  /// A connection that is made after a reload is made by the trust in force, for a request that would be let in and sent there now.
+  private func decideAnew() {
+    let deadline = responseDeadline
+    reenter(mayWait: true)
+    // Its time goes on.
+    guard deadline > 0, !isRecorded, responseDeadline > deadline else { return }
+    responseDeadline = deadline
+    armClient()
   }
 
   /// A connection is there: the head goes out, then whatever content has come.

@@ -36,7 +36,7 @@ package final class Exchange: UpstreamClient {
   package internal(set) var client: ClientStream?
   /// The backend's side, while there is one, opening or open.
   var upstream: UpstreamLeg?
-  /// What the request is served by, whatever is reloaded meanwhile.
+  /// What the request is served by, whatever is reloaded meanwhile, unless it needs another connection afterwards.
   var snapshot: WorkerSnapshot?
   var state = ExchangeState()
 
@@ -232,6 +232,7 @@ package final class Exchange: UpstreamClient {
   package override func upstreamEnded() { responseEnded() }
   package override func upstreamPaused() { client?.finishTurn() }
   package override func upstreamFailed(_ failure: UpstreamFailure) { responseFailed(failure) }
+  package override func upstreamWithdrawn() { connectionWithdrawn() }
 
   // MARK: What others ask
 
@@ -302,7 +303,7 @@ package final class Exchange: UpstreamClient {
   func perform(_ action: ExchangeState.Action) {
     switch action {
     case .nothing: break
-    case .retry: askForConnection()
+    case .retry: askAgain()
     case .answer(let error):
       leaveUpstream()
       answer(error)

@@ -84,6 +84,9 @@ package struct ExchangeState {
 
   package mutating func upstreamAsked() { upstream = .waiting }
 
+  /// There is no connection to come: what it was to be made by is no longer in force.
+  package mutating func upstreamWithdrawn() { if upstream == .waiting { upstream = .none } }
+
   package mutating func upstreamReady() { upstream = .sending }
 
   package mutating func contentForwarded() { contentPassed = true }

@@ -112,7 +112,8 @@ package final class WorkerContext {
   // MARK: Snapshots
 
   /// Takes a new snapshot for all requests to come; those in flight finish on theirs. Pools whose trust and endpoints are
-  /// the same go on with their connections; the others take no new requests.
+  /// the same go on with their connections; the others take no new requests and make no connections, so that who waits for one there
+  /// is decided about anew.
   package func install(_ next: ProxySnapshot) {
     var old: [[UInt8]: BackendPool] = [:]
     for pool in snapshot.pools { old[pool.backend.poolKey] = pool }
@@ -123,11 +124,12 @@ package final class WorkerContext {
       pool.adopt(backend)
       return pool
     }
-    for pool in old.values { pool.retire() }
     gatheredMemory.limit = next.gatheredLimit
     verifier.install(providers: next.providers)
     if next.revocations !== verifier.revocations { install(next.revocations) }
     snapshot = WorkerSnapshot(proxy: next, pools: pools, internalTokens: next.internalTokens)
+    // Now that whoever is sent away finds what has taken their place.
+    for pool in old.values { pool.retire() }
     signer.forgetKeys()
   }
 

@@ -91,7 +91,7 @@ extension BackendPool {
     counts.open &-= 1
     counts.shared &+= 1
     connection.isCountedAsShared = true
-    if !isRetired { shared[connection.endpointIndex].append(connection) }
+    shared[connection.endpointIndex].append(connection)
     let sponsor = connection.sponsor
     connection.sponsor = nil
     if let sponsor, let client = leave(started.take(sponsor)) { carry(client, on: connection) }
@@ -143,7 +143,7 @@ extension BackendPool {
   var mayDrain: Bool { draining < backend.connectionLimit / 2 && !isRetired }
 
   /// Whether a connection that becomes free has its next request at once.
-  var isAwaited: Bool { waitingRequests > 0 }
+  var isAwaited: Bool { waitingRequests > 0 && !isRetired }
 
   /// A connection is free: for the first in line, or for the pool.
   func park(_ connection: UpstreamConnection) {
@@ -180,7 +180,7 @@ extension BackendPool {
       connection.sponsor = nil
       leave(started.take(sponsor))?.upstreamFailed(UpstreamFailure(.connect, requestUnsent: true))
     }
-    // The place that became free is for the first in line, in a retired pool too: who waits there came before it was retired.
+    // The place that became free is for the first in line.
     // When connecting fails on the spot, the place is free for the next.
     serveAtTurnEnd()
   }

@@ -169,14 +169,14 @@ extension BackendPool {
   /// Something has become free: for those who wait, as far as it goes. Not before whatever ends has ended for all: who is served may
   /// do anything, also to those that are hearing of the end.
   func serveAtTurnEnd() {
-    guard pendingCount > 0, !servesAtTurnEnd else { return }
+    guard pendingCount > 0, !servesAtTurnEnd, !isRetired else { return }
     servesAtTurnEnd = true
     loop.atTurnEnd { self.serve() }
   }
 
   private func serve() {
     servesAtTurnEnd = false
-    while serveNext() {}
+    while !isRetired, serveNext() {}
   }
 
   private func serveNext() -> Bool {

@@ -104,8 +104,9 @@ package final class BackendPool {
   /// Requests in line, whether or not a connection is being made for them.
   package var waitingRequests: Int { startedCount &+ pendingCount }
 
-  /// Gets `client` a connection. Its `upstreamReady` or `upstreamFailed` is called, perhaps before this returns.
+  /// Gets `client` a connection. Its `upstreamReady`, `upstreamFailed` or `upstreamWithdrawn` is called, perhaps before this returns.
   package func acquire(for client: UpstreamClient) {
+    if isRetired { return client.upstreamWithdrawn() }
     // Places that have become free are for those in line.
     let promised = servesAtTurnEnd ? max(0, backend.connectionLimit &- open) : 0
     let isFull = pendingCount &- promised >= backend.pendingLimit
@@ -159,11 +160,27 @@ package final class BackendPool {
     serveAtTurnEnd()
   }
 
-  /// Takes no new requests: idle connections close now, busy ones when their request is over.
+  /// Takes no new requests: idle connections close now, busy ones when their request is over, and those being made are not to be:
+  /// what they are made by is no longer in force. Whoever stands in line is told so at the end of the turn, when what has taken
+  /// its place is.
   package func retire() {
+    guard !isRetired else { return }
     isRetired = true
+    let making = started.all.compactMap(\.element.attempt) + unclaimed
+    for connection in making where !connection.wasOpened {
+      if let sponsor = connection.sponsor { started.update(sponsor) { $0.attempt = nil } }
+      connection.sponsor = nil
+      connection.shutDown()
+    }
+    if waitingRequests > 0 { loop.atTurnEnd { self.withdraw() } }
     for connection in idle.flatMap({ $0 }) { connection.shutDown() }
     for connection in shared.flatMap({ $0 }) where connection.http2?.isEmpty == true { connection.shutDown() }
     for index in shared.indices { shared[index] = [] }
+  }
+
+  /// Sends away whoever stands in line. Nobody comes to it any more.
+  private func withdraw() {
+    while let place = started.first(where: { _, _ in true }), let client = leave(started.take(place)) { client.upstreamWithdrawn() }
+    while let place = pending.first(where: { _, _ in true }), let client = leave(pending.take(place)) { client.upstreamWithdrawn() }
   }
 }

@@ -4,8 +4,8 @@ import Limits
 
 /// Whoever sends a request to a backend: it is told here what becomes of it.
 ///
-/// A base class for the reason `Channel` is one. All calls come on the worker's thread, never after `upstreamEnded` or
-/// `upstreamFailed`, which are the last for a connection; pointers are valid during the call.
+/// A base class for the reason `Channel` is one. All calls come on the worker's thread, never after `upstreamEnded`,
+/// `upstreamFailed` or `upstreamWithdrawn`, which are the last for a connection; pointers are valid during the call.
 open class UpstreamClient {
   public init() {}
 
@@ -30,6 +30,8 @@ open class UpstreamClient {
   open func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {}
   /// No connection, or it broke. It is not this client's any more.
   open func upstreamFailed(_ failure: UpstreamFailure) {}
+  /// The pool makes no more connections: a reload has withdrawn what they were made by. Another pool may be asked.
+  open func upstreamWithdrawn() { upstreamFailed(UpstreamFailure(.connect, requestUnsent: true)) }
   /// The head of a final or interim response, its bytes in `bytes`.
   open func upstreamHead(_ leg: UpstreamLeg, _ head: borrowing ResponseHead, bytes: UnsafeBufferPointer<UInt8>) {}
   /// A run of the response's content.

@@ -224,7 +224,7 @@ public final class UpstreamConnection: SecureChannel {
   func park() {
     if pool.isAwaited, !isQuiet() { return }
     if state == .opening { state = .idle } else { carried &+= 1 }
-    guard !pool.isRetired || pool.isAwaited else { return shutDown() }
+    guard !pool.isRetired else { return shutDown() }
     hasRested = true
     parkedIn = loop.turnCount
     releaseQueues()
@@ -243,6 +243,8 @@ public final class UpstreamConnection: SecureChannel {
   // MARK: SecureChannel
 
   public override func handshakeCompleted() {
+    // One that nobody waited for any more when the pool was retired. It carries nothing by a trust that is withdrawn.
+    guard !pool.isRetired else { return shutDown() }
     if wire.negotiatedProtocol == .h2 { return becomeShared() }
     guard backend.protocols != .http2 else {
       return fail(UpstreamFailure(.protocol, requestUnsent: true))

@@ -215,20 +215,44 @@ struct BackendPoolTests {
     #expect(pool.openConnections == 0)
   }
 
-  @Test func `Who stood in line when the pool was retired is served all the same`() throws {
+  @Test func `Who stood in line when the pool was retired is served by the next`() throws {
     let bench = try UpstreamBench()
     defer { bench.end() }
     let backend = bench.backends[0]
     backend.hold()
     let pool = try bench.pool { $0.connectionLimit = 1 }
-    let clients = (0..<2).map { _ in bench.client(pool) }
+    let next = try bench.pool { $0.connectionLimit = 1 }
+    let clients = (0..<3).map { _ in bench.client(pool) }
+    for client in clients { client.onWithdrawn = { [unowned client] in next.acquire(for: client) } }
     bench.turn { backend.received.first?.isEmpty == false }
     pool.retire()
+    bench.turn { next.waitingRequests == 2 }
+    #expect(pool.waitingRequests == 0)
     backend.answer = { $0.answerNext() }
     backend.connections[0].answerNext()
     bench.turn { clients.allSatisfy(\.isOver) }
-    #expect(clients.map(\.body) == ["ok", "ok"])
+    #expect(clients.map(\.body) == ["ok", "ok", "ok"])
     #expect(pool.openConnections == 0)
+    #expect(backend.connections.count == 2)
+  }
+
+  @Test func `A retired pool makes no connection, and ends those that it was making`() throws {
+    let bench = try UpstreamBench()
+    defer { bench.end() }
+    let pool = try bench.pool()
+    let (waiting, leaving) = (bench.client(pool), bench.client(pool))
+    // Its connection goes on being made for nobody.
+    pool.forget(leaving)
+    #expect(pool.openConnections == 2)
+    pool.retire()
+    pool.retire()
+    #expect(pool.openConnections == 0)
+    bench.loop.turn(atMost: 0)
+    #expect(waiting.failures == 1 && waiting.failure?.requestUnsent == true)
+    #expect(leaving.failures == 0)
+    let late = bench.client(pool)
+    #expect(late.failures == 1 && pool.openConnections == 0)
+    #expect(pool.waitingRequests == 0 && pool.fault(among: []) == nil)
   }
 
   @Test func `A pool keeps its connections when it adopts new limits`() throws {

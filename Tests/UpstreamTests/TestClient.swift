@@ -23,6 +23,8 @@ final class TestClient: UpstreamClient {
   private(set) var ends = 0
   var onBody: () -> Void = {}
   var onEnd: () -> Void = {}
+  /// What it does when its pool is retired; nil leaves that to the class.
+  var onWithdrawn: (() -> Void)?
 
   init(request: String, method: HTTPMethod) {
     self.request = request
@@ -78,6 +80,10 @@ final class TestClient: UpstreamClient {
 
   override func upstreamTrailer(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
     trailers.append(String(decoding: name, as: UTF8.self) + "=" + String(decoding: value, as: UTF8.self))
+  }
+
+  override func upstreamWithdrawn() {
+    if let onWithdrawn { onWithdrawn() } else { super.upstreamWithdrawn() }
   }
 
   override func upstreamEnded() {
