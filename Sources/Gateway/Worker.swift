@@ -95,6 +95,11 @@ package final class Worker: Sendable {
       start.reports.post(.introspect(number, remote, digest: digest, token: token, client: client))
     }
     let listeners = WorkerListeners(context, log)
+    // The loop holds what is watched, and that the loop: it ends in order when it has not begun to run, too.
+    defer {
+      loop.closeAll()
+      context.close()
+    }
     try listeners.apply(start.listeners)
     context.review(listeners.trust)
     context.onDrained = { [number] in start.reports.post(.drained(number)) }
@@ -122,7 +127,6 @@ package final class Worker: Sendable {
     }
     start.reports.post(.ready(number))
     loop.run()
-    context.close()
   }
 }
 
