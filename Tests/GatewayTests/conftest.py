@@ -16,6 +16,8 @@ from harness.waiting import free_port
 for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE",
                  *(name for scheme in ("http", "https", "all") for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()))):
     os.environ.pop(variable, None)
+# gRPC's own threads make a mess of a process that is being forked for a gateway, before it has become one.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 
 def pytest_report_header(config):

@@ -10,7 +10,7 @@ from harness import configuration as conf
 from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
 from harness.http2client import NO_ERROR, DataFrame, HTTP2Client, RawHTTP2, RstStreamFrame, WindowUpdateFrame
-from harness.waiting import patience, settled
+from harness.waiting import eventually, patience, settled
 
 MIB = 1 << 20
 UPLOAD = 3 * MIB
@@ -64,6 +64,7 @@ class HTTP2Side:
                 stream.reset(NO_ERROR)
             elif how == "ends":
                 stream.connection.go_away(stream.id)
+                eventually(lambda: not stream.connection.link.output, what="all of it sent")
                 stream.connection.close()
             else:
                 stream.cancelled.wait(patience(60))

@@ -497,6 +497,7 @@ def test_no_more_streams_than_the_backend_allows(own):
     gateway, backend, client = own
     # Until the backend's SETTINGS are heard its limit is not known.
     assert client.exchange("GET", "/public/warm").status == 200
+    eventually(lambda: not any(connection.alive for connection in backend.connections), what="the backend done with it as well")
     go = threading.Event()
     backend.on("/public/hold", lambda stream: (go.wait(patience(20)), stream.answer(200, b"held")))
     numbers = [client.start("GET", f"/public/hold-{number}") for number in range(8)]

@@ -136,8 +136,8 @@ final class ListenerTests {
       ListenerTests.turn(loop) { !listener.shortages.isEmpty }
       #expect(listener.shortages.first == Errno(EMFILE))
       #expect(listener.accepted < 3)
-      // It rests: a level-triggered listener would be ready in every turn.
-      #expect(listener.interest == [])
+      // It rests: a level-triggered listener would be ready in every turn. How long it has rested by now is the machine's affair.
+      #expect(listener.rests)
       // The pause passes, the shortage does not. It is told again only if it had passed: when somebody was accepted.
       for _ in 0..<2 {
         ListenerTests.turn(loop) { listener.interest == .read }
@@ -184,6 +184,8 @@ private final class TestListener: Listener {
   private(set) var connections: [(descriptor: Int32, peer: PeerAddress)] = []
   private(set) var accepted = 0
   private(set) var shortages: [Errno] = []
+  /// It has rested after each of its shortages.
+  private(set) var rests = true
 
   init(_ loop: EventLoop, _ address: SocketAddress, descriptor: Int32) {
     self.address = address
@@ -203,6 +205,12 @@ private final class TestListener: Listener {
   }
 
   override func exhausted(_ error: Errno) { shortages.append(error) }
+
+  override func ready(_ readiness: Readiness) {
+    let told = shortages.count
+    super.ready(readiness)
+    if shortages.count > told, interest != [] { rests = false }
+  }
 
   func connect() throws -> Int32 {
     let descriptor = Int32(try Syscall.require { Int(socket(address.family, Int32(SOCK_STREAM.rawValue), 0)) })
