@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -53,6 +54,16 @@ static inline uint32_t gh_epoll_events(const struct epoll_event *event) { return
 // SOCK_* flags are an enum in glibc, so `|` does not type-check in Swift.
 static const int gh_SOCK_STREAM = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 static const int gh_SOCK_ACCEPT = SOCK_NONBLOCK | SOCK_CLOEXEC;
+// `ioctl` is variadic, which Swift does not import. TIOCOUTQ is what Linux says SIOCOUTQ for: bytes that the peer has not acknowledged.
+static inline int gh_unacknowledged(int socket) {
+  int count = 0;
+  return ioctl(socket, TIOCOUTQ, &count) == 0 && count > 0 ? count : 0;
+}
+// The peer gets RST when the socket is closed, and what it has not taken is forgotten.
+static inline void gh_reset_on_close(int socket) {
+  struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+  (void)setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
 static inline int gh_errno(void) { return errno; }
 static inline void gh_set_errno(int value) { errno = value; }
 

@@ -36,7 +36,8 @@ extension HTTP2Session {
     if count > 0 {
       target.pointee.append(stream.output.start, count)
       stream.output.consume(count)
-      stream.stalledSince = nil
+      stream.contentSent &+= UInt64(truncatingIfNeeded: count)
+      stalledSince = nil
       bounds.dataSent(count, isAll: stream.output.isEmpty)
       if stream.output.isEmpty { stream.output.giveBack(to: pool.buffers) }
       if stream.owesDrained, stream.output.count <= limits.lowWater { noteDrained(stream) }

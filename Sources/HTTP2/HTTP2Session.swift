@@ -45,6 +45,8 @@ public final class HTTP2Session {
   /// Bytes of all heads that were given since none was waiting.
   var pendingHeadBytes = 0
   var heads = BlockArena()
+  /// Since when the connection's window was seen to be spent, with nothing sent since.
+  var stalledSince: UInt64?
   /// Found in a callback, acted on behind it.
   var violation: HTTP2ErrorCode?
   private(set) var isInsideReceive = false
@@ -206,23 +208,24 @@ public final class HTTP2Session {
 
   package var streamCount: Int { live.count }
 
-  /// Since when, in ms, the longest stalled stream has had bytes to send and no window to send them in; nil when none is.
+  /// Since when, in ms, bytes of streams wait and the peer gives the connection no window to send any of them in; nil when that is not so.
   ///
   /// Ask every so often, from a timer: a stall begins when it is first seen.
-  package func oldestStall(now: UInt64) -> UInt64? {
-    var oldest: UInt64?
-    let connection = nghttp2_session_get_remote_window_size(handle)
-    live.forEach { stream in
-      if stream.output.isEmpty { return }
-      guard connection <= 0 || nghttp2_session_get_stream_remote_window_size(handle, stream.id) <= 0 else {
-        stream.stalledSince = nil
-        return
-      }
-      let since = stream.stalledSince ?? now
-      stream.stalledSince = since
-      oldest = min(oldest ?? since, since)
+  package func connectionStall(now: UInt64) -> UInt64? {
+    var waits = false
+    if nghttp2_session_get_remote_window_size(handle) <= 0 { live.forEach { waits = waits || !$0.output.isEmpty } }
+    guard waits else {
+      stalledSince = nil
+      return nil
     }
-    return oldest
+    let since = stalledSince ?? now
+    stalledSince = since
+    return since
+  }
+
+  /// Whether the peer takes no more of this very stream for now.
+  package func isWindowSpent(_ stream: HTTP2Stream) -> Bool {
+    nghttp2_session_get_stream_remote_window_size(handle, stream.id) <= 0
   }
 
   /// The stream that nghttp2 knows by this number, for its callbacks.

@@ -67,8 +67,8 @@ public final class HTTP2Stream {
   /// The owner is owed `outputDrained`.
   var owesDrained = false
   var isInDrainedList = false
-  /// Since when nothing of what waits could be sent, in ms; nil until somebody looks.
-  var stalledSince: UInt64?
+  /// Bytes of content that have gone out in frames.
+  package internal(set) var contentSent: UInt64 = 0
 
   // Receiving a field section.
   /// Pseudo-header values (RFC 9113 section 8.3).
@@ -130,7 +130,7 @@ public final class HTTP2Stream {
     isDeferred = false
     owesDrained = false
     isInDrainedList = false
-    stalledSince = nil
+    contentSent = 0
     readsTrailers = false
     hasFinalHead = false
     isHeadRequest = false

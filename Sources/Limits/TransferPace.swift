@@ -40,9 +40,10 @@ package struct TransferPace: Sendable {
   /// Thousandths of bytes: each millisecond of waiting takes `rate` of them.
   private var credit: UInt64
 
-  package init(_ rules: Rules) {
+  /// - Parameter patience: milliseconds of waiting before the least rate is asked for.
+  package init(_ rules: Rules, patience: UInt64 = grace) {
     self.rules = rules
-    credit = rules.rate &* Self.grace
+    credit = rules.rate &* min(patience, max(rules.silence, Self.grace))
   }
 
   /// The other end is waited for from now on.
@@ -61,8 +62,26 @@ package struct TransferPace: Sendable {
     settle(now)
     guard bytes > 0 else { return }
     silent = 0
-    let most = rules.rate &* max(rules.silence, Self.grace)
-    credit = min(most, credit &+ min(bytes, 1 << 40) &* 1_000)
+    earn(bytes)
+  }
+
+  /// The same, of bytes that moved since the last call of anything here, nobody knows when: they pay for that time.
+  package mutating func movedMeanwhile(_ bytes: UInt64, now: UInt64) {
+    earn(bytes)
+    settle(now)
+    if bytes > 0 { silent = 0 }
+  }
+
+  private mutating func earn(_ bytes: UInt64) { credit = min(most, credit &+ min(bytes, 1 << 40) &* 1_000) }
+
+  /// The other end has come up with what it was waited for since `start`: that time counts for nothing, as much as it was is taken off what
+  /// was counted before, and there is as much patience as there can be.
+  package mutating func forgive(since start: UInt64, now: UInt64) {
+    settle(now)
+    let lasted = now > start ? now &- start : 0
+    waited &-= min(waited, min(lasted, 1 << 60) &* 2)
+    silent = 0
+    credit = most
   }
 
   /// What is to be said of the transfer at `now`.
@@ -82,6 +101,9 @@ package struct TransferPace: Sendable {
     if rules.rate > 0 { left = min(left, credit / rules.rate &+ (credit % rules.rate == 0 ? 0 : 1)) }
     return settledAt &+ left
   }
+
+  /// The most that can be saved up: the longest silence that is allowed at all.
+  private var most: UInt64 { rules.rate &* max(rules.silence, Self.grace) }
 
   private mutating func settle(_ now: UInt64) {
     if isWaiting, now > settledAt {

@@ -1,4 +1,5 @@
 import Bytes
+import Limits
 import Reactor
 
 /// How long each state may last, and what happens when it has lasted longer.
@@ -64,12 +65,40 @@ extension DownstreamConnection {
 
   /// One timer serves for all. What is due already stays due, however often a busy connection comes here.
   private func setNearest() {
-    if exchangeDeadline == 0, waitDeadline == 0 { return setDeadline(0) }
-    setDeadline(at: exchangeDeadline > 0 && (waitDeadline == 0 || exchangeDeadline < waitDeadline) ? exchangeDeadline : waitDeadline)
+    var nearest = exchangeDeadline > 0 && (waitDeadline == 0 || exchangeDeadline < waitDeadline) ? exchangeDeadline : waitDeadline
+    if answerDeadline > 0, nearest == 0 || answerDeadline < nearest { nearest = answerDeadline }
+    if nearest == 0 { setDeadline(0) } else { setDeadline(at: nearest) }
+  }
+
+  // MARK: Answers that are not taken
+
+  /// Bytes of an answer are left over: how the client takes them is looked at from the next look on, if they are not gone by then.
+  func watchAnswer() {
+    answerDeadline = loop.now &+ AnswerPace.interval(context.content)
+    setNearest()
+  }
+
+  private func lookAtAnswer() {
+    answerDeadline = 0
+    let waiting = UInt64(output.count)
+    if waiting > 0 || answerPace != nil {
+      let taken = bytesTaken
+      if answerPace == nil, let exchange {
+        answerPace = AnswerPace(exchange.answerRules, taken: taken, waiting: waiting, now: loop.now)
+      } else if let verdict = answerPace?.look(taken: taken, waiting: waiting, now: loop.now), verdict != .good {
+        let exchange = self.exchange
+        self.exchange = nil
+        exchange?.clientIsTooSlow()
+        return reset()
+      }
+    }
+    if waiting > 0 { watchAnswer() } else { setNearest() }
   }
 
   /// The nearest of the deadlines has passed.
   func timeIsUp() {
+    // What else is due is reached in the next turn.
+    if answerDeadline > 0, loop.now >= answerDeadline { return lookAtAnswer() }
     switch state {
     case .http2:
       http2?.deadlineReached()
@@ -99,12 +128,9 @@ extension DownstreamConnection {
 
   func deadlineInExchange() {
     let exchangeIsOver = exchangeDeadline > 0 && loop.now >= exchangeDeadline
-    if !exchangeIsOver, !output.isEmpty {
-      // The client has taken nothing for as long as a client may.
-      return close()
-    }
-    if state == .readingContent, !exchangeIsOver {
-      if case .tunnel = content { return arm(0) }
+    if !exchangeIsOver {
+      // Nothing more is waited for but the answer.
+      guard state == .readingContent, !content.isTunnel else { return arm(0) }
       // Paused on the backend's behalf, whose own deadline bounds the wait.
       guard !isReadingPaused, exchange?.contentIsLate == true else { return setContentDeadline() }
       closesAfterResponse = true

@@ -7,6 +7,8 @@ extension DownstreamConnection {
   /// The response is complete. Goes on with the next request, or ends.
   func responseCompleted() {
     exchangeDeadline = 0
+    answerDeadline = 0
+    if answerPace != nil { answerPace = nil }
     let wasWebSocket = exchange?.head.isWebSocket ?? false
     exchange = nil
     switch state {

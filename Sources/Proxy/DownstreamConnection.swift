@@ -3,6 +3,7 @@ import CLinux
 import HTTP
 import HTTP1
 import HTTP2
+import Limits
 import Reactor
 import TLS
 import Transport
@@ -92,6 +93,9 @@ public final class DownstreamConnection: SecureChannel {
   /// When the exchange's own time is up, and when the present wait is over, in ms of the loop's clock; 0 for no bound.
   var exchangeDeadline: UInt64 = 0
   var waitDeadline: UInt64 = 0
+  /// How the client takes its answer, once bytes of it have waited, and when that is looked at next; 0 while none wait.
+  var answerPace: AnswerPace?
+  var answerDeadline: UInt64 = 0
 
   /// Bytes of further requests kept while one is being answered.
   static let pipelineLimit = 32 << 10
@@ -253,9 +257,7 @@ public final class DownstreamConnection: SecureChannel {
     guard isOpen else { return }
     switch state {
     case .flushing where output.isEmpty: endAfterFlush()
-    // A client that takes nothing for as long as a body may pause is given up.
-    case .awaitingResponse: arm(output.isEmpty ? 0 : context.bodyTimeout)
-    case .readingContent: if case .tunnel = content { arm(output.isEmpty ? 0 : context.bodyTimeout) }
+    case .awaitingResponse, .readingContent: if !output.isEmpty, answerDeadline == 0 { watchAnswer() }
     default: break
     }
   }

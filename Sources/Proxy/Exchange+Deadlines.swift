@@ -102,7 +102,18 @@ extension Exchange {
 
   /// The route's word on how fast content has to come, and the request's nature.
   func setPace(_ route: Route, _ snapshot: WorkerSnapshot) {
-    var rules = contentPace.rules
+    contentPace = TransferPace(rules(contentPace.rules, route, snapshot))
+  }
+
+  /// How fast the client has to take what waits for it.
+  var answerRules: TransferPace.Rules {
+    let rules = client?.connection.context.content ?? .none
+    guard let route, let snapshot, backend >= 0 else { return rules }
+    return self.rules(rules, route, snapshot)
+  }
+
+  private func rules(_ listener: TransferPace.Rules, _ route: Route, _ snapshot: WorkerSnapshot) -> TransferPace.Rules {
+    var rules = listener
     if streamsBothWays(snapshot) {
       // Either end speaks when it has something to say.
       rules.rate = 0
@@ -111,7 +122,13 @@ extension Exchange {
       rules.rate = route.bodyRate ?? rules.rate
       rules.total = route.bodyTotal ?? rules.total
     }
-    contentPace = TransferPace(rules)
+    return rules
+  }
+
+  /// The client has not taken its answer, and is told nothing more.
+  func clientIsTooSlow() {
+    error = error ?? .clientTooSlow
+    clientGone()
   }
 
   /// A WebSocket, or a gRPC call towards a backend that may take one: whoever only says so of his content is treated as others are.

@@ -14,7 +14,7 @@ extension Exchange {
       let backend = snapshot.proxy.backends[backend]
       metrics.countUpstream(
         backend: backend.metricID, endpoint: backend.endpoints[answeringEndpoint].metricID,
-        result: (error == nil ? UpstreamOutcome.answered : .broken).rawValue)
+        result: (error == nil || error == .clientTooSlow ? UpstreamOutcome.answered : .broken).rawValue)
     }
     guard worker.writesAccessLog else { return }
     guard worker.log.admitsLine() else { return worker.metrics.countDroppedLine() }

@@ -19,6 +19,8 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
   case upstreamConnect, upstreamTLS, upstreamIdentity, upstreamProtocol, upstreamReset
   case keysUnavailable, revocationUnavailable, introspectionUnavailable, overloaded, draining
   case upstreamTimeout
+  /// The client does not take its answer: there is no telling it, so this is a word of the log and the metric alone.
+  case clientTooSlow
   /// The gateway could not do its own part (no random bytes, no signature). Nothing was forwarded.
   case internalError
   /// The principal's claims do not fit into an internal token.
@@ -79,6 +81,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .overloaded: ("overloaded", 503, "There is no capacity left for this request.")
     case .draining: ("draining", 503, "The gateway is shutting down.")
     case .upstreamTimeout: ("upstream_timeout", 504, "The backend took too long to answer.")
+    case .clientTooSlow: ("client_too_slow", 499, "The client took its answer too slowly.")
     case .internalError: ("internal_error", 500, "The gateway could not handle the request.")
     case .internalTokenTooLarge: ("internal_token_too_large", 500, "The user's claims do not fit into an internal token.")
     }

@@ -1,6 +1,7 @@
 import Bytes
 import HTTP
 import HTTP2
+import Limits
 
 /// A stream of an HTTP/2 connection, as an exchange's client: content in as fast as the backend takes it, the answer out as
 /// fast as the client does.
@@ -29,6 +30,12 @@ package final class HTTP2ClientStream {
   /// When discarding ends, whatever comes, and how much had been discarded when that was looked at last.
   private var lingerEnd: UInt64 = 0
   private var discardedBefore = 0
+  /// How the client takes its answer, once bytes of it were seen to wait.
+  private var answerPace: AnswerPace?
+  /// What counts as taken for it, and what the stream had sent and the connection's peer taken at the last look.
+  private var answerTaken: UInt64 = 0
+  private var sentThen: UInt64 = 0
+  private var takenThen: UInt64 = 0
 
   init(_ edge: HTTP2Edge, _ stream: HTTP2Stream) {
     self.edge = edge
@@ -43,6 +50,7 @@ package final class HTTP2ClientStream {
     forgetDeadlines()
     waiting.removeAll()
     if !trailers.isEmpty { trailers = [] }
+    if answerPace != nil { answerPace = nil }
     isEnded = false
   }
 
@@ -185,6 +193,45 @@ package final class HTTP2ClientStream {
     if waiting.isEmpty, exchange.contentIsLate { return exchange.interrupt(.requestTimeout) }
     // Paused on the backend's behalf, whose own deadline bounds the wait.
     armContent()
+  }
+
+  // MARK: Answers that are not taken
+
+  /// Whether bytes of an answer wait that nobody has looked at yet, or has.
+  var isToBeLookedAt: Bool { answerPace != nil || (stream?.pendingOutput ?? 0) > 0 }
+
+  /// Looks at how the client takes what waits on the stream, also when the backend has said all of it. To be called every so often.
+  ///
+  /// - Parameter taken: all that the peer has taken of the connection's bytes.
+  func lookAtAnswer(_ taken: UInt64) {
+    guard let stream else { return }
+    let (sent, waiting) = (stream.contentSent, UInt64(stream.pendingOutput))
+    if answerPace == nil {
+      answerTaken = 0
+      answerPace = AnswerPace(exchange?.answerRules ?? connection.context.content, taken: 0, waiting: waiting, now: now)
+    } else {
+      let own = sent &- sentThen
+      let line = taken > takenThen ? taken &- takenThen : 0
+      // A client on a thin line takes from its streams by turns. Where nothing but the line holds this one up, it is the line that counts.
+      answerTaken &+= session.isWindowSpent(stream) ? own : max(own, line)
+      if let verdict = answerPace?.look(taken: answerTaken, waiting: waiting, now: now), verdict != .good { return giveUp(stream) }
+    }
+    sentThen = sent
+    takenThen = max(taken, takenThen)
+  }
+
+  private func giveUp(_ stream: HTTP2Stream) {
+    noteTooSlow()
+    forgetDeadlines()
+    session.reset(stream, .cancel)
+    connection.awaitTurnEnd()
+  }
+
+  /// The stream is to end, by itself or with its connection, since the client does not take what waits for it.
+  func noteTooSlow() {
+    guard let stream, stream.pendingOutput > 0, let exchange else { return }
+    self.exchange = nil
+    exchange.clientIsTooSlow()
   }
 
   // MARK: The response

@@ -21,9 +21,9 @@ final class HTTP2Edge: HTTP2Carrier {
   /// What the client has begun to send and owes the rest of, if it does, and since when: at first its preface.
   private var unfinishedHead: UInt32? = 0
   private var unfinishedSince: UInt64
-  /// What the socket had taken when that was last found to have grown, and when that was.
-  private var writtenThen: UInt64 = 0
-  private var writtenAt: UInt64 = 0
+  /// What the peer had taken at the last look, and when that was last found to have grown.
+  private var takenThen: UInt64 = 0
+  private var takenAt: UInt64
 
   /// Milliseconds between the two GOAWAYs of a drain: time for requests that are on their way (RFC 9113 section 6.8).
   private static let notice: UInt64 = 200
@@ -37,7 +37,7 @@ final class HTTP2Edge: HTTP2Carrier {
     self.connection = connection
     idleSince = connection.loop.now
     unfinishedSince = connection.loop.now
-    writtenAt = idleSince
+    takenAt = idleSince
     let context = connection.context
     let limits = HTTP2Limits(
       headerBytes: context.headerBytes, headerCount: context.headerCount, uriBytes: context.uriBytes, streams: context.streams)
@@ -153,8 +153,9 @@ final class HTTP2Edge: HTTP2Carrier {
     if finalGoAwayAt > 0, now >= finalGoAwayAt { session.goAway() }
     for stream in streams.all() where stream.deadline > 0 && stream.deadline <= now { stream.timeIsUp() }
     guard connection.isOpen else { return }
-    if let stalled = session.oldestStall(now: now), now &- stalled >= UInt64(connection.context.bodyTimeout) {
+    if let stalled = session.connectionStall(now: now), now &- stalled >= UInt64(connection.context.bodyTimeout) {
       // A client that gives no window for as long as a body may pause is given up.
+      noteTooSlow()
       session.goAway(.enhanceYourCalm)
       return giveUp()
     }
@@ -164,20 +165,37 @@ final class HTTP2Edge: HTTP2Carrier {
       return giveUp()
     }
     if streams.isEmpty, idleIsOver() { return }
-    if isStuck() { return connection.close() }
+    if lookAtAnswers() { return }
     write()
     guard connection.isOpen else { return }
     rearm()
   }
 
-  /// Whether the client has taken nothing of what waits in the connection for as long as a body may pause. Windows say nothing of
-  /// that: they may be as wide as they like.
-  private func isStuck() -> Bool {
-    if connection.output.isEmpty || connection.bytesWritten != writtenThen {
-      writtenThen = connection.bytesWritten
-      writtenAt = now
+  /// Looks at how the client takes what waits for it.
+  ///
+  /// - Returns: whether the connection has ended: the client has taken nothing of what waits in it for as long as a body may pause. Windows
+  ///   say nothing of that: they may be as wide as they like.
+  private func lookAtAnswers() -> Bool {
+    let late = streams.all().filter(\.isToBeLookedAt)
+    if late.isEmpty, connection.output.isEmpty {
+      takenAt = now
+      return false
     }
-    return now &- writtenAt >= UInt64(connection.context.bodyTimeout)
+    let taken = connection.bytesTaken
+    if connection.output.isEmpty || taken > takenThen { takenAt = now }
+    takenThen = max(taken, takenThen)
+    if now &- takenAt >= UInt64(connection.context.bodyTimeout) {
+      noteTooSlow()
+      connection.reset()
+      return true
+    }
+    for stream in late { stream.lookAtAnswer(taken) }
+    return !connection.isOpen
+  }
+
+  /// Requests whose answers wait for the client end with the connection, and their log says why.
+  private func noteTooSlow() {
+    for stream in streams.all() { stream.noteTooSlow() }
   }
 
   /// Puts an idle connection to rest, and later ends it. True when it has ended.

@@ -62,6 +62,12 @@ package enum Syscall {
     return nil
   }
 
+  /// Bytes that the socket has taken and its peer has not, as far as the kernel knows.
+  package static func unacknowledged(_ descriptor: Int32) -> Int { Int(gh_unacknowledged(descriptor)) }
+
+  /// Closing the socket resets the connection, and forgets what its peer has not taken.
+  package static func resetOnClose(_ descriptor: Int32) { gh_reset_on_close(descriptor) }
+
   /// Takes up to `count` bytes off the socket without looking at them.
   package static func discard(_ descriptor: Int32, _ count: Int) -> SyscallResult {
     run { recv(descriptor, nil, count, Int32(MSG_TRUNC)) }

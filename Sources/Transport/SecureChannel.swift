@@ -285,6 +285,17 @@ open class SecureChannel: Channel {
   /// Bytes accepted for writing and not yet taken by the socket.
   package final var pendingBytes: Int { output.count }
 
+  /// All that the peer has ever taken, as near as can be told: what the socket has taken may stand in the kernel for minutes, and leaves it
+  /// in lumps. Asks the kernel.
+  package final var bytesTaken: UInt64 { bytesWritten &- min(bytesWritten, UInt64(Syscall.unacknowledged(descriptor.raw))) }
+
+  /// Closes, and takes back what stands in the kernel for a peer that does not take it: it would stand there for as long as the peer likes.
+  package final func reset() {
+    guard isOpen else { return }
+    Syscall.resetOnClose(descriptor.raw)
+    close()
+  }
+
   /// Whether a producer should pause; `drained()` will say when to go on.
   package final var isCongested: Bool { output.count > Self.highWater }
 

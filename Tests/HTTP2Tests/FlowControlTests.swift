@@ -239,23 +239,45 @@ struct FlowControlTests {
     #expect(raw.pull().contains { $0.type == 0 && $0.stream == 3 })
   }
 
-  @Test("a stream without window is known to be stalled, until it gets some")
-  func stalls() {
+  @Test("a stream without window is known, and how much of it was sent; the connection is not stalled for that")
+  func spentStream() {
     let raw = Raw(settings: [(4, 0)])
+    var answered: HTTP2Stream?
     raw.owner.onHead = { [unowned raw] stream, _ in
+      answered = stream
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, [1, 2, 3])
     }
-    #expect(raw.session.oldestStall(now: 10) == nil)
     raw.receive(Wire.headers(1, Wire.get))
     #expect(raw.pull().map(\.type) == [1])
-    #expect(raw.session.oldestStall(now: 100) == 100)
-    #expect(raw.session.oldestStall(now: 900) == 100)
+    guard let stream = answered else { return #expect(Bool(false)) }
+    #expect(raw.session.isWindowSpent(stream) && stream.contentSent == 0)
+    #expect(raw.session.connectionStall(now: 100) == nil)
     raw.receive(Wire.windowUpdate(1, 2))
     #expect(raw.pull().map(\.payload) == [[1, 2]])
-    #expect(raw.session.oldestStall(now: 1000) == 1000)
+    #expect(raw.session.isWindowSpent(stream) && stream.contentSent == 2)
     raw.receive(Wire.windowUpdate(1, 2))
     _ = raw.drain()
-    #expect(raw.session.oldestStall(now: 2000) == nil)
+    #expect(!raw.session.isWindowSpent(stream) && stream.contentSent == 3)
+  }
+
+  @Test("a connection without window is known to be stalled, until it gets some")
+  func stalls() {
+    let raw = Raw(settings: [(4, 1 << 20)])
+    raw.owner.onHead = { [unowned raw] stream, _ in
+      raw.session.respond(stream, endStream: false) { $0.status(200) }
+      Pair.send(raw.session, stream, [UInt8](repeating: 7, count: 65_535 + 3))
+    }
+    #expect(raw.session.connectionStall(now: 10) == nil)
+    raw.receive(Wire.headers(1, Wire.get))
+    _ = raw.drain()
+    #expect(raw.session.connectionStall(now: 100) == 100)
+    #expect(raw.session.connectionStall(now: 900) == 100)
+    raw.receive(Wire.windowUpdate(0, 2))
+    #expect(raw.pull().map(\.payload.count) == [2])
+    #expect(raw.session.connectionStall(now: 1000) == 1000)
+    raw.receive(Wire.windowUpdate(0, 2))
+    _ = raw.drain()
+    #expect(raw.session.connectionStall(now: 2000) == nil)
   }
 }
