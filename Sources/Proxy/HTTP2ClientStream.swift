@@ -32,6 +32,8 @@ package final class HTTP2ClientStream {
   private var discardedBefore = 0
   /// How the client takes its answer, once bytes of it were seen to wait.
   private var answerPace: AnswerPace?
+  /// The route's word on that, of an exchange that has said all before anybody looked.
+  private var answerRules: TransferPace.Rules?
   /// What counts as taken for it, and what the stream had sent and the connection's peer taken at the last look.
   private var answerTaken: UInt64 = 0
   private var sentThen: UInt64 = 0
@@ -51,6 +53,7 @@ package final class HTTP2ClientStream {
     waiting.removeAll()
     if !trailers.isEmpty { trailers = [] }
     if answerPace != nil { answerPace = nil }
+    answerRules = nil
     isEnded = false
   }
 
@@ -208,7 +211,7 @@ package final class HTTP2ClientStream {
     let (sent, waiting) = (stream.contentSent, UInt64(stream.pendingOutput))
     if answerPace == nil {
       answerTaken = 0
-      answerPace = AnswerPace(exchange?.answerRules ?? connection.context.content, taken: 0, waiting: waiting, now: now)
+      answerPace = AnswerPace(exchange?.answerRules ?? answerRules ?? connection.context.content, taken: 0, waiting: waiting, now: now)
     } else {
       let own = sent &- sentThen
       let line = taken > takenThen ? taken &- takenThen : 0
@@ -343,6 +346,7 @@ package final class HTTP2ClientStream {
   func responseCompleted() {
     // A client that was told nothing has most likely sent nothing, and the stream is not kept for long in case that it has.
     let lingering = exchange?.expectation.phase == .refused ? DownstreamConnection.Lingering.brief : .patient
+    if answerPace == nil, let exchange, let stream, stream.pendingOutput > 0 { answerRules = exchange.answerRules }
     exchange = nil
     forgetDeadlines()
     waiting.removeAll()

@@ -80,7 +80,7 @@ class HTTP1Slow:
     """Reads slowly."""
 
     def __init__(self, gateway, path):
-        self.client = HTTP1Client(gateway.port, gateway.ca, receive_buffer=16_384)
+        self.client = HTTP1Client(gateway.port, gateway.ca, receive_buffer=16_384, segment=1400)
         self.link = self.client.link
         self.link.__class__ = ThinLink
         self.client.start("GET", path)
@@ -130,7 +130,7 @@ class HTTP2Slow:
 
 class HTTP2Thin(HTTP2Slow):
     def __init__(self, gateway, path):
-        super().__init__(gateway, path, receive_buffer=16_384)
+        super().__init__(gateway, path, receive_buffer=16_384, segment=1400)
         self.link.__class__ = ThinLink
 
 
@@ -345,7 +345,7 @@ def test_content_that_comes_keeps_no_answer_that_is_not_taken(gateway, backend):
             over.set()
 
     backend.on("/streamed/both", script)
-    with HTTP1Client(gateway.port, gateway.ca, receive_buffer=16_384) as client:
+    with HTTP1Client(gateway.port, gateway.ca, receive_buffer=16_384, segment=1400) as client:
         client.start("POST", "/streamed/both", headers={"Content-Length": "1000000"})
 
         def ended():

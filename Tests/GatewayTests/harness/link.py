@@ -93,7 +93,8 @@ class Link:
                 pass
 
     @classmethod
-    def connect(cls, port, ca, protocol, *, server_name="api.example.com", receive_buffer=None, timeout=10, certificate=None, source=None):
+    def connect(cls, port, ca, protocol, *, server_name="api.example.com", receive_buffer=None, segment=None, timeout=10, certificate=None,
+                source=None):
         context = ssl.create_default_context(cafile=str(ca))
         context.set_alpn_protocols([protocol])
         if certificate:
@@ -103,6 +104,9 @@ class Link:
             tcp.bind((source, 0))
         if receive_buffer:
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if segment:
+            # Loopback's own are of 64 KiB, and a small buffer tells of its room in steps of that.
+            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
         tcp.settimeout(patience(timeout))
         tcp.connect(("127.0.0.1", port))
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
