@@ -59,11 +59,13 @@ class HTTP2Side:
 
     def on(self, path, how, status, content):
         def script(stream):
+            if how == "ends":
+                # First, or the next request may come on this connection, with more content than can be sent twice.
+                stream.connection.go_away(stream.id)
             stream.answer(status, content)
             if how == "resets":
                 stream.reset(NO_ERROR)
             elif how == "ends":
-                stream.connection.go_away(stream.id)
                 eventually(lambda: not stream.connection.link.output, what="all of it sent")
                 stream.connection.close()
             else:
