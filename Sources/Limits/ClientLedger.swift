@@ -1,8 +1,8 @@
 /// How much of something each client holds. Knows nobody who holds nothing, so it has at most as many entries as there are units to be
 /// held, and whoever bounds those bounds it.
 ///
-/// Asked twice for each request, so it is never copied for that, and a table of its own: open addressing with linear probing, keyed with a secret, so that nobody
-/// can choose addresses that meet in one place.
+/// Asked twice for each request, so it is never copied for that, and a table of its own: open addressing with linear probing, keyed with a
+/// secret, so that nobody can choose addresses that meet in one place.
 package struct ClientLedger: ~Copyable, Sendable {
   private struct Entry {
     var client = ClientAddress.unknown
