@@ -206,17 +206,22 @@ def read_on(reader):
     reader._write()
 
 
-def test_answers_that_have_ended_count_until_their_client_has_taken_them(single):
-    """The whole of each answer fits its stream's window, so that the backend is done with it; what waits of all is bounded all the same."""
-    gateway, backend = single
+def ask_for_many(reader, backend):
+    """Eighty answers of 256 KiB, of which the reader takes nothing. Gives them, their streams, and what the backend has sent of all."""
     sources = [Source(256 << 10, 256 << 10) for _ in range(80)]
     for number, source in enumerate(sources):
         serve(backend, f"/public/slow-{number}/", source)
+    reader.consumes = False
+    numbers = [reader.start("GET", f"/public/slow-{number}/") for number in range(len(sources))]
+    reader.until(lambda: reader.step(0.05) or sum(source.sent for source in sources) > 3 << 20)
+    return sources, numbers, settled(lambda: reader.step(0.01) or sum(source.sent for source in sources), LONG, 60)
+
+
+def test_answers_that_have_ended_count_until_their_client_has_taken_them(single):
+    """The whole of each answer fits its stream's window, so that the backend is done with it; what waits of all is bounded all the same."""
+    gateway, backend = single
     with HTTP2Client(gateway.port, gateway.ca) as reader:
-        reader.consumes = False
-        numbers = [reader.start("GET", f"/public/slow-{number}/") for number in range(len(sources))]
-        reader.until(lambda: reader.step(0.05) or sum(source.sent for source in sources) > 3 << 20)
-        sent = settled(lambda: reader.step(0.01) or sum(source.sent for source in sources), LONG, 60)
+        sources, numbers, sent = ask_for_many(reader, backend)
         # Of each 64 KiB and a read are on their way to the client; 4 MiB wait.
         assert sent < (4 << 20) + sum(source.sent > 0 for source in sources) * (100 << 10)
         assert any(source.sent == 0 for source in sources)
@@ -228,15 +233,8 @@ def test_answers_that_have_ended_count_until_their_client_has_taken_them(single)
 
 def test_answers_that_nobody_reads_any_more_free_the_window(single):
     gateway, backend = single
-    sources = [Source(256 << 10, 256 << 10) for _ in range(80)]
-    for number, source in enumerate(sources):
-        serve(backend, f"/public/slow-{number}/", source)
     with HTTP2Client(gateway.port, gateway.ca) as reader:
-        reader.consumes = False
-        for number in range(len(sources)):
-            reader.start("GET", f"/public/slow-{number}/")
-        reader.until(lambda: reader.step(0.05) or sum(source.sent for source in sources) > 3 << 20)
-        settled(lambda: reader.step(0.01) or sum(source.sent for source in sources), LONG, 60)
+        ask_for_many(reader, backend)
     good = Source(SIZE, SIZE)
     serve(backend, "/public/good", good)
     with HTTP2Client(gateway.port, gateway.ca) as client:
