@@ -7,7 +7,8 @@ import Upstream
 /// Backends and their endpoints.
 extension SnapshotBuilder {
   func backend(_ settings: BackendSettings, index: Int) -> Backend? {
-    guard let chain = chain(settings.tls.certificate), let authorities = authorities(settings.tls.ca) else { return nil }
+    let (chain, authorities) = (chain(settings.tls.certificate), authorities(settings.tls.ca))
+    guard let chain, let authorities else { return nil }
     let identities = settings.tls.identities.map(\.value)
     let protocols: Backend.Protocols
     let offered: [ApplicationProtocol]

@@ -18,7 +18,9 @@ extension SnapshotBuilder {
       loaded.chains[files] = chain
       return chain
     } catch {
-      refuse(settings.certificate.location, error.message)
+      for fault in [error] + error.others {
+        refuse(fault.file == .key ? settings.key.location : settings.certificate.location, fault.message)
+      }
       return nil
     }
   }
@@ -37,11 +39,13 @@ extension SnapshotBuilder {
   }
 
   private func edgeTLS(_ settings: ListenerTLSSettings, _ name: Located<String>) -> ServerTLSContext? {
+    // All files are read before the first that is wrong ends it: one look is to show every one.
     let chains = settings.certificates.compactMap { chain($0) }
+    let clientAuthorities = settings.clientCA.map { authorities($0) }
     guard chains.count == settings.certificates.count else { return nil }
     var authentication = ClientAuthentication.none
-    if let file = settings.clientCA {
-      guard let authorities = authorities(file) else { return nil }
+    if let clientAuthorities {
+      guard let authorities = clientAuthorities else { return nil }
       switch settings.clientAuth {
       case .none: break
       case .optional: authentication = .optional(authorities)

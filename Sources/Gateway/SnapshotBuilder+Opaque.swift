@@ -8,16 +8,8 @@ import Tokens
 /// Identity providers whose tokens say nothing by themselves: those that are asked, and those of API keys.
 extension SnapshotBuilder {
   func introspectingProvider(_ settings: IdentityProviderSettings, _ asked: IntrospectionSettings) -> IdentityProvider? {
-    var roots: CertificateAuthorities?
-    if let file = asked.ca {
-      guard let read = authorities(file) else { return nil }
-      roots = read
-    }
-    var certificate: CertificateChain?
-    if let own = asked.certificate {
-      guard let read = chain(own) else { return nil }
-      certificate = read
-    }
+    let (roots, certificate) = (asked.ca.flatMap { authorities($0) }, asked.certificate.flatMap { chain($0) })
+    guard (roots != nil) == (asked.ca != nil), (certificate != nil) == (asked.certificate != nil) else { return nil }
     let tls: ClientTLSContext
     do throws(TLSConfigurationError) {
       tls = try ClientTLSContext(authorities: roots, host: asked.url.host, certificate: certificate)

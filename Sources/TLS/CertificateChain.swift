@@ -22,15 +22,20 @@ package final class CertificateChain: @unchecked Sendable {
   /// Reads a chain, leaf first, and the leaf's key.
   ///
   /// An expired certificate loads: whether to serve it or refuse it is the caller's choice (`isExpired(at:)`).
-  /// - Throws: when a file is missing, unreadable, damaged or encrypted, or the key is not the leaf's.
+  /// - Throws: when a file is missing, unreadable, damaged or encrypted, or the key is not the leaf's. Both files are looked at.
   package init(certificate path: String, key keyPath: String) throws(TLSConfigurationError) {
-    let certificates = try PEMFile.certificates(path)
+    let certificates: [OpaquePointer]
+    do {
+      certificates = try PEMFile.certificates(path)
+    } catch {
+      throw TLSConfigurationError(error.message, others: Self.fault(ofKey: keyPath))
+    }
     let privateKey: OpaquePointer
     do {
       privateKey = try PEMFile.privateKey(keyPath)
     } catch {
       certificates.forEach { X509_free($0) }
-      throw error
+      throw TLSConfigurationError(error.message, .key)
     }
     leaf = certificates[0]
     intermediates = Array(certificates.dropFirst())
@@ -46,7 +51,17 @@ package final class CertificateChain: @unchecked Sendable {
     if end == nil { throw TLSConfigurationError("\(path): the certificate's notAfter cannot be read") }
     let matches = X509_check_private_key(leaf, key) == 1
     ERR_clear_error()
-    if !matches { throw TLSConfigurationError("\(keyPath): is not the key of the certificate in \(path)") }
+    if !matches { throw TLSConfigurationError("\(keyPath): is not the key of the certificate in \(path)", .key) }
+  }
+
+  /// What is wrong with a key's file, if anything is.
+  private static func fault(ofKey path: String) -> [TLSConfigurationError] {
+    do {
+      EVP_PKEY_free(try PEMFile.privateKey(path))
+      return []
+    } catch {
+      return [TLSConfigurationError(error.message, .key)]
+    }
   }
 
   deinit {

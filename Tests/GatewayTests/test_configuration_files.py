@@ -112,3 +112,29 @@ def test_an_authority_that_is_none_or_is_over_is_told_of(directory, pki, tmp_pat
     both.write_bytes(pki.public.certificate.read_bytes() + pki.edge.certificate.read_bytes())
     beside = checked(both)
     assert beside.returncode == 0 and "certificate 2 of" in beside.stdout and "no authority's" in beside.stdout, beside.stderr
+
+
+def test_every_wrong_file_of_a_tls_section_is_told_of_at_once(directory, pki, idp, jwks, tmp_path):
+    """Each where it is written: a certificate, its key, another certificate's key, an authority; of listeners, backends and providers."""
+    missing = {name: tmp_path / f"{name}.pem" for name in (
+        "certificate", "key", "second-key", "client-ca", "mesh-ca", "gateway-certificate", "gateway-key", "idp-ca", "own", "own-key")}
+    configuration = conf.standard(pki, idp, jwks, free_port(), free_port(), 9)
+    configuration["listeners"][0]["tls"] = {
+        "certificates": [{"certificate": str(missing["certificate"]), "key": str(missing["key"])},
+                         {**pki.edge.files, "key": str(missing["second-key"])}],
+        "client_ca": str(missing["client-ca"]), "client_auth": "required"}
+    configuration["backends"][0]["tls"].update(
+        ca=str(missing["mesh-ca"]), certificate=str(missing["gateway-certificate"]), key=str(missing["gateway-key"]))
+    configuration["identity_providers"].append(
+        {"name": "opaque", "issuer": "https://opaque.example.com", "introspection": {
+            "url": "https://opaque.example.com/introspect", "ca": str(missing["idp-ca"]), "client_id": "gatehouse",
+            "certificate": str(missing["own"]), "key": str(missing["own-key"])}})
+    file = directory / "gateway.yaml"
+    file.write_text(conf.as_yaml(configuration))
+    refused = check(directory)
+    assert refused.returncode == 2
+    lines = file.read_text().splitlines()
+    for path in missing.values():
+        number, column = next((number, line.index(str(path)) + 1) for number, line in enumerate(lines, 1) if str(path) in line)
+        assert f"{file}:{number}:{column}: {path}: No such file or directory" in refused.stderr, (path, refused.stderr)
+    assert f"{len(missing)} errors" in refused.stderr
