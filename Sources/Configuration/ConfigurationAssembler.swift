@@ -55,7 +55,7 @@ struct ConfigurationAssembler {
   func assemble(_ start: SourceLocation, processors: Int) -> GatewayConfiguration {
     var configuration = GatewayConfiguration()
     if let cursor = sections["process"] { configuration.process = ProcessDecoder.process(cursor) }
-    if let cursor = sections["access_log"] { configuration.accessLog = ProcessDecoder.accessLog(cursor) }
+    if let cursor = sections["access_log"] { ProcessDecoder.accessLog(cursor, &configuration) }
     configuration.pathRules.mergesSlashes = sections["merge_slashes"]?.boolean() ?? false
     configuration.pathRules.allowsParameters = sections["path_parameters"]?.word([("refuse", false), ("allow", true)]) ?? false
     configuration.admin = sections["admin"].flatMap(ProcessDecoder.admin)

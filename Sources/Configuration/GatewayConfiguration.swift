@@ -8,6 +8,8 @@ import Routing
 package struct GatewayConfiguration: Sendable {
   package var process = ProcessSettings()
   package var accessLog = AccessLogSettings.standardOutput
+  /// Where its path is written; nil where none is.
+  package var accessLogLocation: SourceLocation?
   package var listeners: [ListenerSettings] = []
   package var admin: AdminSettings?
   package var identityProviders: [IdentityProviderSettings] = []

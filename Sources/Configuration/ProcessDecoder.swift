@@ -27,14 +27,15 @@ enum ProcessDecoder {
     return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
   }
 
-  static func accessLog(_ cursor: Cursor) -> AccessLogSettings {
+  static func accessLog(_ cursor: Cursor, _ configuration: inout GatewayConfiguration) {
     guard let values = cursor.mapping(["path"]),
       let path = values.required("path", "`-` for standard output, a file, or `off`"), let text = path.text()
-    else { return .standardOutput }
+    else { return }
+    configuration.accessLogLocation = path.location
     switch text {
-    case "-": return .standardOutput
-    case "off": return .off
-    default: return path.path().map { .file($0.value) } ?? .standardOutput
+    case "-": configuration.accessLog = .standardOutput
+    case "off": configuration.accessLog = .off
+    default: if let file = path.path() { configuration.accessLog = .file(file.value) }
     }
   }
 

@@ -1,5 +1,6 @@
 import CLinux
 import Configuration
+import Foundation
 import Reactor
 
 /// Where access-log lines go: one descriptor for the life of the process, behind which the file can change.
@@ -14,13 +15,27 @@ package final class AccessLogFile: @unchecked Sendable {
     descriptor = try Self.open(settings)
   }
 
-  /// Opens the file again under its name (SIGUSR1), after somebody moved it away; or another one, after a reload.
-  package func reopen(_ settings: AccessLogSettings? = nil) throws(Errno) {
-    let next = settings ?? self.settings
-    let opened = try Self.open(next)
-    defer { _ = close(opened) }
-    _ = try Syscall.require { Int(gh_duplicate_over(opened, descriptor)) }
-    self.settings = next
+  /// A file that is open, and takes the present one's place when all else is in force.
+  struct Opened: ~Copyable {
+    fileprivate let settings: AccessLogSettings
+    fileprivate let descriptor: Int32
+
+    init(_ settings: AccessLogSettings) throws(Errno) {
+      self.settings = settings
+      descriptor = try AccessLogFile.open(settings)
+    }
+
+    deinit { _ = close(descriptor) }
+  }
+
+  /// Opens the file again under its name (SIGUSR1), after somebody moved it away.
+  package func reopen() throws(Errno) { try adopt(Opened(settings)) }
+
+  /// Lines go to `opened` from now on.
+  func adopt(_ opened: borrowing Opened) throws(Errno) {
+    let next = opened.descriptor
+    _ = try Syscall.require { Int(gh_duplicate_over(next, descriptor)) }
+    settings = opened.settings
   }
 
   private static func open(_ settings: AccessLogSettings) throws(Errno) -> Int32 {
@@ -32,5 +47,46 @@ package final class AccessLogFile: @unchecked Sendable {
       return own >= 0 ? own : Int32(try Syscall.require { Int(gh_duplicate(1)) })
     case .file(let path): return Int32(try Syscall.require { Int(gh_open_append(path)) })
     }
+  }
+}
+
+extension AccessLogSettings {
+  /// Why a file cannot be opened for writing, if that can be told without making it.
+  var obstacle: String? {
+    guard case .file(let path) = self else { return nil }
+    let files = FileManager.default
+    var isDirectory: ObjCBool = false
+    if files.fileExists(atPath: path, isDirectory: &isDirectory) {
+      if isDirectory.boolValue { return refusal("it is a directory") }
+      return files.isWritableFile(atPath: path) ? nil : refusal("permission denied")
+    }
+    let cut = path.lastIndex(of: "/")
+    let directory = cut.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    guard files.fileExists(atPath: directory, isDirectory: &isDirectory) else { return refusal("there is no directory \(directory)") }
+    if !isDirectory.boolValue { return refusal("\(directory) is no directory") }
+    return files.isWritableFile(atPath: directory) ? nil : refusal("permission denied in \(directory)")
+  }
+
+  /// What is said of a file that could not be opened.
+  func obstacle(_ error: Errno) -> String {
+    // A pipe with a name can be opened for writing when somebody reads it.
+    refusal(error.code == ENXIO ? "it is a pipe that nobody reads; start its reader first" : "\(error)")
+  }
+
+  private func refusal(_ reason: String) -> String {
+    switch self {
+    case .file(let path):
+      "the access log \(path) cannot be opened: \(reason). Write a file in a directory that the gateway may write to, `-` for standard "
+        + "output, or `off`"
+    case .standardOutput: "the access log cannot be written to standard output: \(reason). Write a file, or `off`"
+    case .off: "the access log cannot be switched off: /dev/null: \(reason)"
+    }
+  }
+}
+
+extension GatewayConfiguration {
+  /// The error that the access log cannot be opened, where its path is written.
+  func accessLogDiagnostic(_ error: Errno, otherwise path: String) -> Diagnostic {
+    Diagnostic(accessLogLocation ?? SourceLocation(file: path, line: 1, column: 1), accessLog.obstacle(error))
   }
 }

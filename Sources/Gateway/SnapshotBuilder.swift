@@ -91,6 +91,7 @@ package final class SnapshotBuilder {
     let configuration = loaded.configuration
     if !knowsWorkers { workers = Self.workerCount(configuration.process) }
     knowsWorkers = true
+    if let place = configuration.accessLogLocation, let obstacle = configuration.accessLog.obstacle { refuse(place, obstacle) }
     let listeners = configuration.listeners.compactMap { listener($0, drainTime: configuration.process.drain) }
     let providers = configuration.identityProviders.compactMap { provider($0) }
     let keys = signingKeys(configuration)

@@ -13,7 +13,8 @@ extension Supervisor {
       do throws(Errno) {
         try accessLog.reopen()
       } catch {
-        logger.error("the access log cannot be opened again: \(error)")
+        // The old one stays open.
+        logger.error("\(current.configuration.accessLogDiagnostic(error, otherwise: path)); lines go on to the old file")
       }
     default: drain(signal)
     }
@@ -44,7 +45,11 @@ extension Supervisor {
     case .rejected(let diagnostics): refuseReload(diagnostics)
     case .built(let built):
       do throws(ListenFailure) {
+        // Opened before anything changes, as sockets are.
+        var log: AccessLogFile.Opened?
+        if built.configuration.accessLog != current.configuration.accessLog { log = try openAccessLog(built.configuration) }
         let changes = try openListeners(built, instead: current, workers: workers.count)
+        arrivingLog = log
         for warning in built.warnings { logger.warning("\(warning)") }
         warnOfWhatNeedsARestart(built)
         revocation.apply(built.revocation)
@@ -54,6 +59,14 @@ extension Supervisor {
       } catch {
         refuseReload([error.diagnostic])
       }
+    }
+  }
+
+  private func openAccessLog(_ configuration: GatewayConfiguration) throws(ListenFailure) -> AccessLogFile.Opened {
+    do throws(Errno) {
+      return try AccessLogFile.Opened(configuration.accessLog)
+    } catch {
+      throw ListenFailure(configuration.accessLogDiagnostic(error, otherwise: path))
     }
   }
 
@@ -74,11 +87,11 @@ extension Supervisor {
 
   func completeReload(_ built: BuiltSnapshot) {
     arriving = nil
-    if built.configuration.accessLog != current.configuration.accessLog {
+    if let log = arrivingLog.take() {
       do throws(Errno) {
-        try accessLog.reopen(built.configuration.accessLog)
+        try accessLog.adopt(log)
       } catch {
-        logger.error("the access log cannot be opened: \(error)")
+        logger.error("\(built.configuration.accessLogDiagnostic(error, otherwise: path)); lines go on to the old file")
       }
     }
     removeSockets(of: current, keeping: built)

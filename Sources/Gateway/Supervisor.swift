@@ -39,6 +39,8 @@ package final class Supervisor {
   /// Workers that have yet to install the snapshot on its way, and what becomes current when they have.
   var pendingInstalls = 0
   var arriving: BuiltSnapshot?
+  /// The access log of the one on its way, if it is another.
+  var arrivingLog: AccessLogFile.Opened?
   var reloadRequested = false
   /// There once the workers are.
   var reader: ConfigurationReader?
@@ -62,7 +64,7 @@ package final class Supervisor {
 
   private init(
     path: String, first: BuiltSnapshot, builder: SnapshotBuilder, registry: MetricsRegistry, remoteKeys: RemoteKeySets,
-    revocation: RevocationFeeds, introspections: RemoteIntrospections, onReady: @escaping () -> Void
+    revocation: RevocationFeeds, introspections: RemoteIntrospections, accessLog: AccessLogFile, onReady: @escaping () -> Void
   ) throws(Errno) {
     self.path = path
     self.remoteKeys = remoteKeys
@@ -77,7 +79,7 @@ package final class Supervisor {
     self.loop = loop
     names = try Names(loop: loop, servers: first.configuration.process.resolvers, known: builder.known)
     reports = try Mailbox()
-    accessLog = try AccessLogFile(first.configuration.accessLog)
+    self.accessLog = accessLog
   }
 
   private static func makeRegistry() -> MetricsRegistry {
@@ -135,10 +137,17 @@ package final class Supervisor {
     let builder = SnapshotBuilder(
       names: registry.names, tickets: tickets, remoteKeys: remoteKeys, revocation: revocation, introspections: introspections)
     guard case .built(let built) = report(builder.build(path: path, generation: 1)) else { return .badConfiguration }
+    let accessLog: AccessLogFile
+    do throws(Errno) {
+      accessLog = try AccessLogFile(built.configuration.accessLog)
+    } catch {
+      complain([built.configuration.accessLogDiagnostic(error, otherwise: path)])
+      return .badConfiguration
+    }
     do throws(Errno) {
       let supervisor = try Supervisor(
         path: path, first: built, builder: builder, registry: registry, remoteKeys: remoteKeys, revocation: revocation,
-        introspections: introspections,
+        introspections: introspections, accessLog: accessLog,
         onReady: onReady)
       return supervisor.serve(workers: builder.workers)
     } catch {
