@@ -79,7 +79,8 @@ extension SnapshotBuilder {
     guard let security = security(settings) else { return nil }
     let limits = settings.limits
     let context = ListenerContext(
-      name: settings.name.value, address: settings.address.value.text, security: security,
+      name: settings.name.value, metricID: names.id(of: settings.name.value, in: .listener),
+      address: settings.address.value.text, security: security,
       redirectsPlaintext: settings.security.redirectsPlaintext, expectsProxyHeader: settings.proxyProtocol,
       headerBytes: limits.headerBytes, headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes,
       streams: limits.streams, connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,

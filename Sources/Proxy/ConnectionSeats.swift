@@ -8,6 +8,9 @@ package final class ConnectionSeats {
 
   package init() {}
 
+  /// Whether nobody else has a place.
+  func isFull(_ bounds: ConnectionRoom.Bounds) -> Bool { room.open >= bounds.all }
+
   /// A place for another connection, if there is one; nil is a client that a balancer is still to name. Where nobody's connections are
   /// counted, this one is not when they are later.
   func take(for client: ClientAddress?, _ bounds: ConnectionRoom.Bounds) -> ConnectionSeat? {

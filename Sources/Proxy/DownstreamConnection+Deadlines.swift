@@ -103,9 +103,11 @@ extension DownstreamConnection {
     case .http2:
       http2?.deadlineReached()
     case .proxyHeader:
+      countRefused(.proxyProtocol)
       close()
     case .handshaking:
       worker.handshakeEnded(.timedOut)
+      countRefused(.handshakeTimeout)
       close()
     case .idle:
       if isAtRest || context.idleTimeout <= Self.restAfter { return endGracefully() }

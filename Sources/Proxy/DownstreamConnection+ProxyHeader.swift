@@ -28,11 +28,13 @@ extension DownstreamConnection {
     switch step {
     case .more(let count): return take(count, scratch)
     case .refused:
+      countRefused(.proxyProtocol)
       close()
       return false
     case .done(let count, let address):
       guard take(count, scratch) else { return false }
       guard introduce(address) else {
+        countRefused(.connectionsPerClient)
         close()
         return false
       }

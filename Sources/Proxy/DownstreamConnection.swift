@@ -6,6 +6,7 @@ import HTTP2
 import Limits
 import Reactor
 import TLS
+import Telemetry
 import Transport
 
 /// An HTTP/1.1 connection from a client: frames requests, hands them to an `Exchange` one at a time, writes the answers
@@ -186,8 +187,14 @@ public final class DownstreamConnection: SecureChannel {
     wire = Wire(plain: descriptor.raw)
   }
 
+  /// It ends before it can carry a request.
+  func countRefused(_ reason: WorkerCounts.ConnectionRefusal) {
+    worker.metrics.countRefusedConnection(listener: context.metricID, reason)
+  }
+
   public override func handshakeFailed(_ failure: TransportFailure) {
     worker.handshakeEnded(.failed)
+    countRefused(.handshakeFailure)
     close()
   }
 

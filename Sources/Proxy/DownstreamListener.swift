@@ -1,6 +1,7 @@
 import CLinux
 import Reactor
 import TLS
+import Telemetry
 import Transport
 
 /// A worker's share of a listener: accepts clients, within the limits, and starts their handshakes.
@@ -28,9 +29,9 @@ public final class DownstreamListener: Listener {
     // At the limit a connection is refused at once: a queue would only make everybody wait. Behind a balancer it is nobody's until that has
     // said whose it is: else many clients who come at once would be too many for the balancer.
     let client = context.isIntroduced(by: peer) ? nil : peer.client
-    guard !worker.isDraining, var seat = seats.take(for: client, context.connections) else {
-      _ = CLinux.close(descriptor)
-      return
+    guard !worker.isDraining else { return refuse(descriptor, .draining) }
+    guard var seat = seats.take(for: client, context.connections) else {
+      return refuse(descriptor, seats.isFull(context.connections) ? .connections : .connectionsPerClient)
     }
     worker.connectionOpened()
     let wire =
@@ -49,7 +50,13 @@ public final class DownstreamListener: Listener {
     connection.arm(context.handshakeTimeout)
   }
 
+  private func refuse(_ descriptor: Int32, _ reason: WorkerCounts.ConnectionRefusal) {
+    worker.metrics.countRefusedConnection(listener: context.metricID, reason)
+    _ = CLinux.close(descriptor)
+  }
+
   public override func exhausted(_ error: Errno) {
+    worker.metrics.countRefusedConnection(listener: context.metricID, .descriptors)
     report("listener \(context.name): cannot accept connections (\(error)); trying again every 100 ms")
   }
 }

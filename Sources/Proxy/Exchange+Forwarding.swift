@@ -16,6 +16,8 @@ extension Exchange {
     }
     state.upstreamAsked()
     snapshot.pools[backend].acquire(for: self)
+    // Not served at once, nor refused.
+    if state.upstream == .waiting, waitingSince == 0 { waitingSince = loop.monotonicNanoseconds }
   }
 
   /// The connection was stale: the request is sent once more.

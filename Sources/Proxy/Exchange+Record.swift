@@ -17,6 +17,7 @@ extension Exchange {
         result: (error == nil || error == .clientTooSlow ? UpstreamOutcome.answered : .broken).rawValue)
     }
     guard worker.writesAccessLog else { return }
+    if waitingSince > 0 { noteWaited() }
     guard worker.log.admitsLine() else { return worker.metrics.countDroppedLine() }
     writeLine(finished)
   }
@@ -91,6 +92,7 @@ extension Exchange {
                     line.bytesOut = bytesOut
                     line.duration = finished &- startedAt
                     if upstreamAskedAt > 0, upstreamAnsweredAt > 0 { line.upstreamDuration = upstreamAnsweredAt &- upstreamAskedAt }
+                    if waitedFor > 0 { line.upstreamWait = waitedFor }
                     worker.accessLog.append(line, to: &worker.log.queue)
                   }
                 }

@@ -112,6 +112,12 @@ package final class Exchange: UpstreamClient {
   /// A backend's pool was asked for a connection.
   var hasAsked = false
   var upstreamIdentityName: [UInt8] = []
+  /// While it waits for a connection, in line or for one that is being made: since when. And how long it has waited.
+  var waitingSince: UInt64 = 0
+  var waitedFor: UInt64 = 0
+  /// While it stands in a backend's line: since when, and the backend's number in the metrics.
+  var queuedSince: UInt64 = 0
+  var queuedBackend = MetricNames.none
 
   /// UUIDv7 text, 36 bytes, then `traceparent`, 55 bytes.
   let identifiers: UnsafeMutablePointer<UInt8>
@@ -175,6 +181,8 @@ package final class Exchange: UpstreamClient {
     bytesOut = 0
     answeringEndpoint = -1
     if !upstreamIdentityName.isEmpty { upstreamIdentityName = [] }
+    waitingSince = 0
+    waitedFor = 0
     continuesTrace = false
     state = ExchangeState()
     headBytes.removeAll()
@@ -212,10 +220,13 @@ package final class Exchange: UpstreamClient {
   // MARK: What the backend's connection says (overrides must stand in the class; what they do stands by phase)
 
   package override var opensTunnel: Bool { state.isTunnel }
+  package override func upstreamQueued() { noteQueued() }
+  package override func upstreamDequeued(_ end: WaitEnd) { noteDequeued(end) }
   package override func upstreamOpening(_ leg: UpstreamLeg) { upstream = leg }
   package override func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {
     // Over since it asked.
     guard state.upstream == .waiting else { return leg.cancel() }
+    if waitingSince > 0 { noteWaited() }
     if !reused { worker.upstreamConnected() }
     forward(over: leg)
   }
@@ -305,6 +316,8 @@ package final class Exchange: UpstreamClient {
     case .nothing: break
     case .retry: askAgain()
     case .answer(let error):
+      // Whoever leaves a line is counted by why.
+      self.error = error
       leaveUpstream()
       answer(error)
     case .abort:

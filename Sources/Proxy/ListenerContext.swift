@@ -1,6 +1,7 @@
 import Limits
 import Reactor
 import TLS
+import Telemetry
 
 /// What a listener asks of its connections. Immutable, shared by workers; a reload makes a new one for new connections.
 package final class ListenerContext: Sendable {
@@ -18,6 +19,8 @@ package final class ListenerContext: Sendable {
   }
 
   package let name: String
+  /// The listener's id in the metrics, stable across reloads.
+  package let metricID: Int
   package let security: Security
   /// Peers that are trusted begin their connections with a PROXY protocol header.
   package let expectsProxyHeader: Bool
@@ -52,7 +55,7 @@ package final class ListenerContext: Sendable {
   package let trust: ListenerTrust
 
   package init(
-    name: String, address: String, security: Security, redirectsPlaintext: Bool, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int,
+    name: String, metricID: Int = MetricNames.none, address: String, security: Security, redirectsPlaintext: Bool, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int,
     streams: Int, connectionLimit: Int, perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int,
     content: TransferPace.Rules, drainTime: Int, trusted: [ListenerTrust.Network], servesKeys: Bool, servesLogout: Bool = false
   ) {
@@ -65,6 +68,7 @@ package final class ListenerContext: Sendable {
     trust = ListenerTrust(
       address: address, purpose: purpose, tls: tls, expectsProxyHeader: expectsProxyHeader, proxies: trusted)
     self.name = name
+    self.metricID = metricID
     self.security = security
     self.redirectsPlaintext = redirectsPlaintext
     self.expectsProxyHeader = expectsProxyHeader

@@ -33,6 +33,7 @@ package struct AccessLog: Sendable {
     Self.number(",\"bytes_out\":", line.bytesOut, &queue)
     Self.milliseconds(",\"duration_ms\":", line.duration, &queue)
     Self.milliseconds(",\"upstream_ms\":", line.upstreamDuration, &queue)
+    Self.milliseconds(",\"upstream_wait_ms\":", line.upstreamWait, &queue)
     queue.append("}\n")
   }
 

@@ -59,6 +59,8 @@ package struct AccessLogLine: ~Escapable {
   package var duration: UInt64 = 0
   /// Nanoseconds from the moment that a connection to the backend was asked for to the head of its answer.
   package var upstreamDuration: UInt64?
+  /// Nanoseconds that the request waited for a connection to the backend; nil when one was there.
+  package var upstreamWait: UInt64?
 
   @_lifetime(immortal)
   package init() {

@@ -5,7 +5,7 @@ import Bytes
 ///
 /// Asked by the control thread while it builds a snapshot, which then carries the numbers.
 package final class MetricNames: Sendable {
-  package enum Space: Int, CaseIterable, Sendable { case route, backend, endpoint, provider }
+  package enum Space: Int, CaseIterable, Sendable { case route, backend, endpoint, provider, listener }
 
   /// Stands for no name, as in requests that met no route; written as an empty label.
   package static let none = -1

@@ -112,6 +112,13 @@ package final class MetricsRegistry: Sendable {
         ("result", MetricVocabulary.word(key.c, vocabulary.upstreamResults)),
       ]
     }
+    family(.refusedConnections, "gatehouse_connections_refused_total", "Connections of clients that were refused before a request.") { key in
+      [
+        ("listener", names.name(of: key.a, in: .listener)),
+        ("reason", WorkerCounts.ConnectionRefusal(rawValue: key.b)?.word ?? ""),
+      ]
+    }
+    renderPending(workers, ordered, &text)
     text.family("gatehouse_access_log_dropped_total", .counter, "Lines that the access log's reader was too slow for.")
     text.sample("gatehouse_access_log_dropped_total", [], workers.reduce(0) { $0 &+ $1.droppedLines.read() })
     text.family("gatehouse_series_dropped_total", .counter, "Increments lost because a worker has too many series.")
@@ -123,16 +130,7 @@ package final class MetricsRegistry: Sendable {
     text.family(name, .histogram, "Time from a request's whole head to its answer's last byte.")
     var totals: [Int: DurationHistogram.Snapshot] = [:]
     for worker in workers { worker.addHistograms(to: &totals) }
-    for (id, total) in totals.sorted(by: { $0.key < $1.key }) {
-      let label = ("route", route(id))
-      var cumulative: UInt64 = 0
-      for (bound, count) in zip(DurationHistogram.labels, total.buckets) {
-        cumulative &+= count
-        text.sample(name + "_bucket", [label, ("le", bound)], cumulative)
-      }
-      text.sample(name + "_sum", [label], Double(total.nanoseconds) / 1e9)
-      text.sample(name + "_count", [label], total.count)
-    }
+    for (id, total) in totals.sorted(by: { $0.key < $1.key }) { text.histogram(name, ("route", route(id)), total) }
   }
 
   private func renderWorkerGauges(_ workers: [WorkerCounts], _ text: inout PrometheusText) {

@@ -9,6 +9,10 @@ struct SeriesKey: Hashable, Sendable {
     case handshakes
     case minted
     case upstream
+    /// A gauge.
+    case pending
+    case pendingEnded
+    case refusedConnections
   }
 
   let rawValue: UInt64

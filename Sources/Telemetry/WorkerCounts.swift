@@ -11,9 +11,40 @@ package final class WorkerCounts: Sendable {
     case miss
   }
 
+  /// How a request's wait for a connection to a backend ended.
+  package enum PendingResult: Int, CaseIterable, Sendable {
+    /// It got one.
+    case served
+    case timeout
+    /// It gave way to a client who had fewer requests in the queue.
+    case overloaded
+    case cancelled
+    /// A reload has changed the backend: the request is routed again.
+    case reload
+  }
+
+  /// Why a client's connection was not taken, or ended before it could carry a request.
+  package enum ConnectionRefusal: Int, CaseIterable, Sendable {
+    case connections, connectionsPerClient, proxyProtocol, handshakeFailure, handshakeTimeout, draining, descriptors
+
+    var word: String {
+      switch self {
+      case .connections: "connections"
+      case .connectionsPerClient: "connections_per_client"
+      case .proxyProtocol: "proxy_protocol"
+      case .handshakeFailure: "handshake_failure"
+      case .handshakeTimeout: "handshake_timeout"
+      case .draining: "draining"
+      case .descriptors: "descriptors"
+      }
+    }
+  }
+
   /// Routes that have a histogram of their own; the numbers above share the first, the one without a name.
   static let histogramCapacity = 65_536
   private static let histogramsPerChunk = 32
+  /// Backends that have a histogram of their own; those above share the first.
+  static let backendCapacity = 4_096
 
   let series = SeriesTable()
   /// By side, then by protocol.
@@ -26,6 +57,9 @@ package final class WorkerCounts: Sendable {
   let histograms = LazyTable<DurationHistogram>(capacity: histogramCapacity, chunkCapacity: histogramsPerChunk) {
     DurationHistogram()
   }
+
+  /// How long requests waited for a connection to a backend. Made when a request first waits for it.
+  let waits = LazyTable<DurationHistogram>(capacity: backendCapacity, chunkCapacity: histogramsPerChunk) { DurationHistogram() }
 
   package init() {}
 
@@ -44,11 +78,18 @@ package final class WorkerCounts: Sendable {
   var tokenCacheBytes: UInt64 { tokenCache.read() }
 
   /// Adds each route's histogram to its entry of `totals`.
-  func addHistograms(to totals: inout [Int: DurationHistogram.Snapshot]) {
-    for chunk in stride(from: 0, to: Self.histogramCapacity, by: Self.histogramsPerChunk) {
-      // Most routes are far below the bound: a chunk that is not there is passed over at once.
+  func addHistograms(to totals: inout [Int: DurationHistogram.Snapshot]) { Self.add(histograms, Self.histogramCapacity, to: &totals) }
+
+  /// Adds each backend's histogram of waits to its entry of `totals`.
+  func addWaits(to totals: inout [Int: DurationHistogram.Snapshot]) { Self.add(waits, Self.backendCapacity, to: &totals) }
+
+  private static func add(
+    _ histograms: borrowing LazyTable<DurationHistogram>, _ capacity: Int, to totals: inout [Int: DurationHistogram.Snapshot]
+  ) {
+    for chunk in stride(from: 0, to: capacity, by: histogramsPerChunk) {
+      // Most names are far below the bound: a chunk that is not there is passed over at once.
       guard histograms.withMade(chunk, { _ in true }) == true else { continue }
-      for index in chunk..<(chunk + Self.histogramsPerChunk) {
+      for index in chunk..<(chunk + histogramsPerChunk) {
         var one = DurationHistogram.Snapshot()
         histograms.withMade(index) { $0.add(to: &one) }
         if one.count > 0 { totals[index - 1, default: .init()].add(one) }

@@ -43,6 +43,10 @@ package final class WorkerMetrics {
     counts.connections[WorkerCounts.place(side, name)].add(UInt64.max)
   }
 
+  package func countRefusedConnection(listener: Int, _ reason: WorkerCounts.ConnectionRefusal) {
+    series.add(SeriesKey(.refusedConnections, listener, reason.rawValue))
+  }
+
   package func countTokenLookup(_ result: TokenLookup) { counts.lookups[result.rawValue].add(1) }
 
   /// An internal token that was signed.
@@ -51,6 +55,17 @@ package final class WorkerMetrics {
   /// A request to a backend that ended, one way or another.
   package func countUpstream(backend: Int, endpoint: Int, result: UInt8) {
     series.add(SeriesKey(.upstream, backend, endpoint &+ 1, Int(result)))
+  }
+
+  /// A request waits for a connection to a backend.
+  package func requestQueued(backend: Int) { series.add(SeriesKey(.pending, backend)) }
+
+  /// It waits no more. Once for each `requestQueued`.
+  package func requestDequeued(backend: Int, _ result: WorkerCounts.PendingResult, nanoseconds: UInt64) {
+    series.add(SeriesKey(.pending, backend), UInt64.max)
+    series.add(SeriesKey(.pendingEnded, backend, result.rawValue))
+    let number = backend < 0 || backend >= WorkerCounts.backendCapacity - 1 ? 0 : backend &+ 1
+    counts.waits.with(number) { $0.observe(nanoseconds: nanoseconds) }
   }
 
   /// A line that the access log had no room for.

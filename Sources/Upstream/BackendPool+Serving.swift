@@ -131,19 +131,22 @@ extension BackendPool {
   /// What is no longer held.
   func give(_ charge: Charge) { if charge.amount > 0 { share.give(charge.amount, from: charge.origin) } }
 
-  /// Takes a waiter out of the line: it is his turn.
-  func leave(_ waiter: Waiter?) -> UpstreamClient? {
+  /// Takes a waiter out of the line: it is his turn, unless `end` says otherwise.
+  func leave(_ waiter: Waiter?, _ end: UpstreamClient.WaitEnd = .served) -> UpstreamClient? {
     guard let waiter else { return nil }
-    if case .started? = waiter.client.waiting {
+    let client = waiter.client
+    if case .started? = client.waiting {
       startedCount &-= 1
-      share.give(Self.wholeConnection, from: waiter.client.origin)
+      share.give(Self.wholeConnection, from: client.origin)
       unclaim(waiter.attempt)
+      client.waiting = nil
     } else {
       pendingCount &-= 1
-      pendingCounts.remove(1, from: waiter.client.origin.address)
+      pendingCounts.remove(1, from: client.origin.address)
+      client.waiting = nil
+      client.upstreamDequeued(end)
     }
-    waiter.client.waiting = nil
-    return waiter.client
+    return client
   }
 
   /// The next in line for an HTTP/1.1 connection that is free: first those for whom one is being made.

@@ -123,12 +123,13 @@ package final class BackendPool {
       guard let place = pending.displaced(by: client.origin, amount: { pendingCounts.amount(of: $0.address) }) else {
         return client.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
       }
-      displaced = leave(pending.remove(place))
+      displaced = leave(pending.remove(place), .displaced)
     }
     pendingCounts.add(1, to: client.origin.address)
     pendingCount &+= 1
     let place = pending.append(Waiter(client: client, since: loop.now), of: client.origin, kind: client.opensTunnel)
     client.waiting = .pending(place)
+    client.upstreamQueued()
     displaced?.upstreamFailed(UpstreamFailure(.overloaded, requestUnsent: true))
   }
 
@@ -141,6 +142,7 @@ package final class BackendPool {
       guard pending.remove(place) != nil else { return }
       pendingCount &-= 1
       pendingCounts.remove(1, from: client.origin.address)
+      client.upstreamDequeued(.left)
     case .started(let place):
       guard let waiter = started.remove(place) else { return }
       startedCount &-= 1
@@ -180,7 +182,7 @@ package final class BackendPool {
 
   /// Sends away whoever stands in line. Nobody comes to it any more.
   private func withdraw() {
-    while let place = started.first(where: { _, _ in true }), let client = leave(started.take(place)) { client.upstreamWithdrawn() }
-    while let place = pending.first(where: { _, _ in true }), let client = leave(pending.take(place)) { client.upstreamWithdrawn() }
+    while let place = started.first(where: { _, _ in true }), let client = leave(started.take(place), .withdrawn) { client.upstreamWithdrawn() }
+    while let place = pending.first(where: { _, _ in true }), let client = leave(pending.take(place), .withdrawn) { client.upstreamWithdrawn() }
   }
 }

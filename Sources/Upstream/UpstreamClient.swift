@@ -20,9 +20,25 @@ open class UpstreamClient {
     case started(ClientLine<BackendPool.Waiter>.Place)
   }
 
+  /// How a client's wait in line ended.
+  public enum WaitEnd: Sendable {
+    /// Its turn has come: it gets a connection, or has one made.
+    case served
+    /// Another has taken its place in a full line.
+    case displaced
+    /// The pool makes no more connections.
+    case withdrawn
+    /// It does not want one any more.
+    case left
+  }
+
   /// The request opens a WebSocket: it goes over an HTTP/1.1 connection, or over an HTTP/2 one that takes extended CONNECT.
   open var opensTunnel: Bool { false }
 
+  /// It stands in line: the connections allowed are busy, or its client has its share of them. `upstreamDequeued` follows.
+  open func upstreamQueued() {}
+  /// It stands there no more. What becomes of it is said next.
+  open func upstreamDequeued(_ end: WaitEnd) {}
   /// A place on a shared connection waits for the backend's word; `upstreamReady` or `upstreamFailed` follows.
   open func upstreamOpening(_ leg: UpstreamLeg) {}
   /// A connection is there, its peer's identity checked. `reused`: it has carried a request before, so the backend may

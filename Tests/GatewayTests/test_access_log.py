@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,11 +10,12 @@ import pytest
 
 from harness import configuration as conf
 from harness.answers import UUID7, seen
+from harness.gateway import command
 from harness.waiting import eventually
 
 FIELDS = {"time", "request_id", "trace_id", "client_ip", "client_identity", "protocol", "tls", "method", "host", "path", "route",
           "status", "code", "issuer", "sub", "backend", "endpoint", "upstream_identity", "token", "bytes_in", "bytes_out",
-          "duration_ms", "upstream_ms"}
+          "duration_ms", "upstream_ms", "upstream_wait_ms"}
 
 
 def test_the_fields_of_a_request_that_went_through(gateway, backend, idp):
@@ -186,3 +188,66 @@ def test_whoever_reads_the_log_slowly_holds_up_nobody(make_gateway, backend, tmp
     finally:
         os.close(reader)
     assert gateway.ask("GET", "/public/after-the-reader-is-gone").status == 200
+
+
+def broken_paths(directory):
+    (directory / "file").write_text("")
+    (directory / "taken").mkdir()
+    return {"no directory": (directory / "missing" / "access.log", f"there is no directory {directory}/missing"),
+            "a directory": (directory / "taken", "it is a directory"),
+            "below a file": (directory / "file" / "access.log", f"{directory}/file is no directory")}
+
+
+@pytest.mark.parametrize("name", ["no directory", "a directory", "below a file"])
+def test_a_path_that_cannot_be_opened_is_refused_with_its_place(make_gateway, backend, tmp_path, name):
+    """By `check`, at a start, and at a reload, which changes nothing else either."""
+    path, reason = broken_paths(tmp_path)[name]
+    good = {"access_log": {"path": str(tmp_path / "access.log")}}
+    gateway = make_gateway(backend.port, good)
+    before = gateway.configuration
+    gateway.write(conf.merged(before, {"access_log": {"path": str(path)}, "process": {"drain": "9s"}}))
+    expected = re.compile(
+        rf"{re.escape(str(gateway.file))}:\d+:\d+: the access log {re.escape(str(path))} cannot be opened: {re.escape(reason)}\. Write a file")
+    checked = command("check", "--config", gateway.routes)
+    assert checked.returncode == 2 and expected.search(checked.stderr), checked.stderr
+    started = command("run", "--config", gateway.routes)
+    assert started.returncode == 2 and expected.search(started.stderr), started.stderr
+    assert expected.search(gateway.reload_rejected())
+    assert gateway.ask("GET", "/public/still").status == 200
+    eventually(lambda: "/public/still" in (tmp_path / "access.log").read_text())
+    gateway.write(before)
+
+
+def test_a_path_that_only_an_attempt_finds_wrong(make_gateway, backend, tmp_path):
+    """A pipe that nobody reads, which may have its reader by the time of the start: `check` does not open it."""
+    fifo = tmp_path / "log.fifo"
+    os.mkfifo(fifo)
+    gateway = make_gateway(backend.port)
+    before = gateway.configuration
+    gateway.write(conf.merged(before, {"access_log": {"path": str(fifo)}}))
+    assert command("check", "--config", gateway.routes).returncode == 0
+    said = rf"{re.escape(str(gateway.file))}:\d+:\d+: the access log {re.escape(str(fifo))} cannot be opened: it is a pipe that nobody reads"
+    started = command("run", "--config", gateway.routes)
+    assert started.returncode == 2 and re.search(said, started.stderr), started.stderr
+    assert re.search(said, gateway.reload_rejected())
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        gateway.reload()
+        gateway.ask("GET", "/public/piped")
+        eventually(lambda: b"/public/piped" in os.read(reader, 65536))
+    finally:
+        gateway.reload(before)
+        os.close(reader)
+
+
+def test_a_file_that_cannot_be_opened_again(make_gateway, backend, tmp_path):
+    """SIGUSR1 when its directory has gone: the log says so, and lines go on where they went."""
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    gateway = make_gateway(backend.port, {"access_log": {"path": str(directory / "access.log")}})
+    moved = directory.rename(tmp_path / "moved")
+    gateway.signal(signal.SIGUSR1)
+    eventually(lambda: re.search(r"error .*gateway\.yaml:\d+:\d+: the access log \S+ cannot be opened: .*; lines go on to the old file",
+                                 gateway.error_text))
+    gateway.ask("GET", "/public/after")
+    eventually(lambda: "/public/after" in (moved / "access.log").read_text())

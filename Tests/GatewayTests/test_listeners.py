@@ -593,3 +593,52 @@ class TestPlaintextOnATLSPort:
         for port in (both.port, both.redirecting):
             with RawClient(port, pki.public.certificate) as client:
                 assert client.exchange("GET", "/public/1").status == 200
+
+
+class TestRefusedConnections:
+    """Connections that carry no request are counted, by listener and by why."""
+
+    def refused(self, gateway, reason, listener="public"):
+        return gateway.metric("gatehouse_connections_refused_total", listener=listener, reason=reason)
+
+    def test_no_place_for_anybody_or_for_one(self, make_gateway, backend):
+        for limits, reason in (({"connections": 2}, "connections"), ({"connections_per_client": 2}, "connections_per_client")):
+            gateway = make_gateway(backend.port, limits=limits)
+            first = [gateway.client() for _ in range(2)]
+            assert self.refused(gateway, reason) == 0
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                gateway.client()
+            assert self.refused(gateway, reason) == 1 == gateway.metric("gatehouse_connections_refused_total")
+            for client in first:
+                client.close()
+
+    def test_handshakes(self, make_gateway, backend):
+        gateway = make_gateway(backend.port, timeouts={"handshake": "500ms"})
+        silent = PlainClient(gateway.port)
+        with pytest.raises(ssl.SSLError):
+            RawClient(gateway.port, gateway.ca, alpn=("spdy/3",))
+        eventually(lambda: self.refused(gateway, "handshake_failure") == 1)
+        eventually(lambda: self.refused(gateway, "handshake_timeout") == 1)
+        silent.close()
+        assert gateway.metric("gatehouse_tls_handshakes_total", side="edge", result="timeout") == 1
+
+    def test_a_balancer_that_sends_no_header(self, balanced):
+        gateway, _ = balanced
+        before = self.refused(gateway, "proxy_protocol")
+        with PlainClient(gateway.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") as client:
+            client.rest()
+        # And one that says nothing at all.
+        with PlainClient(gateway.port) as client:
+            client.rest()
+        eventually(lambda: self.refused(gateway, "proxy_protocol") == before + 2)
+        assert self.refused(gateway, "proxy_protocol", listener="strangers") == 0
+
+    def test_the_name_stays_through_a_reload(self, make_gateway, backend):
+        gateway = make_gateway(backend.port, limits={"connections": 1})
+        with gateway.client():
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                gateway.client()
+            gateway.reload(conf.merged(gateway.configuration, {"process": {"drain": "6s"}}))
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                gateway.client()
+            assert self.refused(gateway, "connections") == 2
