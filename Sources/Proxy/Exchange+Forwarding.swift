@@ -29,6 +29,7 @@ extension Exchange {
   func connectionWithdrawn() {
     // Over since it asked.
     guard state.upstream == .waiting else { return }
+    upstream = nil
     state.upstreamWithdrawn()
     // Nothing else is in force.
     if snapshot === worker.snapshot { return responseFailed(UpstreamFailure(.connect, requestUnsent: true)) }

@@ -174,14 +174,16 @@ package final class BackendPool {
       connection.sponsor = nil
       connection.shutDown()
     }
-    if waitingRequests > 0 { loop.atTurnEnd { self.withdraw() } }
+    let unsettled = shared.flatMap { $0.filter(\.awaitsSettings) }
+    if waitingRequests > 0 || !unsettled.isEmpty { loop.atTurnEnd { self.withdraw(unsettled) } }
     for connection in idle.flatMap({ $0 }) { connection.shutDown() }
     for connection in shared.flatMap({ $0 }) where connection.http2?.isEmpty == true { connection.shutDown() }
     for index in shared.indices { shared[index] = [] }
   }
 
-  /// Sends away whoever stands in line. Nobody comes to it any more.
-  private func withdraw() {
+  /// Sends away whoever stands in line, and who waits on a connection for what its backend takes. Nobody comes to either any more.
+  private func withdraw(_ unsettled: [UpstreamConnection]) {
+    for connection in unsettled { connection.http2?.withdraw() }
     while let place = started.first(where: { _, _ in true }), let client = leave(started.take(place), .withdrawn) { client.upstreamWithdrawn() }
     while let place = pending.first(where: { _, _ in true }), let client = leave(pending.take(place), .withdrawn) { client.upstreamWithdrawn() }
   }

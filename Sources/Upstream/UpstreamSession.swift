@@ -140,6 +140,9 @@ final class UpstreamSession: HTTP2Carrier {
     if connection.pool.isAwaited { connection.pool.serveWaiting(on: connection) }
   }
 
+  /// Whoever waits for the backend's SETTINGS is sent away: nothing of his has gone out.
+  func withdraw() { for stream in streams.all() { stream.withdraw() } }
+
   /// The connection has failed, and is about to go.
   func isLost(_ kind: UpstreamFailure.Kind) { loss = kind }
 

@@ -92,10 +92,21 @@ public final class UpstreamStream {
 
   func settingsReceived() {
     guard let reused = awaitsSettings, let client else { return }
+    guard !connection.pool.isRetired else { return withdraw() }
     awaitsSettings = nil
     deadline = 0
     guard session.peerTakesTunnels else { return refuseTunnel() }
     client.upstreamReady(.http2(self), reused: reused)
+  }
+
+  /// A reload has withdrawn what the connection was made by: what has not begun on it does not.
+  func withdraw() {
+    guard awaitsSettings != nil, let client else { return }
+    awaitsSettings = nil
+    deadline = 0
+    self.client = nil
+    owner.forget(self)
+    client.upstreamWithdrawn()
   }
 
   private func refuseTunnel() {

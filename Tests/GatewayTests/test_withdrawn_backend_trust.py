@@ -1,4 +1,5 @@
 """A connection to a backend that is made after a reload is made by what is in force then; those that exist finish what they carry."""
+import socket
 import threading
 
 import pytest
@@ -6,8 +7,10 @@ import pytest
 from harness import configuration as conf
 from harness.answers import problem
 from harness.backend import Backend
+from harness.http2client import PREFACE, HeadersFrame, SettingsFrame
 from harness.pki import Authority
 from harness.waiting import eventually, patience
+from harness.websocket import HANDSHAKE, server_context
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +168,78 @@ def test_a_handshake_that_a_reload_overtakes(make_gateway, pki, other_mesh, spar
             assert backend.accepted == 2 and len(backend.connections) == 1
         elif what != "the route":
             assert not backend.requests
+
+
+class SlowSettings:
+    """Speaks HTTP/2, and says what it takes (RFC 8441 section 3) when it is let."""
+
+    def __init__(self, pki):
+        self.context = server_context(pki.backend, pki.mesh.certificate, ["h2"])
+        self.connections = 0
+        # What has come on each of them.
+        self.received = []
+        self.may_tell = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def heads(self):
+        """On which connection each HEADERS frame has come."""
+        found = []
+        for number, received in enumerate(self.received):
+            rest = bytes(received)[len(PREFACE):]
+            while len(rest) >= 9:
+                if rest[3] == HeadersFrame.type:
+                    found.append(number)
+                rest = rest[9 + int.from_bytes(rest[:3], "big"):]
+        return found
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        try:
+            client = self.context.wrap_socket(client, server_side=True)
+            self.may_tell.wait(patience(20))
+            client.sendall(SettingsFrame(0, settings={SettingsFrame.ENABLE_CONNECT_PROTOCOL: 1}).serialize())
+            own = bytearray()
+            self.received.append(own)
+            while data := client.recv(65536):
+                own += data
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+@pytest.mark.parametrize("what", [change for change in CHANGES if change != "the route"])
+def test_a_websocket_that_waits_for_its_backend_to_say_what_it_takes(make_gateway, pki, other_mesh, spare, what):
+    with SlowSettings(pki) as backend:
+        side = conf.backend(pki, backend.port, protocol="h2", timeouts={"connect": "20s"})
+        gateway = make_gateway(backends=[side])
+        with gateway.client() as client:
+            client.request("GET", "/public/held", headers=HANDSHAKE)
+            eventually(lambda: gateway.metric("gatehouse_connections", side="upstream", protocol="http2"), what="the connection to the backend")
+            gateway.reload(without(gateway, what, pki, other_mesh, spare))
+            backend.may_tell.set()
+            if what == "our certificate":
+                eventually(lambda: backend.connections == 2 and len(backend.heads) == 1, 10, what="the request on another connection")
+                return
+            answer = client.response()
+            if what == "the endpoint":
+                # Which speaks no HTTP/2.
+                problem(answer, 502, "upstream_protocol")
+            else:
+                check(answer, what, backend, spare)
+            assert not backend.heads
