@@ -51,6 +51,7 @@ extension BackendPool {
       charges.append(Charge(origin: origin, amount: Self.wholeConnection))
     }
     if let fault = fault(of: share, charges) { return "connections: \(fault)" }
+    if let fault = fault(of: windows, connections.flatMap { $0.http2?.held ?? [] }) { return "windows: \(fault)" }
     for (origin, own) in Dictionary(grouping: pending.all, by: \.origin.address) {
       guard pendingCounts.amount(of: origin) == own.count else { return "\(pendingCounts.amount(of: origin)) of \(own.count) in line are counted" }
     }

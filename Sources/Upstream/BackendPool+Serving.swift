@@ -1,3 +1,4 @@
+import HTTP2
 import Limits
 
 /// What there is, and who gets it.
@@ -111,6 +112,24 @@ extension BackendPool {
 
   // MARK: Who gets it
 
+  /// Whether `origin` may have something more: less than its share of the connections is with it, and of their windows. As much as one
+  /// window anybody may hold.
+  func mayTake(_ origin: ClientOrigin) -> Bool {
+    guard share.mayTake(origin) else { return false }
+    if windows.held < Self.wholeWindow || windows.amount(of: origin.address) < Self.wholeWindow { return true }
+    return windows.mayTake(origin)
+  }
+
+  /// A connection's window, as far as it has to be held for the connection to take no further request.
+  private static var wholeWindow: Int { UpstreamSession.windows.connection - WindowOffer.frame }
+
+  /// So many bytes do not wait for their client any more.
+  func giveWindow(_ count: Int, from origin: ClientOrigin) {
+    windows.give(count, from: origin)
+    // Who has held too much may have a turn again.
+    serveAtTurnEnd()
+  }
+
   /// Gives `client`, who is not in line, a connection that is counted as busy.
   func hand(_ connection: UpstreamConnection, to client: UpstreamClient) {
     share.take(Self.wholeConnection, for: client.origin)
@@ -152,7 +171,7 @@ extension BackendPool {
   /// The next in line for an HTTP/1.1 connection that is free: first those for whom one is being made.
   func nextForConnection() -> UpstreamClient? {
     if let place = started.first(where: { _, _ in true }) { return leave(started.take(place)) }
-    guard let place = pending.first(where: { origin, _ in share.mayTake(origin) }) else { return nil }
+    guard let place = pending.first(where: { origin, _ in mayTake(origin) }) else { return nil }
     return leave(pending.take(place))
   }
 
@@ -163,7 +182,7 @@ extension BackendPool {
       if let client = leave(started.take(place)) { carry(client, on: connection) }
     }
     while pendingCount > 0, connection.isOpen, connection.canShare,
-      let place = pending.first(where: { origin, isTunnel in (tunnels || !isTunnel) && share.mayTake(origin) })
+      let place = pending.first(where: { origin, isTunnel in (tunnels || !isTunnel) && mayTake(origin) })
     {
       if let client = leave(pending.take(place)) { carry(client, on: connection) }
     }
@@ -183,13 +202,13 @@ extension BackendPool {
   }
 
   private func serveNext() -> Bool {
-    guard let place = pending.first(where: { origin, _ in share.mayTake(origin) }), let waiter = pending.element(at: place) else {
+    guard let place = pending.first(where: { origin, _ in mayTake(origin) }), let waiter = pending.element(at: place) else {
       return false
     }
     if serve(place, waiter) { return true }
     // What there is may not be for the first in line, and for one who wants the other thing.
     let isTunnel = waiter.client.opensTunnel
-    guard let place = pending.first(where: { origin, kind in kind != isTunnel && share.mayTake(origin) }),
+    guard let place = pending.first(where: { origin, kind in kind != isTunnel && mayTake(origin) }),
       let waiter = pending.element(at: place)
     else { return false }
     return serve(place, waiter)

@@ -48,6 +48,9 @@ package final class BackendPool {
 
   /// What each client has of the connections, in thousandths of one.
   var share: ClientShares
+  /// What each client has of the windows of shared connections: bytes of answers that wait for it. A connection whose window is held
+  /// takes no further request of anybody, however few streams hold it.
+  var windows: ClientShares
   /// How many of each client's requests wait without a connection being made for them. A client who is alone may fill the line: what
   /// waits can be refused when others come.
   var pendingCounts = ClientLedger()
@@ -94,6 +97,7 @@ package final class BackendPool {
     active = Array(repeating: 0, count: backend.endpoints.count)
     restUntil = Array(repeating: 0, count: backend.endpoints.count)
     share = ClientShares(capacity: backend.connectionLimit &* Self.wholeConnection, percent: backend.clientShare)
+    windows = ClientShares(capacity: backend.connectionLimit &* UpstreamSession.windows.connection, percent: backend.clientShare)
     for index in idle.indices { idle[index].reserveCapacity(64) }
   }
 
@@ -110,7 +114,7 @@ package final class BackendPool {
     // Places that have become free are for those in line.
     let promised = servesAtTurnEnd ? max(0, backend.connectionLimit &- open) : 0
     let isFull = pendingCount &- promised >= backend.pendingLimit
-    if !servesAtTurnEnd, share.mayTake(client.origin) {
+    if !servesAtTurnEnd, mayTake(client.origin) {
       switch find(forTunnel: client.opensTunnel, mayWait: !isFull) {
       case .shared(let connection): return carry(client, on: connection)
       case .idle(let connection): return hand(connection, to: client)
@@ -159,6 +163,8 @@ package final class BackendPool {
     pendingAtReload = pendingCount
     share.capacity = backend.connectionLimit &* Self.wholeConnection
     share.percent = backend.clientShare
+    windows.capacity = backend.connectionLimit &* UpstreamSession.windows.connection
+    windows.percent = backend.clientShare
     serveAtTurnEnd()
   }
 

@@ -28,7 +28,7 @@ final class UpstreamSession: HTTP2Carrier {
   private static let most = 1000
 
   /// Windows towards backends: one download may run at full speed, many together may not take all memory.
-  private static let windows = (stream: 256 << 10, connection: 4 << 20)
+  static let windows = (stream: 256 << 10, connection: 4 << 20)
 
   private static func limits(_ head: HeadLimits) -> HTTP2Limits {
     HTTP2Limits(
@@ -77,6 +77,7 @@ final class UpstreamSession: HTTP2Carrier {
 
   private func remove(_ slot: SlotID) {
     guard let stream = streams.remove(slot) else { return }
+    stream.uncount()
     let charge = stream.charge
     stream.charge = .none
     if spare.count < Self.kept, !isGone { spare.append(stream) }
@@ -94,6 +95,8 @@ final class UpstreamSession: HTTP2Carrier {
 
   /// What its requests have in the pool's account. For tests.
   var charges: [Charge] { streams.all().map(\.charge) }
+  /// And of the windows. For tests.
+  var held: [Charge] { streams.all().map { Charge(origin: $0.charge.origin, amount: $0.counted) } }
 
   private func finishGracefully() {
     session.goAway()

@@ -19,6 +19,8 @@ public final class UpstreamStream {
   private var waiting = ByteQueue()
   /// How much of it counts against the connection's window though its stream has ended.
   private var kept = 0
+  /// How much of it is its client's in the pool's account of windows.
+  private(set) var counted = 0
   private var isHandingOver = false
   private var patience = BackendPatience()
   /// What its client has in the pool's account.
@@ -188,6 +190,8 @@ public final class UpstreamStream {
     guard !patience.isHeld, waiting.isEmpty else {
       waiting.borrow(from: connection.buffers)
       waiting.append(bytes)
+      counted &+= bytes.count
+      connection.pool.windows.take(bytes.count, for: charge.origin)
       return
     }
     client.upstreamBody(bytes)
@@ -258,11 +262,21 @@ public final class UpstreamStream {
 
   /// So many bytes of what waited do so no longer: the backend may send as many more.
   private func taken(_ count: Int) {
+    giveBack(min(count, counted))
     if let stream { return session.consume(stream, count) }
     let count = min(count, kept)
     kept &-= count
     session.consumeKept(count)
   }
+
+  private func giveBack(_ count: Int) {
+    guard count > 0 else { return }
+    counted &-= count
+    connection.pool.giveWindow(count, from: charge.origin)
+  }
+
+  /// What still waits is of no window any more.
+  func uncount() { giveBack(counted) }
 
   /// Nobody wants what waits any more.
   private func drop() {

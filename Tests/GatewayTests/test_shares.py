@@ -8,10 +8,10 @@ from harness import configuration as conf
 from harness.answers import problem
 from harness.backend import Backend
 from harness.http2backend import HTTP2Backend
-from harness.http2client import HTTP1Client, HTTP2Client
+from harness.http2client import HTTP1Client, HTTP2Client, RawHTTP2, SettingsFrame
 from harness.relay import Relay
 from harness.upload import Upload
-from harness.waiting import eventually
+from harness.waiting import eventually, settled
 
 LENGTH = 1_000_000
 OTHER = "127.0.0.2"
@@ -159,3 +159,40 @@ def test_who_waits_to_share_a_connection_that_turns_out_not_to_be_shared_gets_an
             numbers = [others.start("GET", f"/public/{number}") for number in range(5)]
             assert [others.response(number).status for number in numbers] == [200] * 5
             ended.set()
+
+
+def test_answers_that_nobody_takes_hold_no_more_than_a_share_of_the_windows(make_gateway, pki):
+    """Few streams are enough to hold the window of a connection, on which nobody else is served then."""
+    size, sent, lock = 300_000, [0], threading.Lock()
+
+    def large(stream):
+        stream.respond(200, [("content-length", str(size))])
+        for start in range(0, size, 10_000):
+            stream.send(b"x" * 10_000, end=start + 10_000 == size, timeout=600)
+            with lock:
+                sent[0] += 10_000
+
+    with HTTP2Backend(pki.backend, pki.mesh.certificate) as backend:
+        backend.on("/public/large", large)
+        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", limits={"connections": 4, "pending": 400})])
+        attackers = []
+        try:
+            for number in range(8):
+                attacker = RawHTTP2(gateway.port, gateway.ca, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0}, source=OTHER)
+                attackers.append(attacker)
+                for stream in range(1, 45, 2):
+                    attacker.request(stream, f"/public/large/{number}/{stream}")
+                attacker.ping()
+                settled(lambda: sent[0], quiet=0.5)
+            assert len(backend.connections) == 2
+            for open_client in (gateway.client, lambda: HTTP2Client(gateway.port, gateway.ca)):
+                with open_client() as good:
+                    for number in range(10):
+                        assert good.exchange("GET", f"/public/good/{number}").status == 200
+            # What is given back is had by those who wait.
+            for attacker in attackers[:4]:
+                attacker.close()
+            eventually(lambda: len(backend.requests_to("/public/large/7/")) == 22, 20)
+        finally:
+            for attacker in attackers:
+                attacker.close()
