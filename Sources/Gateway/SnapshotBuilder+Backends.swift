@@ -27,8 +27,8 @@ extension SnapshotBuilder {
       name: settings.name.value, index: index, metricID: names.id(of: settings.name.value, in: .backend), endpoints: addresses,
       tls: tls, balance: settings.balance == .roundRobin ? .roundRobin : .leastRequests, protocols: protocols,
       connectTimeout: settings.timeouts.connect, responseTimeout: settings.timeouts.response, idleTimeout: settings.timeouts.idle,
-      tunnelTimeout: settings.timeouts.tunnel, connectionLimit: share(settings.limits.connections),
-      pendingLimit: share(settings.limits.pending), clientShare: settings.limits.clientShare,
+      tunnelTimeout: settings.timeouts.tunnel, connectionLimit: settings.limits.connections,
+      pendingLimit: settings.limits.pending, workers: workers, clientShare: settings.limits.clientShare,
       poolKey: Array(trust.utf8) + [0] + authorities.fingerprint + chain.thumbprint,
       headLimits: HeadLimits(headerBytes: settings.limits.headerBytes, headerCount: settings.limits.headerCount, uriBytes: 0))
   }

@@ -83,7 +83,7 @@ extension SnapshotBuilder {
       address: settings.address.value.text, security: security,
       redirectsPlaintext: settings.security.redirectsPlaintext, expectsProxyHeader: settings.proxyProtocol,
       headerBytes: limits.headerBytes, headerCount: min(limits.headerCount, Exchange.fieldCapacity), uriBytes: limits.uriBytes,
-      streams: limits.streams, connectionLimit: share(limits.connections), perClientLimit: limits.connectionsPerClient,
+      streams: limits.streams, connectionLimit: limits.connections, workers: workers, perClientLimit: limits.connectionsPerClient,
       handshakeTimeout: settings.timeouts.handshake, headerTimeout: settings.timeouts.header, idleTimeout: settings.timeouts.idle,
       content: TransferPace.Rules(
         silence: UInt64(settings.timeouts.body), rate: UInt64(settings.timeouts.bodyRate), total: UInt64(settings.timeouts.bodyTotal)),

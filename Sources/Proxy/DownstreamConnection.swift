@@ -144,7 +144,7 @@ public final class DownstreamConnection: SecureChannel {
 
   /// A balancer has said whose connection it is; of its own it says nothing, and then it is the balancer's. False when that one has enough.
   func introduce(_ client: PeerAddress?) -> Bool {
-    guard seat.name((client ?? peer).client, context.connections) else { return false }
+    guard seat.name((client ?? peer).client, context.connections(of: worker.number)) else { return false }
     if let client { know(client) }
     return true
   }

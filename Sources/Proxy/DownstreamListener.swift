@@ -30,8 +30,9 @@ public final class DownstreamListener: Listener {
     // said whose it is: else many clients who come at once would be too many for the balancer.
     let client = context.isIntroduced(by: peer) ? nil : peer.client
     guard !worker.isDraining else { return refuse(descriptor, .draining) }
-    guard var seat = seats.take(for: client, context.connections) else {
-      return refuse(descriptor, seats.isFull(context.connections) ? .connections : .connectionsPerClient)
+    let bounds = context.connections(of: worker.number)
+    guard var seat = seats.take(for: client, bounds) else {
+      return refuse(descriptor, seats.isFull(bounds) ? .connections : .connectionsPerClient)
     }
     worker.connectionOpened()
     let wire =

@@ -31,8 +31,9 @@ package final class ListenerContext: Sendable {
   package let uriBytes: Int
   /// Streams of one HTTP/2 connection.
   package let streams: Int
-  /// One worker's share of the listener's connections.
-  package let connections: ConnectionRoom.Bounds
+  /// Connections of all workers together, and of one client on one worker.
+  private let connectionLimit: DividedLimit
+  private let perClientLimit: Int
   /// Milliseconds.
   package let handshakeTimeout: Int
   package let headerTimeout: Int
@@ -56,7 +57,7 @@ package final class ListenerContext: Sendable {
 
   package init(
     name: String, metricID: Int = MetricNames.none, address: String, security: Security, redirectsPlaintext: Bool, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int,
-    streams: Int, connectionLimit: Int, perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int,
+    streams: Int, connectionLimit: Int, workers: Int = 1, perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int,
     content: TransferPace.Rules, drainTime: Int, trusted: [ListenerTrust.Network], servesKeys: Bool, servesLogout: Bool = false
   ) {
     self.servesLogout = servesLogout
@@ -76,7 +77,8 @@ package final class ListenerContext: Sendable {
     self.headerCount = headerCount
     self.uriBytes = uriBytes
     self.streams = streams
-    connections = ConnectionRoom.Bounds(all: connectionLimit, client: perClientLimit)
+    self.connectionLimit = DividedLimit(connectionLimit, parts: workers)
+    self.perClientLimit = perClientLimit
     self.handshakeTimeout = handshakeTimeout
     self.headerTimeout = headerTimeout
     self.idleTimeout = idleTimeout
@@ -84,6 +86,11 @@ package final class ListenerContext: Sendable {
     self.drainTime = drainTime
     self.trusted = trusted
     self.servesKeys = servesKeys
+  }
+
+  /// What one worker takes of the listener's connections.
+  func connections(of worker: Int) -> ConnectionRoom.Bounds {
+    ConnectionRoom.Bounds(all: connectionLimit.part(of: worker), client: perClientLimit)
   }
 
   /// Whether a connection from `peer` begins with a header that says whose it is.

@@ -14,6 +14,8 @@ import Upstream
 /// is locked; other threads speak to a worker through its mailbox.
 package final class WorkerContext {
   package let loop: EventLoop
+  /// Which of the workers it is, counted from 0.
+  package let number: Int
   package let buffers = BufferPool()
   /// Streams of HTTP/2 connections from clients.
   let serverStreams: HTTP2StreamPool
@@ -75,11 +77,12 @@ package final class WorkerContext {
   ///   - tokenCacheBytes: this worker's bound for verified tokens.
   ///   - warmConnections: idle connections of clients that keep their buffers.
   package init(
-    loop: EventLoop, metrics: WorkerMetrics, snapshot: ProxySnapshot, logDescriptor: Int32, tokenCacheBytes: Int,
+    loop: EventLoop, number: Int = 0, metrics: WorkerMetrics, snapshot: ProxySnapshot, logDescriptor: Int32, tokenCacheBytes: Int,
     warmConnections: Int = WarmConnections.capacity,
     report: @escaping (String) -> Void, reportFailure: @escaping (Backend, Int, UpstreamFailure) -> Void
   ) {
     self.loop = loop
+    self.number = number
     self.metrics = metrics
     gatheredMemory = SharedMemory(limit: snapshot.gatheredLimit)
     log = LogWriter(descriptor: logDescriptor)
@@ -94,7 +97,7 @@ package final class WorkerContext {
     let upstreamCounts = self.upstreamCounts
     self.snapshot = WorkerSnapshot(
       proxy: snapshot,
-      pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, buffers: buffers, counts: upstreamCounts) },
+      pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, worker: number, buffers: buffers, counts: upstreamCounts) },
       internalTokens: snapshot.internalTokens)
     verifier.install(snapshot.revocations)
     loop.endOfTurn = { self.endTurn() }
@@ -119,7 +122,7 @@ package final class WorkerContext {
     for pool in snapshot.pools { old[pool.backend.poolKey] = pool }
     let pools = next.backends.map { backend -> BackendPool in
       guard let pool = old.removeValue(forKey: backend.poolKey) else {
-        return BackendPool(loop: loop, backend: backend, buffers: buffers, counts: upstreamCounts)
+        return BackendPool(loop: loop, backend: backend, worker: number, buffers: buffers, counts: upstreamCounts)
       }
       pool.adopt(backend)
       return pool

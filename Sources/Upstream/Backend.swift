@@ -1,4 +1,5 @@
 import HTTP1
+import Limits
 import TLS
 
 /// A named service as one snapshot knows it: its endpoints, how to speak TLS with it, how long to wait for it.
@@ -26,9 +27,9 @@ package final class Backend: Sendable {
   package let idleTimeout: Int
   /// Milliseconds that a WebSocket may be silent in both directions.
   package let tunnelTimeout: Int
-  /// One worker's share of the configured limits.
-  package let connectionLimit: Int
-  package let pendingLimit: Int
+  /// All workers together.
+  package let connectionLimit: DividedLimit
+  package let pendingLimit: DividedLimit
   /// Hundredths of what is there that one client may have; 100 is no bound.
   package let clientShare: Int
   /// Of a response: its bytes, and its fields.
@@ -39,10 +40,11 @@ package final class Backend: Sendable {
 
   package static let standardHeadLimits = HeadLimits(headerBytes: 64 << 10, headerCount: 128, uriBytes: 0)
 
+  /// - Parameter workers: who share the limits.
   package init(
     name: String, index: Int, metricID: Int, endpoints: [Endpoint], tls: ClientTLSContext, balance: Balance, protocols: Protocols,
     connectTimeout: Int, responseTimeout: Int, idleTimeout: Int, tunnelTimeout: Int, connectionLimit: Int, pendingLimit: Int,
-    clientShare: Int = 50, poolKey: [UInt8], headLimits: HeadLimits = Backend.standardHeadLimits
+    workers: Int = 1, clientShare: Int = 50, poolKey: [UInt8], headLimits: HeadLimits = Backend.standardHeadLimits
   ) {
     self.name = name
     audience = Array(name.utf8)
@@ -56,8 +58,8 @@ package final class Backend: Sendable {
     self.responseTimeout = responseTimeout
     self.idleTimeout = idleTimeout
     self.tunnelTimeout = tunnelTimeout
-    self.connectionLimit = connectionLimit
-    self.pendingLimit = pendingLimit
+    self.connectionLimit = DividedLimit(connectionLimit, parts: workers)
+    self.pendingLimit = DividedLimit(pendingLimit, parts: workers)
     self.clientShare = clientShare
     self.headLimits = headLimits
     self.poolKey = poolKey

@@ -140,7 +140,7 @@ extension BackendPool {
   }
 
   /// Whether another connection may read the rest of a response for nobody. At most half of them do: they are missing to others.
-  var mayDrain: Bool { draining < backend.connectionLimit / 2 && !isRetired }
+  var mayDrain: Bool { draining < connectionLimit / 2 && !isRetired }
 
   /// Whether a connection that becomes free has its next request at once.
   var isAwaited: Bool { waitingRequests > 0 && !isRetired }

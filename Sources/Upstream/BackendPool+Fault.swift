@@ -16,7 +16,7 @@ extension BackendPool {
     let waiters = started.all + pending.all
     guard startedCount == started.count, pendingCount == pending.count else { return "\(waitingRequests) are counted, \(waiters.count) wait" }
     // In the turn in which places become free, as many more may come as there are places.
-    let bound = max(backend.pendingLimit &+ backend.connectionLimit, pendingAtReload)
+    let bound = max(pendingLimit &+ connectionLimit, pendingAtReload)
     guard pendingCount <= bound else { return "\(pendingCount) wait in line, \(bound) may" }
     if waiters.contains(where: { waiter in connections.contains { $0.client === waiter.element.client } }) {
       return "somebody who is served waits"

@@ -21,6 +21,10 @@ package final class BackendPool {
   package let loop: EventLoop
   package let buffers: BufferPool
   package internal(set) var backend: Backend
+  /// Which of the workers this is, and its part of the limits.
+  private let worker: Int
+  private(set) var connectionLimit: Int
+  private(set) var pendingLimit: Int
   /// No new requests: the backend is gone from the configuration, or its trust has changed.
   package private(set) var isRetired = false
 
@@ -84,8 +88,11 @@ package final class BackendPool {
     var attempt: UpstreamConnection?
   }
 
-  package init(loop: EventLoop, backend: Backend, buffers: BufferPool, counts: ConnectionCounts) {
+  package init(loop: EventLoop, backend: Backend, worker: Int = 0, buffers: BufferPool, counts: ConnectionCounts) {
     self.loop = loop
+    self.worker = worker
+    connectionLimit = backend.connectionLimit.part(of: worker)
+    pendingLimit = backend.pendingLimit.part(of: worker)
     self.counts = counts
     self.backend = backend
     self.buffers = buffers
@@ -96,8 +103,8 @@ package final class BackendPool {
     streams = HTTP2StreamPool(client: backend.headLimits.headerCount, buffers: buffers)
     active = Array(repeating: 0, count: backend.endpoints.count)
     restUntil = Array(repeating: 0, count: backend.endpoints.count)
-    share = ClientShares(capacity: backend.connectionLimit &* Self.wholeConnection, percent: backend.clientShare)
-    windows = ClientShares(capacity: backend.connectionLimit &* UpstreamSession.windows.connection, percent: backend.clientShare)
+    share = ClientShares(capacity: connectionLimit &* Self.wholeConnection, percent: backend.clientShare)
+    windows = ClientShares(capacity: connectionLimit &* UpstreamSession.windows.connection, percent: backend.clientShare)
     for index in idle.indices { idle[index].reserveCapacity(64) }
   }
 
@@ -112,8 +119,8 @@ package final class BackendPool {
   package func acquire(for client: UpstreamClient) {
     if isRetired { return client.upstreamWithdrawn() }
     // Places that have become free are for those in line.
-    let promised = servesAtTurnEnd ? max(0, backend.connectionLimit &- open) : 0
-    let isFull = pendingCount &- promised >= backend.pendingLimit
+    let promised = servesAtTurnEnd ? max(0, connectionLimit &- open) : 0
+    let isFull = pendingCount &- promised >= pendingLimit
     if !servesAtTurnEnd, mayTake(client.origin) {
       switch find(forTunnel: client.opensTunnel, mayWait: !isFull) {
       case .shared(let connection): return carry(client, on: connection)
@@ -161,9 +168,11 @@ package final class BackendPool {
     precondition(backend.poolKey == self.backend.poolKey)
     self.backend = backend
     pendingAtReload = pendingCount
-    share.capacity = backend.connectionLimit &* Self.wholeConnection
+    connectionLimit = backend.connectionLimit.part(of: worker)
+    pendingLimit = backend.pendingLimit.part(of: worker)
+    share.capacity = connectionLimit &* Self.wholeConnection
     share.percent = backend.clientShare
-    windows.capacity = backend.connectionLimit &* UpstreamSession.windows.connection
+    windows.capacity = connectionLimit &* UpstreamSession.windows.connection
     windows.percent = backend.clientShare
     serveAtTurnEnd()
   }

@@ -196,3 +196,20 @@ def test_answers_that_nobody_takes_hold_no_more_than_a_share_of_the_windows(make
         finally:
             for attacker in attackers:
                 attacker.close()
+
+
+def test_workers_have_as_many_connections_together_as_are_written(make_gateway, backend, pki):
+    """Six for four workers: two have two, two have one."""
+    gateway = make_gateway(
+        backends=[conf.backend(pki, backend.port, protocol="http/1.1", limits={"connections": 6, "client_share": "100%"})], workers=4,
+        routes=[conf.route("streamed", "/streamed/**", public=True, body={"gather": 0})])
+    # Each connection is some worker's, as the kernel likes: so many that every worker has more than enough.
+    clients = [HTTP1Client(gateway.port, gateway.ca) for _ in range(80)]
+    try:
+        for number, client in enumerate(clients):
+            Upload(client, f"/streamed/divided/{number}", length=2).send(b"x")
+        eventually(lambda: gateway.metric("gatehouse_upstream_pending_requests", backend="orders") == 80 - 6, 30)
+        assert upstream_connections(gateway) == 6
+    finally:
+        for client in clients:
+            client.close()
