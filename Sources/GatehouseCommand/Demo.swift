@@ -34,8 +34,16 @@ struct Demo {
     }
   }
 
+  /// One word of a shell's.
+  private static func quoted(_ path: String) -> String {
+    let isPlain = path.utf8.allSatisfy { $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 26 || [0x2d, 0x2e, 0x2f, 0x5f].contains($0) }
+    return isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'"
+  }
+
   private func introduction(token: String) -> String {
-    let curl = "curl --cacert \(workspace.certificates)/public-ca.crt"
+    // Another terminal is in another directory.
+    let authority = URL(fileURLWithPath: "\(workspace.certificates)/public-ca.crt").standardizedFileURL.path
+    let curl = "curl --cacert \(Self.quoted(authority))"
     let edge = "https://localhost:\(ports.edge)"
     return """
 
@@ -49,9 +57,10 @@ struct Demo {
 
         \(curl) \(edge)/orders/7
 
-      3. A token for someone else (sub, scope, roles, tenant), for the line above:
+      3. With a token for someone else (sub, scope, roles, tenant):
 
-        curl 'http://localhost:\(ports.identityProvider)/token?sub=carol&roles=admin'
+        TOKEN=$(curl -s 'http://localhost:\(ports.identityProvider)/token?sub=carol&roles=admin' | sed -n 's/.*"access_token": *"\\([^"]*\\)".*/\\1/p')
+        \(curl) -H "Authorization: Bearer $TOKEN" \(edge)/orders/7
 
       Routes    \(workspace.routes)/*.yaml   edit, then: kill -HUP \(ProcessInfo.processInfo.processIdentifier)
       Metrics   http://localhost:\(ports.admin)/metrics

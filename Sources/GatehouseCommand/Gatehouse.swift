@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gateway
 
 /// The `gatehouse` command: one subcommand a file.
 struct Gatehouse: ParsableCommand {
@@ -9,7 +10,7 @@ struct Gatehouse: ParsableCommand {
       First steps:  gatehouse demo
       Exit codes:   0 done, 1 failed while running, 2 bad configuration or usage.
       """,
-    version: "0.1.0",
+    version: BuildInformation.text,
     subcommands: [
       RunCommand.self, CheckCommand.self, CertsCommand.self, KeysCommand.self, APIKeyCommand.self, TokenCommand.self,
       DemoCommand.self,

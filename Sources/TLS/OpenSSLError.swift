@@ -4,6 +4,12 @@ import COpenSSL
 ///
 /// Whoever sees an OpenSSL call fail empties the queue, with `drain()` or `ERR_clear_error`, before doing anything else.
 package enum OpenSSLError {
+  /// The library's version and date, as it is loaded.
+  package static var libraryVersion: String {
+    guard let text = OpenSSL_version(OPENSSL_VERSION) else { return "unknown" }
+    return String(cString: text)
+  }
+
   /// Takes every error off the queue, oldest first: `"x509 certificate routines: key values mismatch"`.
   /// Empty when the queue is. At most eight are told, all are removed.
   package static func drain() -> String {

@@ -111,6 +111,20 @@ def test_help_names_every_subcommand():
     assert command("--version").returncode == 0
 
 
+def test_the_version_tells_builds_and_libraries_apart(tmp_path):
+    shown = command("--version")
+    assert shown.returncode == 0
+    version, build, openssl, nghttp2 = shown.stdout.splitlines()
+    assert re.fullmatch(r"gatehouse \d+\.\d+\.\d+ \((debug|release)\)", version)
+    assert re.fullmatch(r"OpenSSL: OpenSSL \d+\.\d+\.\d+.*", openssl) and re.fullmatch(r"nghttp2: \d+\.\d+\.\d+", nghttp2)
+    note = subprocess.run(["readelf", "-n", str(BINARY)], capture_output=True, text=True).stdout
+    assert build == "build ID: " + re.search(r"Build ID: ([0-9a-f]+)", note).group(1)
+    # What strips it, as the image does, leaves the identifier.
+    stripped = tmp_path / "gatehouse"
+    subprocess.run(["strip", "-o", str(stripped), str(BINARY)], check=True)
+    assert subprocess.run([str(stripped), "--version"], capture_output=True, text=True).stdout == shown.stdout
+
+
 def test_the_environment_is_read(directory):
     file = directory / "gateway.yaml"
     file.write_text(file.read_text().replace("log_level: info", "log_level: ${TEST_LEVEL:-info}"))
@@ -200,23 +214,33 @@ def test_the_example_configuration_is_sound(tmp_path):
 
 
 @pytest.mark.timeout(600)
-def test_demo_prints_a_curl_line_that_works(curl, tmp_path):
+def test_demo_prints_curl_lines_that_work(curl, tmp_path):
+    """Pasted into a terminal that is in another directory, as they stand."""
+    place, elsewhere = tmp_path / "a demo's", tmp_path / "elsewhere"
+    place.mkdir()
+    elsewhere.mkdir()
     output = tmp_path / "demo.log"
+    ports = [free_port() for _ in range(5)]
+    options = [word for name, port in zip(("", "admin-", "orders-", "users-", "idp-"), ports) for word in (f"--{name}port", str(port))]
     with open(output, "wb") as log:
-        demo = subprocess.Popen([str(BINARY), "demo"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=tmp_path)
+        demo = subprocess.Popen([str(BINARY), "demo", "--dir", ".", *options], stdin=subprocess.DEVNULL, stdout=log,
+                                stderr=subprocess.STDOUT, cwd=place)
     try:
-        def line():
+        def shown():
             assert demo.poll() is None, output.read_text()
-            return next((text.strip().lstrip("$ ") for text in output.read_text().replace("\\\n", " ").splitlines()
-                         if re.match(r"\s*(\$ )?curl .*Bearer", text)), None)
-        shown = eventually(line, 30, what="a curl line with a token")
-        deadline = time.monotonic() + 10
-        while True:
-            result = subprocess.run(["bash", "-c", shown + " -sS --max-time 10 -w '\\n%{http_code}'"], capture_output=True, text=True, cwd=tmp_path)
-            if result.stdout.endswith("200") or time.monotonic() > deadline:
-                break
-            time.sleep(0.5)
-        assert result.stdout.endswith("200"), (shown, result.stdout, result.stderr, output.read_text())
+            text = output.read_text()
+            return text if "Ctrl-C ends it" in text else None
+
+        lines = [line.strip() for line in eventually(shown, 30, what="the introduction").splitlines()]
+        commands = [line for line in lines if line.startswith(("curl ", "TOKEN="))]
+        assert len(commands) == 4, lines
+        def ask(*lines):
+            script = "\n".join(lines) + " -sS --max-time 10 -w '\\n%{http_code}'"
+            return subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=elsewhere)
+
+        for status, *pasted in (("200", commands[0]), ("401", commands[1]), ("200", *commands[2:])):
+            result = eventually(lambda: (lambda result: result if result.stdout.endswith(status) else None)(ask(*pasted)), 30, what=pasted)
+        assert '"sub": "carol"' in result.stdout
     finally:
         demo.send_signal(signal.SIGINT)
         try:
