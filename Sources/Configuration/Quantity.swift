@@ -1,5 +1,5 @@
 /// Durations and sizes as operators write them.
-enum Quantity {
+package enum Quantity {
   private static let durationUnits: [(suffix: String, factor: Int)] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]
   private static let sizeUnits: [(suffix: String, factor: Int)] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)]
 
@@ -24,7 +24,7 @@ enum Quantity {
   static func bytesPerSecond(_ text: String) -> Int? { text.hasSuffix("/s") ? bytes(String(text.dropLast(2))) : nil }
 
   /// The duration again, in the largest unit that leaves no fraction.
-  static func describe(milliseconds: Int) -> String {
+  package static func describe(milliseconds: Int) -> String {
     if milliseconds == 0 { return "0s" }
     let unit = durationUnits.last { milliseconds % $0.factor == 0 && milliseconds >= $0.factor } ?? durationUnits[0]
     return "\(milliseconds / unit.factor)\(unit.suffix)"

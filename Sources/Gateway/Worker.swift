@@ -84,7 +84,7 @@ package final class Worker: Sendable {
     let log = start.log
     let failures = FailureLog(loop: loop, log: log)
     let context = WorkerContext(
-      loop: loop, metrics: WorkerMetrics(start.metrics), snapshot: start.snapshot, logDescriptor: start.logDescriptor,
+      loop: loop, number: number, metrics: WorkerMetrics(start.metrics), snapshot: start.snapshot, logDescriptor: start.logDescriptor,
       tokenCacheBytes: start.tokenCacheBytes, report: log
     ) { backend, endpoint, failure in failures.report(backend, endpoint, failure) }
     context.keyWaiting.ask = { [number] remote, kid in
@@ -172,30 +172,5 @@ final class WorkerListeners {
       try listener.register(.read)
       listeners[context.name] = listener
     }
-  }
-}
-
-/// Tells of failing backends, at most once a second for each, endpoint and kind: a backend that is down fails every request.
-final class FailureLog {
-  private let loop: EventLoop
-  private let log: @Sendable (String) -> Void
-  private var last: [String: (at: UInt64, suppressed: Int)] = [:]
-
-  init(loop: EventLoop, log: @escaping @Sendable (String) -> Void) {
-    self.loop = loop
-    self.log = log
-  }
-
-  func report(_ backend: Backend, _ endpoint: Int, _ failure: UpstreamFailure) {
-    let place = endpoint >= 0 ? backend.endpoints[endpoint].name : "no endpoint"
-    let key = "\(backend.name) \(place) \(failure.kind)"
-    if let known = last[key], loop.now < known.at + 1_000 {
-      last[key]?.suppressed += 1
-      return
-    }
-    let suppressed = last[key]?.suppressed ?? 0
-    last[key] = (loop.now, 0)
-    let cause = failure.cause.map { ": \($0.text)" } ?? ""
-    log("backend \(backend.name) at \(place): \(failure.kind)\(cause)\(suppressed > 0 ? " (\(suppressed) more like it)" : "")")
   }
 }

@@ -364,7 +364,7 @@ public final class UpstreamConnection: SecureChannel {
     case .shared:
       http2?.deadlineReached()
     case .opening:
-      fail(UpstreamFailure(.connect, requestUnsent: true, cause: .timeout))
+      fail(UpstreamFailure(.connect, requestUnsent: true, cause: .timeout, timeout: .connect))
     case .idle:
       if isAtRest || backend.idleTimeout <= Self.restAfter { return shutDown() }
       isAtRest = true
@@ -373,8 +373,15 @@ public final class UpstreamConnection: SecureChannel {
     case .awaitingHead, .readingBody:
       fail(
         UpstreamFailure(
-          .timeout, requestUnsent: false, connectionReused: mayBeStale, responseStarted: state == .readingBody, cause: .timeout))
+          .timeout, requestUnsent: false, connectionReused: mayBeStale, responseStarted: state == .readingBody, cause: .timeout,
+          timeout: presentTimeout))
     }
+  }
+
+  /// What the backend is waited for by, while it carries a request.
+  private var presentTimeout: BackendTimeout {
+    if case .tunnel = body { return endsAfterFlush ? .close : .tunnel }
+    return state == .awaitingHead && requestComplete ? .response : .idle
   }
 
   /// Closes and tells the client, if there is one, which then has no connection any more.

@@ -29,18 +29,21 @@ public struct UpstreamFailure: Sendable {
   package var responseStarted: Bool
   /// For the log, not for clients.
   package var cause: TransportFailure?
+  /// For the log: what was over, if time was.
+  package var timeout: BackendTimeout?
   /// The endpoint's index; -1 when none was asked, or another tells.
   package var endpoint = -1
 
   package init(
     _ kind: Kind, requestUnsent: Bool, connectionReused: Bool = false, responseStarted: Bool = false,
-    cause: TransportFailure? = nil
+    cause: TransportFailure? = nil, timeout: BackendTimeout? = nil
   ) {
     self.kind = kind
     self.requestUnsent = requestUnsent
     self.connectionReused = connectionReused
     self.responseStarted = responseStarted
     self.cause = cause
+    self.timeout = timeout
   }
 }
 

@@ -301,9 +301,18 @@ public final class UpstreamStream {
   func timeIsUp() {
     // All of the connection's window is held by clients who do not take what they have got: the backend may not speak.
     if responseStarted, stream != nil, session.isWindowSpent { return armIdle() }
+    let timeout = presentTimeout
     if stream == nil { owner.forget(self) }
-    fail(UpstreamFailure(.timeout, requestUnsent: false, responseStarted: responseStarted, cause: .timeout))
+    fail(UpstreamFailure(.timeout, requestUnsent: false, responseStarted: responseStarted, cause: .timeout, timeout: timeout))
     if let stream { session.reset(stream, .cancel) }
+  }
+
+  private var presentTimeout: BackendTimeout {
+    if awaitsSettings != nil { return .connect }
+    if isTunnel { return requestComplete ? .close : .tunnel }
+    if responseStarted { return .idle }
+    // Content that it does not take.
+    return !requestComplete && (stream?.pendingOutput ?? 0) > 0 ? .idle : .response
   }
 
   /// The backend ended the stream before the response was whole.

@@ -1,4 +1,6 @@
 """502, 503, 504: backends that answer badly, late or not at all."""
+import socket
+import threading
 import time
 
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from harness import configuration as conf
 from harness.answers import problem
 from harness.backend import Backend
+from harness.http2backend import HTTP2Backend
 from harness.rawclient import Truncated
 from harness.waiting import eventually, free_port, patience
 
@@ -124,6 +127,43 @@ class TestTimeouts:
             answer = gateway.ask("GET", "/public/1")
             assert answer.status in (502, 504)
             problem(answer, answer.status, ("upstream_timeout", "upstream_connect", "upstream_tls"))
+
+
+class TestTheLogNamesTheTimeout:
+    """Which key of the backend has ended a wait, and what is written there."""
+
+    def said(self, gateway, text):
+        eventually(lambda: text in gateway.error_text, what=f"{text!r} in {gateway.error_text[-1500:]}")
+
+    @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+    def test_response_and_idle(self, make_gateway, pki, protocol):
+        release = threading.Event()
+        with (HTTP2Backend if protocol == "h2" else Backend)(pki.backend, pki.mesh.certificate) as backend:
+            if protocol == "h2":
+                backend.on("/public/silent", lambda stream: release.wait())
+                backend.on("/public/half", lambda stream: (stream.respond(200), stream.send(b"half"), release.wait()))
+            else:
+                backend.on("/public/silent", lambda connection, request: release.wait())
+                backend.on("/public/half", lambda connection, request: (
+                    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"), release.wait()))
+            gateway = make_gateway(backends=[
+                conf.backend(pki, backend.port, protocol=protocol, timeouts={"response": "1500ms", "idle": "1s"})])
+            try:
+                place = f"backend orders at 127.0.0.1:{backend.port}: timeout: "
+                problem(gateway.ask("GET", "/public/silent"), 504, "upstream_timeout")
+                self.said(gateway, place + "no response within `timeouts.response` (1500ms)")
+                with pytest.raises(Truncated):
+                    gateway.ask("GET", "/public/half")
+                self.said(gateway, place + "nothing was read or written for `timeouts.idle` (1s)")
+            finally:
+                release.set()
+
+    def test_connect(self, make_gateway, pki):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            port = mute.getsockname()[1]
+            gateway = make_gateway(backends=[conf.backend(pki, port, timeouts={"connect": "500ms"})])
+            problem(gateway.ask("GET", "/public/1"), 502, "upstream_connect")
+            self.said(gateway, f"backend orders at 127.0.0.1:{port}: connect: not connected within `timeouts.connect` (500ms)")
 
 
 def test_more_requests_than_the_backends_limits_let_wait(make_gateway, pki, backend):
