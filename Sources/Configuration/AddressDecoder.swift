@@ -20,8 +20,23 @@ enum AddressDecoder {
       }
       return Located(.unix(path: path), at: cursor.location)
     }
-    guard let colon = text.lastIndex(of: ":") else {
-      cursor.report("`\(text)` has no port: write `HOST:PORT`")
+    if let scheme = text.range(of: "://") {
+      let rest = text[scheme.upperBound...].prefix { $0 != "/" }
+      let example = rest.isEmpty ? "HOST:PORT" : rest.last == "]" || !rest.contains(":") ? "\(rest):PORT" : String(rest)
+      cursor.report("`\(text)` is a URL: an address has no scheme and no path, write `\(example)`")
+      return nil
+    }
+    // `::1:8443` may be both: there the part before the last colon is taken for the address.
+    if isIPv6(text), !isIPv6(text[..<(text.lastIndex(of: ":") ?? text.startIndex)]) {
+      cursor.report("an IPv6 address stands in brackets: write `[\(text)]:PORT`")
+      return nil
+    }
+    if text.hasPrefix("["), !text.contains("]") {
+      cursor.report("`\(text)` has no closing bracket: write `[ADDRESS]:PORT`, as in `[::1]:8443`")
+      return nil
+    }
+    guard let colon = text.lastIndex(of: ":"), text.last != "]" else {
+      cursor.report("`\(text)` has no port: write `\(text.last == "]" ? text : "HOST"):PORT`")
       return nil
     }
     let digits = text[text.index(after: colon)...]
@@ -32,6 +47,8 @@ enum AddressDecoder {
     guard let host = host(String(text[..<colon]), cursor) else { return nil }
     return Located(.tcp(host: host, port: UInt16(port)), at: cursor.location)
   }
+
+  private static func isIPv6(_ text: some StringProtocol) -> Bool { IPAddressText.octets6(Array(text.utf8).span) != nil }
 
   private static func host(_ text: String, _ cursor: Cursor) -> String? {
     if text.hasPrefix("["), text.hasSuffix("]") {

@@ -92,12 +92,12 @@ enum BackendDecoder {
     guard
       let values = cursor.mapping(["connections", "pending", "client_share", "header_bytes", "header_count"], later: ["requests"])
     else { return limits }
-    if let value = values["connections"]?.integer(1...100_000) { limits.connections = value }
+    if let value = values["connections"]?.limit(1...100_000) { limits.connections = value }
     if let value = values["pending"]?.integer(0...1_000_000) { limits.pending = value }
     if let value = values["client_share"]?.percent(1...100) { limits.clientShare = value }
     // More does not get through everywhere: many HTTP/2 clients take eight CONTINUATION frames for a head, as this gateway does.
     if let value = values["header_bytes"]?.size(1 << 10...128 << 10) { limits.headerBytes = value }
-    if let value = values["header_count"]?.integer(1...512) { limits.headerCount = value }
+    if let value = values["header_count"]?.limit(1...512) { limits.headerCount = value }
     return limits
   }
 }

@@ -174,10 +174,23 @@ struct Cursor {
     return nil
   }
 
+  /// An integer that bounds something, and of which 0 does not mean that there is no bound.
+  func limit(_ range: ClosedRange<Int>) -> Int? {
+    if case .scalar(let scalar) = node, scalar.string == "0" {
+      report("0 does not mean unlimited here: write a number from \(range.lowerBound) to \(range.upperBound)")
+      return nil
+    }
+    return integer(range)
+  }
+
   func integer(_ range: ClosedRange<Int>) -> Int? {
     guard let text = text() else { return nil }
-    guard let value = Int(text), range.contains(value) else {
-      report("`\(text)` is no whole number from \(range.lowerBound) to \(range.upperBound)")
+    guard let value = Int(text) else {
+      report("`\(text)` is no whole number: write one from \(range.lowerBound) to \(range.upperBound)")
+      return nil
+    }
+    guard range.contains(value) else {
+      report("`\(text)` is out of range: write a number from \(range.lowerBound) to \(range.upperBound)")
       return nil
     }
     return value
@@ -198,11 +211,12 @@ struct Cursor {
     return value
   }
 
-  /// Hundredths, written as `50%`.
+  /// Written as `50%`.
   func percent(_ range: ClosedRange<Int>) -> Int? {
     guard let text = text() else { return nil }
     guard text.hasSuffix("%"), text.dropLast().utf8.allSatisfy({ $0 &- 0x30 < 10 }), let value = Int(text.dropLast()) else {
-      report("`\(text)` is no share: write hundredths, such as `50%`")
+      let isBare = Int(text).map(range.contains) ?? false
+      report(isBare ? "`\(text)` has no percent sign: write `\(text)%`" : "`\(text)` is no percentage: write one such as `50%`")
       return nil
     }
     guard range.contains(value) else {

@@ -153,10 +153,10 @@ struct DoubtfulPairs {
 
   // MARK: - Workers
 
-  /// One worker's part of a limit that holds for all of them together.
+  /// A worker's part of a limit that holds for all of them together: of the one who has least, where it does not divide evenly.
   private func share(_ limit: Int) -> Int {
     let workers = max(1, configuration.process.workers > 0 ? configuration.process.workers : processors)
-    return max(1, (limit + workers - 1) / workers)
+    return max(1, limit / workers)
   }
 }
 

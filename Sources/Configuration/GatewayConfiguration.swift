@@ -108,6 +108,13 @@ package struct IPNetwork: Sendable, Equatable {
   }
 }
 
+extension IPNetwork {
+  /// All addresses of IPv4, or of IPv6.
+  package var isEverybody: Bool {
+    prefixLength == 0 || prefixLength == 96 && bytes == [UInt8](repeating: 0, count: 10) + [0xff, 0xff, 0, 0, 0, 0]
+  }
+}
+
 /// What a listener without TLS is for.
 package enum PlaintextSettings: Sendable, Equatable {
   case redirect(port: UInt16)

@@ -13,10 +13,17 @@ enum ListenerDecoder {
     let security = security(values)
     let limits = values["limits"].map(limits)
     let timeouts = values["timeouts"].map(timeouts)
-    let proxies = values["trusted_proxies"]?.list("10.0.0.0/8", mayBeEmpty: true)?.compactMap(AddressDecoder.network)
+    let written = values["trusted_proxies"]?.list("10.0.0.0/8", mayBeEmpty: true) ?? []
+    let networks = written.map(AddressDecoder.network)
+    let proxies = networks.compactMap(\.self)
+    for (place, network) in zip(written, networks) where network?.isEverybody == true {
+      place.file.collector.warn(
+        place.location,
+        "every client is trusted: whoever connects may say in X-Forwarded-For who he is. Write the networks of your proxies alone")
+    }
     let serves = values["serve"]?.word([("jwks", false), ("logout", true)])
     let expectsHeader = values["proxy_protocol"]?.boolean() ?? false
-    if expectsHeader, values["trusted_proxies"] == nil || proxies?.isEmpty == true {
+    if expectsHeader, values["trusted_proxies"] == nil || proxies.isEmpty {
       values["proxy_protocol"]?.report(
         "`proxy_protocol` needs `trusted_proxies`: write whose word is to be believed, such as `[10.0.0.0/8]`")
     }
@@ -24,7 +31,7 @@ enum ListenerDecoder {
     var settings = ListenerSettings(name: name, address: address, security: security)
     settings.limits = limits ?? settings.limits
     settings.timeouts = timeouts ?? settings.timeouts
-    settings.trustedProxies = proxies ?? []
+    settings.trustedProxies = proxies
     settings.servesJWKS = serves == false
     settings.servesLogout = serves == true
     settings.proxyProtocol = expectsHeader
@@ -83,12 +90,12 @@ enum ListenerDecoder {
     var limits = ListenerLimits()
     let known = ["connections", "connections_per_client", "header_bytes", "header_count", "uri_bytes", "streams"]
     guard let values = cursor.mapping(known) else { return limits }
-    if let value = values["connections"]?.integer(1...1_000_000) { limits.connections = value }
+    if let value = values["connections"]?.limit(1...1_000_000) { limits.connections = value }
     if let value = values["connections_per_client"]?.integer(0...1_000_000) { limits.connectionsPerClient = value }
     if let value = values["header_bytes"]?.size(1 << 10...1 << 20) { limits.headerBytes = value }
-    if let value = values["header_count"]?.integer(1...256) { limits.headerCount = value }
+    if let value = values["header_count"]?.limit(1...256) { limits.headerCount = value }
     if let value = values["uri_bytes"]?.size(256...64 << 10) { limits.uriBytes = value }
-    if let value = values["streams"]?.integer(1...10_000) { limits.streams = value }
+    if let value = values["streams"]?.limit(1...10_000) { limits.streams = value }
     if limits.uriBytes > limits.headerBytes {
       (values["uri_bytes"] ?? cursor).report("`uri_bytes` is more than `header_bytes`, which it is part of: write less")
     }

@@ -154,6 +154,13 @@ struct RouteDecoder {
     for element in elements {
       guard let name = element.text() else { continue }
       guard let index = providerPlaces[name] else {
+        if name == "none" {
+          element.report(
+            elements.count == 1
+              ? "a public route has no list: write `authenticate: none`"
+              : "`none` stands alone, for a public route: write `authenticate: none`, or leave it out of the list")
+          continue
+        }
         let hint = NearestName.hint(for: name, among: providers, none: "there are none under `identity_providers`")
         element.report("there is no identity provider `\(name)`: \(hint)")
         continue

@@ -20,7 +20,8 @@ extension SnapshotBuilder {
       }
       if let file = settings.jwksFile {
         keySet = try self.keySet(file)
-        if keySet == nil { return nil }
+        guard let keySet else { return nil }
+        warnOfUnusable(settings.algorithms, keySet, file)
       }
       if let secret, remote == nil {
         keySet = try KeySet(published: keySet, secret: secret.bytes, algorithms: secret.algorithms)
@@ -36,6 +37,18 @@ extension SnapshotBuilder {
       requiredClaims: Self.requiredClaims(settings), conventions: Self.conventions(settings),
       maximumTokenBytes: settings.maximumTokenBytes, proof: Self.proof(settings.proof), keySet: keySet, remote: remote,
       logout: Self.logoutRules(settings))
+  }
+
+  /// An algorithm that no key of the file can be used with lets nobody in.
+  private func warnOfUnusable(_ algorithms: [Located<String>], _ keySet: KeySet, _ file: Located<String>) {
+    for name in algorithms {
+      guard let algorithm = JOSEAlgorithm(name.value), algorithm.family != .hmac,
+        !keySet.keys.contains(where: { $0.algorithms.contains(algorithm) })
+      else { continue }
+      warn(
+        name.location,
+        "no key in \(file.value) can be used with `\(name.value)`, so every such token is refused: leave it out, or add the key")
+    }
   }
 
   /// Nil when the file cannot be read, which is reported.

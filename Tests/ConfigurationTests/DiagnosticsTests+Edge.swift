@@ -13,6 +13,18 @@ extension DiagnosticsTests {
       Broken("0.0.0.0:8443", with: "\"::1:8443\"", [
         "r.yaml:3:14: an IPv6 address stands in brackets: write `[::1]:PORT`",
       ]),
+      Broken("0.0.0.0:8443", with: "\"2001:db8::1\"", [
+        "r.yaml:3:14: an IPv6 address stands in brackets: write `[2001:db8::1]:PORT`",
+      ]),
+      Broken("0.0.0.0:8443", with: "\"[::1\"", [
+        "r.yaml:3:14: `[::1` has no closing bracket: write `[ADDRESS]:PORT`, as in `[::1]:8443`",
+      ]),
+      Broken("0.0.0.0:8443", with: "\"[::1]\"", [
+        "r.yaml:3:14: `[::1]` has no port: write `[::1]:PORT`",
+      ]),
+      Broken("0.0.0.0:8443", with: "https://api.example.com/v1", [
+        "r.yaml:3:14: `https://api.example.com/v1` is a URL: an address has no scheme and no path, write `api.example.com:PORT`",
+      ]),
       Broken("0.0.0.0:8443", with: "300.0.0.1:1", [
         "r.yaml:3:14: `300.0.0.1` is neither a host name nor an IP address",
       ]),
@@ -28,7 +40,7 @@ extension DiagnosticsTests {
       ]),
       Broken("tls: { certificates: [{ certificate: ../Certs/edge.crt, key: ../Certs/edge.key }] }",
         with: "plaintext: redirect\n    redirect_port: 0\n    serve: jwks", [
-        "r.yaml:5:20: `0` is no whole number from 1 to 65535", "r.yaml:6:12: a listener that redirects serves nothing: leave `serve` out",
+        "r.yaml:5:20: `0` is out of range: write a number from 1 to 65535", "r.yaml:6:12: a listener that redirects serves nothing: leave `serve` out",
       ]),
       Broken("    address: 0", with: "    redirect_port: 1\n    address: 0", [
         "r.yaml:3:20: `redirect_port` belongs to `plaintext: redirect`: leave it out",
@@ -36,7 +48,7 @@ extension DiagnosticsTests {
       Broken("tls: { certificates: [{ certificate: ../Certs/edge.crt, key: ../Certs/edge.key }] }",
         with: "limits: { streams: 0 }", [
         "r.yaml:2:5: `tls` is missing: write `{ certificates: [{ certificate: …, key: … }] }`",
-        "r.yaml:4:24: `0` is no whole number from 1 to 10000",
+        "r.yaml:4:24: 0 does not mean unlimited here: write a number from 1 to 10000",
       ]),
       Broken("[{ certificate: ../Certs/edge.crt, key: ../Certs/edge.key }]", with: "[]", [
         "r.yaml:4:26: the list is empty: write at least one, such as `[{ certificate: edge.crt, key: edge.key }]`",
@@ -60,8 +72,8 @@ extension DiagnosticsTests {
       ]),
       Broken("    address: 0", with: "    limits: { connections: 0, header_bytes: 1KiB, header_count: 1001 }\n    address: 0", [
         "r.yaml:3:13: `uri_bytes` is more than `header_bytes`, which it is part of: write less",
-        "r.yaml:3:28: `0` is no whole number from 1 to 1000000",
-        "r.yaml:3:65: `1001` is no whole number from 1 to 256",
+        "r.yaml:3:28: 0 does not mean unlimited here: write a number from 1 to 1000000",
+        "r.yaml:3:65: `1001` is out of range: write a number from 1 to 256",
       ]),
       Broken("    address: 0", with: "    timeouts: { body_rate: 2048GiB/s, body_total: 25h }\n    address: 0", [
         "r.yaml:3:28: `2048GiB/s` is out of range: write 0/s to 1024GiB/s",

@@ -59,7 +59,7 @@ extension DiagnosticsTests {
           "r.yaml:13:14: `6m` is out of range: write 0s to 5m",
           "r.yaml:14:23: `2m` is out of range: write 0s to 1m",
           "r.yaml:15:16: `6s` is out of range: write 100ms to 5s",
-          "r.yaml:16:20: `65` is no whole number from 1 to 64",
+          "r.yaml:16:20: `65` is out of range: write a number from 1 to 64",
           "r.yaml:17:13: `10/h` is no rate: write a number and `/s` or `/m`, such as `100/s`",
         ]),
       opaque(

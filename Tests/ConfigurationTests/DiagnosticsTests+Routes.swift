@@ -27,6 +27,16 @@ extension DiagnosticsTests {
           "r.yaml:13:81: a public route has nobody to authorize: leave `authorize` out, or name providers under `authenticate`"
         ]),
       Broken(
+        "authenticate: [main]", with: "authenticate: [none]",
+        [
+          "r.yaml:13:65: a public route has no list: write `authenticate: none`"
+        ]),
+      Broken(
+        "authenticate: [main]", with: "authenticate: [main, none]",
+        [
+          "r.yaml:13:71: `none` stands alone, for a public route: write `authenticate: none`, or leave it out of the list"
+        ]),
+      Broken(
         "authenticate: [main]", with: "authenticate: main",
         [
           "r.yaml:13:64: write `authenticate: [main]` for a provider, or `authenticate: none` for a public route"
@@ -95,7 +105,7 @@ extension DiagnosticsTests {
       Broken(
         "backend: orders", with: "backends: [{ name: orders, weight: 0 }, { name: zzz, weight: 1 }, { name: orders }]",
         [
-          "r.yaml:13:133: `0` is no whole number from 1 to 1000000",
+          "r.yaml:13:133: `0` is out of range: write a number from 1 to 1000000",
           "r.yaml:13:146: there is no backend `zzz`: known: `orders`",
           "r.yaml:13:164: `weight` is missing: write a number from 1 to 1000000",
         ]),

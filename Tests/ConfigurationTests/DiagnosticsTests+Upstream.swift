@@ -149,18 +149,30 @@ extension DiagnosticsTests {
           "r.yaml:11:61: `health` is not supported by this version yet: leave it out",
           "r.yaml:11:73: `retries` is not supported by this version yet: leave it out",
           "r.yaml:11:96: `requests` is not supported by this version yet: leave it out",
-          "r.yaml:11:118: `-1` is no whole number from 0 to 1000000",
+          "r.yaml:11:118: `-1` is out of range: write a number from 0 to 1000000",
         ]),
       Broken(
         "endpoints:", with: "limits: { client_share: 0% }, endpoints:", ["r.yaml:11:45: `0%` is out of range: write 1% to 100%"]),
       Broken(
         "endpoints:", with: "limits: { client_share: half }, endpoints:",
-        ["r.yaml:11:45: `half` is no share: write hundredths, such as `50%`"]),
+        ["r.yaml:11:45: `half` is no percentage: write one such as `50%`"]),
+      Broken(
+        "endpoints:", with: "limits: { client_share: 50 }, endpoints:",
+        ["r.yaml:11:45: `50` has no percent sign: write `50%`"]),
+      Broken(
+        "[orders:9443]", with: "[\"https://orders:9443\", \"https://[::1]:1/x\"]",
+        [
+          "r.yaml:11:33: `https://orders:9443` is a URL: an address has no scheme and no path, write `orders:9443`",
+          "r.yaml:11:56: `https://[::1]:1/x` is a URL: an address has no scheme and no path, write `[::1]:1`",
+        ]),
+      Broken(
+        "endpoints:", with: "limits: { connections: 0 }, endpoints:",
+        ["r.yaml:11:44: 0 does not mean unlimited here: write a number from 1 to 100000"]),
       Broken(
         "endpoints:", with: "limits: { header_bytes: 129KiB, header_count: 513 }, endpoints:",
         [
           "r.yaml:11:45: `129KiB` is out of range: write 1KiB to 128KiB",
-          "r.yaml:11:67: `513` is no whole number from 1 to 512",
+          "r.yaml:11:67: `513` is out of range: write a number from 1 to 512",
         ]),
       Broken(
         "endpoints:", with: "protocol: http/2, balance: random, timeouts: { connect: 0ms }, endpoints:",

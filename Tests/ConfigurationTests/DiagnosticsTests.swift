@@ -68,19 +68,19 @@ struct DiagnosticsTests {
     "what is wrong with `process`, `access_log` and `admin` is told with file, line, column and what to write",
     arguments: [
       Broken(adding: "process: { workers: many, drain: 30, log_level: verbose }\n", [
-        "r.yaml:14:21: `many` is no whole number from 0 to 1024",
+        "r.yaml:14:21: `many` is no whole number: write one from 0 to 1024",
         "r.yaml:14:34: `30` is no duration: write a number and `ms`, `s`, `m` or `h`, such as `30s`",
         "r.yaml:14:49: unknown value `verbose`: write `trace`, `debug`, `info`, `notice`, `warning`, `error` or `critical`",
       ]),
       Broken(adding: "process: { workers: -1, drain: 25h }\n", [
-        "r.yaml:14:21: `-1` is no whole number from 0 to 1024",
+        "r.yaml:14:21: `-1` is out of range: write a number from 0 to 1024",
         "r.yaml:14:32: `25h` is out of range: write 0s to 1h",
       ]),
       Broken(adding: "process: { gathered: 1KiB }\n", [
         "r.yaml:14:22: `1KiB` is out of range: write 1MiB to 1024GiB",
       ]),
       Broken(adding: "process: { proofs: 1000 }\n", [
-        "r.yaml:14:20: `1000` is no whole number from 1024 to 16777216",
+        "r.yaml:14:20: `1000` is out of range: write a number from 1024 to 16777216",
       ]),
       Broken(adding: "access_log: {}\n", [
         "r.yaml:14:13: `path` is missing: write `-` for standard output, a file, or `off`",

@@ -44,6 +44,15 @@ struct DoubtfulPairsTests {
     #expect(try warnings(yaml.replacing("client_ca: ca,", with: "client_ca: ca, client_auth: required,")) == [])
   }
 
+  @Test("proxies that are everybody")
+  func trustedProxies() throws {
+    let everybody =
+      "every client is trusted: whoever connects may say in X-Forwarded-For who he is. Write the networks of your proxies alone"
+    #expect(try warnings(listener("trusted_proxies: [10.0.0.0/8, 0.0.0.0/0]")) == ["r.yaml:5:35: warning: \(everybody)"])
+    #expect(try warnings(listener("trusted_proxies: [\"::/0\"]")) == ["r.yaml:5:23: warning: \(everybody)"])
+    #expect(try warnings(listener("trusted_proxies: [0.0.0.0/8, \"::1\", unix]")) == [])
+  }
+
   @Test("a bound for each client that is no less than the one for all")
   func connectionsPerClient() throws {
     #expect(

@@ -120,7 +120,7 @@ struct RevocationSettingsTests {
         [
           "r.yaml:14:43: unknown key `adress`: did you mean `address`?",
           "r.yaml:14:66: `username` needs `password`: write it, best as `${NAME}`",
-          "r.yaml:14:79: `-1` is no whole number from 0 to 65535",
+          "r.yaml:14:79: `-1` is out of range: write a number from 0 to 65535",
           "r.yaml:14:98: `1ms` is out of range: write 100ms to 1h",
         ]
       ),

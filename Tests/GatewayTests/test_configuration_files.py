@@ -114,6 +114,18 @@ def test_an_authority_that_is_none_or_is_over_is_told_of(directory, pki, tmp_pat
     assert beside.returncode == 0 and "certificate 2 of" in beside.stdout and "no authority's" in beside.stdout, beside.stderr
 
 
+def test_an_algorithm_that_no_key_of_the_file_has_is_warned_of(directory, pki, idp, jwks):
+    configuration = conf.standard(pki, idp, jwks, free_port(), free_port(), 9)
+    configuration["identity_providers"][0]["algorithms"] = ["ES256", "ES512", "RS256"]
+    file = directory / "gateway.yaml"
+    file.write_text(conf.as_yaml(configuration))
+    checked = check(directory)
+    assert checked.returncode == 0
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "ES512" in text)
+    assert f"{file}:{line}:" in checked.stdout and checked.stdout.count("so every such token is refused") == 1
+    assert f": warning: no key in {jwks} can be used with `ES512`" in checked.stdout
+
+
 def test_every_wrong_file_of_a_tls_section_is_told_of_at_once(directory, pki, idp, jwks, tmp_path):
     """Each where it is written: a certificate, its key, another certificate's key, an authority; of listeners, backends and providers."""
     missing = {name: tmp_path / f"{name}.pem" for name in (
