@@ -22,8 +22,9 @@ def gateway(make_gateway, backend, nginx, pki):
         connection.wait_for_end(30)
 
     backend.on("/public/hold", hold)
-    # What floods sent may come to the backend long after they have ended, so who counts has a path for itself.
+    # What others sent may come to the backend long after they have ended, so who counts has a path for himself.
     backend.on("/whole/hold", hold)
+    backend.on("/whole/counted", hold)
     backend.on("/public/table", lambda connection, request: connection.answer(204))
     done = threading.Event()
     backend.on("/public/deaf", lambda connection, request: done.wait(patience(60)))
@@ -373,12 +374,12 @@ def test_settings_with_a_thousand_entries_end_the_connection(raw):
 
 def test_streams_over_the_limit_are_refused_and_the_backend_never_hears_of_them(raw, backend, gateway):
     numbers = list(itertools.islice(odd(), STREAMS + 20))
-    raw.send(*(opened(number, "/whole/hold") for number in numbers))
+    raw.send(*(opened(number, "/whole/counted") for number in numbers))
     raw.ping()
     refused = [frame for frame in raw.frames if isinstance(frame, RstStreamFrame)]
     assert {frame.stream_id for frame in refused} == set(numbers[STREAMS:])
     assert {frame.error_code for frame in refused} == {REFUSED_STREAM}
-    eventually(lambda: len(backend.requests_to("/whole/hold")) == STREAMS, what="the backend asked 100 times")
+    eventually(lambda: len(backend.requests_to("/whole/counted")) == STREAMS, what="the backend asked 100 times")
     assert gateway.metric("gatehouse_requests_in_flight") <= STREAMS + 1
 
 
@@ -386,10 +387,10 @@ def test_one_stream_over_the_limit_is_refused_and_the_connection_goes_on(raw, ba
     """The client has acknowledged the limit, and miscounts."""
     raw.ping()
     numbers = list(itertools.islice(odd(), STREAMS + 1))
-    raw.send(*(opened(number) for number in numbers))
+    raw.send(*(opened(number, "/whole/hold") for number in numbers))
     assert raw.reset_code(numbers[-1]) == REFUSED_STREAM
     raw.send(RstStreamFrame(1, error_code=CANCEL))
-    raw.request(numbers[-1] + 2, "/public/after-the-limit")
+    raw.request(numbers[-1] + 2, "/whole/after-the-limit")
     assert raw.status(numbers[-1] + 2) == 200
     assert not any(isinstance(frame, GoAwayFrame) for frame in raw.frames)
 
