@@ -1,5 +1,10 @@
 // OpenSSL 3.0. Many of its functions are macros over SSL_ctrl and friends, which Swift cannot see: one inline function each.
 #pragma once
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -35,4 +40,26 @@ static inline long gh_SSL_CTX_set1_groups_list(SSL_CTX *context, const char *gro
 static inline void gh_SSL_CTX_set_servername_callback(SSL_CTX *context, int (*callback)(SSL *, int *, void *), void *argument) {
   SSL_CTX_set_tlsext_servername_callback(context, callback);
   SSL_CTX_set_tlsext_servername_arg(context, argument);
+}
+
+// A file to be read, of `most` bytes at most; NULL with errno, ESPIPE for what is no regular file, EFBIG for one that is too large. Opening
+// waits for nobody: a named pipe would keep its reader for ever, and a device might never end.
+static inline BIO *gh_BIO_new_regular_file(const char *path, long long most) {
+  int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return NULL;
+  struct stat status;
+  int fault = fstat(descriptor, &status) != 0 ? errno : !S_ISREG(status.st_mode) ? ESPIPE : status.st_size > most ? EFBIG : 0;
+  FILE *file = fault == 0 ? fdopen(descriptor, "r") : NULL;
+  if (file == NULL) {
+    if (fault == 0) fault = errno;
+    close(descriptor);
+    errno = fault;
+    return NULL;
+  }
+  BIO *bio = BIO_new_fp(file, BIO_CLOSE);
+  if (bio == NULL) {
+    fclose(file);
+    errno = ENOMEM;
+  }
+  return bio;
 }

@@ -3,6 +3,8 @@ import COpenSSL
 
 /// Reading PEM files. Every error names the file.
 enum PEMFile {
+  private static let maximumBytes: Int64 = 16 << 20
+
   /// The certificates of `path` in the order they stand, at least one; the caller frees each with `X509_free`.
   static func certificates(_ path: String) throws(TLSConfigurationError) -> [OpaquePointer] {
     let file = try open(path)
@@ -48,10 +50,14 @@ enum PEMFile {
 
   private static func open(_ path: String) throws(TLSConfigurationError) -> OpaquePointer {
     ERR_clear_error()
-    guard let file = BIO_new_file(path, "r") else {
+    guard let file = gh_BIO_new_regular_file(path, maximumBytes) else {
       let code = gh_errno()
       ERR_clear_error()
-      throw TLSConfigurationError("\(path): \(String(cString: strerror(code)))")
+      switch code {
+      case ESPIPE: throw TLSConfigurationError("\(path): is no regular file")
+      case EFBIG: throw TLSConfigurationError("\(path): has more than \(maximumBytes >> 20) MiB")
+      default: throw TLSConfigurationError("\(path): \(String(cString: strerror(code)))")
+      }
     }
     return file
   }

@@ -80,6 +80,28 @@ def test_a_broken_file_changes_nothing_and_is_reported_with_its_line(own, what):
     own.reload()
 
 
+@pytest.mark.parametrize("what", ["ca", "certificate", "key", "jwks", "signing key"])
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(make_gateway, backend, pki, idp, tmp_path, what):
+    """Whoever opens one to read it waits for a writer that never comes."""
+    files = {"ca": pki.mesh.certificate, "certificate": pki.gateway.certificate, "key": pki.gateway.key, "jwks": idp.write_jwks(tmp_path / "all.json"),
+             "signing key": pki.internal_token_key}
+    content = files[what].read_bytes()
+    own = tmp_path / "own"
+    write_private(own, content)
+    tls = {what: str(own)} if what in ("ca", "certificate", "key") else {}
+    gateway = make_gateway(backends=[conf.backend(pki, backend.port, tls=tls)], keys=own if what == "jwks" else None, start=False)
+    if what == "signing key":
+        gateway.configuration["internal_token"]["signing_keys"][0]["key"] = str(own)
+    gateway.start()
+    own.unlink()
+    os.mkfifo(own)
+    assert str(own) in gateway.reload_rejected()
+    assert gateway.ask("GET", "/public/1").status == 200
+    own.unlink()
+    write_private(own, content)
+    gateway.reload()
+
+
 def test_reloads_are_counted_by_result(own):
     def results():
         return {s.labels["result"]: s.value for s in parse(own.admin("/metrics").text).samples

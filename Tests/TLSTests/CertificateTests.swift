@@ -55,7 +55,11 @@ struct CertificateTests {
       #expect(message { _ = try CertificateChain(certificate: path, key: path) } == "\(path): holds no PEM certificate")
     }
     let directory = message { _ = try CertificateAuthorities(path: pki.directory.path) }
-    #expect(directory.hasPrefix(pki.directory.path + ": "))
+    #expect(directory == "\(pki.directory.path): is no regular file")
+    let pipe = pki.directory.path + "/pipe.crt"
+    #expect(mkfifo(pipe, 0o600) == 0)
+    #expect(message { _ = try CertificateAuthorities(path: pipe) } == "\(pipe): is no regular file")
+    #expect(message { _ = try CertificateAuthorities(path: "/dev/zero") } == "/dev/zero: is no regular file")
   }
 
   @Test func `A damaged certificate is refused, even behind a good one`() {
