@@ -34,7 +34,7 @@ enum KeySetDecoder {
       values["cooldown"]?.report("`cooldown` is longer than `refresh`, so the set could never be fetched in time: write a shorter one")
     }
     if settings.maximumAge < settings.refresh {
-      values["maximum_age"]?.report("`maximum_age` is shorter than `refresh`: every set would be given up before it is fetched anew")
+      values["maximum_age"]?.report("`maximum_age` is shorter than `refresh`: every set would expire before it is fetched again")
     }
     return (nil, settings)
   }

@@ -31,7 +31,7 @@ package enum NameFailure: Sendable, Equatable {
     case .notFound: "no such name"
     case .noAnswer: "no name server answers"
     case .refused: "the name server refuses to answer"
-    case .malformed: "the name server talks nonsense"
+    case .malformed: "the name server sent an invalid answer"
     case .tooMany: "too many names are being looked up"
     case .broken: "there are no resources to look it up with"
     }
