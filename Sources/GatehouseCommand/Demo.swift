@@ -40,6 +40,9 @@ struct Demo {
     return isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'"
   }
 
+  /// Takes the token out of the identity provider's answer.
+  private static let extraction = #"sed -n 's/.*"access_token": *"\([^"]*\)".*/\1/p'"#
+
   private func introduction(token: String) -> String {
     // Another terminal is in another directory.
     let authority = URL(fileURLWithPath: "\(workspace.certificates)/public-ca.crt").standardizedFileURL.path
@@ -59,7 +62,7 @@ struct Demo {
 
       3. With a token for someone else (sub, scope, roles, tenant):
 
-        TOKEN=$(curl -s 'http://localhost:\(ports.identityProvider)/token?sub=carol&roles=admin' | sed -n 's/.*"access_token": *"\\([^"]*\\)".*/\\1/p')
+        TOKEN=$(curl -s 'http://localhost:\(ports.identityProvider)/token?sub=carol&roles=admin' | \(Self.extraction))
         \(curl) -H "Authorization: Bearer $TOKEN" \(edge)/orders/7
 
       Routes    \(workspace.routes)/*.yaml   edit, then: kill -HUP \(ProcessInfo.processInfo.processIdentifier)

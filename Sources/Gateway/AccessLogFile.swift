@@ -62,7 +62,9 @@ extension AccessLogSettings {
     }
     let cut = path.lastIndex(of: "/")
     let directory = cut.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    guard files.fileExists(atPath: directory, isDirectory: &isDirectory) else { return refusal("there is no directory \(directory)") }
+    guard files.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+      return refusal("there is no directory \(directory)")
+    }
     if !isDirectory.boolValue { return refusal("\(directory) is no directory") }
     return files.isWritableFile(atPath: directory) ? nil : refusal("permission denied in \(directory)")
   }

@@ -15,7 +15,9 @@ enum BuildID {
     for index in 0..<count {
       let row = index * size
       // PT_NOTE: where in the file, and how long.
-      guard number(table, row, 4) == 4, let offset = number(table, row + 8, 8), let length = number(table, row + 32, 8) else { continue }
+      guard number(table, row, 4) == 4, let offset = number(table, row + 8, 8), let length = number(table, row + 32, 8) else {
+        continue
+      }
       if let found = find(in: bytes(of: file, at: offset, min(length, 65_536))) { return found }
     }
     return nil
@@ -36,7 +38,9 @@ enum BuildID {
   }
 
   private static func bytes(of file: FileHandle, at offset: Int, _ count: Int) -> [UInt8] {
-    guard (try? file.seek(toOffset: UInt64(max(0, offset)))) != nil, let data = try? file.read(upToCount: max(0, count)) else { return [] }
+    guard (try? file.seek(toOffset: UInt64(max(0, offset)))) != nil, let data = try? file.read(upToCount: max(0, count)) else {
+      return []
+    }
     return [UInt8](data)
   }
 

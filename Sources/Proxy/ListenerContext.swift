@@ -56,9 +56,9 @@ package final class ListenerContext: Sendable {
   package let trust: ListenerTrust
 
   package init(
-    name: String, metricID: Int = MetricNames.none, address: String, security: Security, redirectsPlaintext: Bool, expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int,
-    streams: Int, connectionLimit: Int, workers: Int = 1, perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int,
-    content: TransferPace.Rules, drainTime: Int, trusted: [ListenerTrust.Network], servesKeys: Bool, servesLogout: Bool = false
+    name: String, metricID: Int = MetricNames.none, address: String, security: Security, redirectsPlaintext: Bool,
+    expectsProxyHeader: Bool, headerBytes: Int, headerCount: Int, uriBytes: Int, streams: Int, connectionLimit: Int, workers: Int = 1,
+    perClientLimit: Int, handshakeTimeout: Int, headerTimeout: Int, idleTimeout: Int, content: TransferPace.Rules, drainTime: Int, trusted: [ListenerTrust.Network], servesKeys: Bool, servesLogout: Bool = false
   ) {
     self.servesLogout = servesLogout
     var purpose = servesKeys ? ListenerTrust.Purpose.keys : servesLogout ? .logout : .routes

@@ -112,7 +112,7 @@ package final class MetricsRegistry: Sendable {
         ("result", MetricVocabulary.word(key.c, vocabulary.upstreamResults)),
       ]
     }
-    family(.refusedConnections, "gatehouse_connections_refused_total", "Connections of clients that were refused before a request.") { key in
+    family(.refusedConnections, "gatehouse_connections_refused_total", "Client connections refused before a request.") { key in
       [
         ("listener", names.name(of: key.a, in: .listener)),
         ("reason", WorkerCounts.ConnectionRefusal(rawValue: key.b)?.word ?? ""),
