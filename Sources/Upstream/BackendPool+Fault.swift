@@ -50,6 +50,11 @@ extension BackendPool {
       guard let attempt = waiter.attempt, connections.contains(where: { $0 === attempt }) else { return "nothing is made for \(origin)" }
       charges.append(Charge(origin: origin, amount: Self.wholeConnection))
     }
+    guard left >= 0, (left == 0) == (leftCharge == 0) else { return "\(left) bytes are left behind, for which \(leftCharge) are held" }
+    let counted = charges.reduce(leftCharge) { $0 + $1.amount }
+    guard share.held == counted else { return "\(share.held) are counted, \(counted) held" }
+    // Whose the answers are that stay behind, they alone know.
+    if left > 0 { return nil }
     if let fault = fault(of: share, charges) { return "connections: \(fault)" }
     if let fault = fault(of: windows, connections.flatMap { $0.http2?.held ?? [] }) { return "windows: \(fault)" }
     for (origin, own) in Dictionary(grouping: pending.all, by: \.origin.address) {

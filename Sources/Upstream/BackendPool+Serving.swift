@@ -27,7 +27,7 @@ extension BackendPool {
       if sharesConnections[endpoint], isComing, mayWait { return .none }
     }
     if let connection = takeIdle(at: endpoint) { return .idle(connection) }
-    if open < connectionLimit { return .room(endpoint: endpoint) }
+    if room > 0 { return .room(endpoint: endpoint) }
     // At the bound, any idle connection is better than waiting.
     for other in idle.indices {
       if let connection = takeIdle(at: other) { return .idle(connection) }
@@ -36,7 +36,7 @@ extension BackendPool {
       if let connection = forTunnel ? shared[other].last(where: { mayCarryTunnel($0) }) : free(at: other) { return .shared(connection) }
     }
     // Looking for one has closed some.
-    return open < connectionLimit ? .room(endpoint: endpoint) : .none
+    return room > 0 ? .room(endpoint: endpoint) : .none
   }
 
   /// The newest shared connection that takes another request.

@@ -49,6 +49,9 @@ package final class BackendPool {
   var attempts = 0
   /// Connections that read the rest of a response whose client has gone, in whose share they are until then.
   var draining = 0
+  /// Bytes that answers take whose connection is gone, and what their clients have of `share` for them.
+  var left = 0
+  var leftCharge = 0
 
   /// What each client has of the connections, in thousandths of one.
   var share: ClientShares
@@ -119,7 +122,7 @@ package final class BackendPool {
   package func acquire(for client: UpstreamClient) {
     if isRetired { return client.upstreamWithdrawn() }
     // Places that have become free are for those in line.
-    let promised = servesAtTurnEnd ? max(0, connectionLimit &- open) : 0
+    let promised = servesAtTurnEnd ? room : 0
     let isFull = pendingCount &- promised >= pendingLimit
     if !servesAtTurnEnd, mayTake(client.origin) {
       switch find(forTunnel: client.opensTunnel, mayWait: !isFull) {

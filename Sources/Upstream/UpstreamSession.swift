@@ -77,9 +77,8 @@ final class UpstreamSession: HTTP2Carrier {
 
   private func remove(_ slot: SlotID) {
     guard let stream = streams.remove(slot) else { return }
-    stream.uncount()
-    let charge = stream.charge
-    stream.charge = .none
+    // An answer that has lost its connection alone goes on having what its client has of the pool, until that has taken it.
+    let charge = isGone && stream.stayBehind() ? .none : stream.giveUp()
     if spare.count < Self.kept, !isGone { spare.append(stream) }
     connection.pool.streamEnded(connection, charge)
     restIfEmpty()

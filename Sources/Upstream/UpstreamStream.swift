@@ -21,6 +21,8 @@ public final class UpstreamStream {
   private var kept = 0
   /// How much of it is its client's in the pool's account of windows.
   private(set) var counted = 0
+  /// What it takes of the pool's room, when its connection is gone and its client has not taken all of it.
+  private var behind = 0
   private var isHandingOver = false
   private var patience = BackendPatience()
   /// What its client has in the pool's account.
@@ -267,6 +269,27 @@ public final class UpstreamStream {
     let count = min(count, kept)
     kept &-= count
     session.consumeKept(count)
+    if behind > 0 { shrink() }
+  }
+
+  /// The connection is gone. False if nothing is left for its client to take.
+  func stayBehind() -> Bool {
+    guard isEnded, !waiting.isEmpty else { return false }
+    behind = connection.pool.leave(waiting.count, charge)
+    return true
+  }
+
+  private func shrink() {
+    behind = connection.pool.keep(waiting.count, of: behind)
+    guard waiting.isEmpty else { return }
+    connection.pool.forget(giveUp())
+  }
+
+  /// What its client had of the connections; it has nothing more of the pool's accounts.
+  func giveUp() -> Charge {
+    giveBack(counted)
+    defer { charge = .none }
+    return charge
   }
 
   private func giveBack(_ count: Int) {
@@ -274,9 +297,6 @@ public final class UpstreamStream {
     counted &-= count
     connection.pool.giveWindow(count, from: charge.origin)
   }
-
-  /// What still waits is of no window any more.
-  func uncount() { giveBack(counted) }
 
   /// Nobody wants what waits any more.
   private func drop() {

@@ -1,4 +1,5 @@
 """Answers that come faster than their client takes them: while the gateway reads no further, its patience with the backend stands still."""
+import socket
 import threading
 
 import pytest
@@ -229,6 +230,48 @@ def test_answers_that_have_ended_count_until_their_client_has_taken_them(single)
         for number in numbers:
             answer = reader.response(number, timeout=60)
             assert (answer.status, len(answer.body), answer.complete) == (200, 256 << 10, True)
+
+
+def test_answers_that_connections_leave_behind_count_for_the_next(pki, make_gateway):
+    """A backend that answers, closes its connection and is connected to again has no more kept for it than one that stays."""
+    batch, rounds = 12, 8
+    with HTTP2Backend(pki.backend, pki.mesh.certificate) as backend:
+        timeouts = {"connect": "60s", "response": "60s", "idle": "60s"}
+        limits = {"connections": 1, "client_share": "100%"}
+        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", limits=limits, timeouts=timeouts)],
+                               timeouts={"body": "600s"})
+        sources, answered, closed = [], {}, []
+
+        def answer(stream, source):
+            connection = stream.connection
+            source.http2(stream)
+            with connection.changed:
+                answered[connection] = answered.get(connection, 0) + 1
+                if answered[connection] == batch:
+                    connection.changed.wait_for(lambda: not connection.link.output, patience(60))
+                    # All that was sent arrives before the end.
+                    socket.socket.shutdown(connection.link.socket, socket.SHUT_WR)
+                    closed.append(connection)
+        with HTTP2Client(gateway.port, gateway.ca) as reader:
+            reader.consumes = False
+            numbers = []
+            for _ in range(rounds):
+                if len(closed) * batch < len(sources):
+                    break
+                for _ in range(batch):
+                    sources.append(source := Source(256 << 10, 256 << 10))
+                    path = f"/public/left-{len(sources)}/"
+                    backend.on(path, lambda stream, source=source: answer(stream, source))
+                    numbers.append(reader.start("GET", path))
+                settled(lambda: reader.step(0.01) or (len(closed), sum(source.sent for source in sources)), 3.0, 60)
+            sent = sum(source.sent for source in sources)
+            # What one connection may leave behind, and one connection beside it; of each answer 64 KiB and a read are on their way.
+            assert sent < (8 << 20) + sum(source.sent > 0 for source in sources) * (100 << 10)
+            assert any(source.sent == 0 for source in sources) and len(closed) > 1
+            read_on(reader)
+            for number in numbers:
+                got = reader.response(number, timeout=60)
+                assert (got.status, len(got.body), got.complete) == (200, 256 << 10, True)
 
 
 def test_answers_that_nobody_reads_any_more_free_the_window(single):

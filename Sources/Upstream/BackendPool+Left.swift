@@ -1,0 +1,41 @@
+import Bytes
+
+/// Answers whose connection is gone before their clients have taken them.
+///
+/// Nothing of a window holds them back any more. So what they keep takes the place of connections: a backend that answers, closes and is
+/// connected to again and again has no more kept for it than one whose connections stay. What each client has of it stays in `share` and
+/// `windows`.
+extension BackendPool {
+  /// Connections that may be made beside those that there are.
+  var room: Int { max(0, connectionLimit &- open &- left / UpstreamSession.windows.connection) }
+
+  /// An answer stays behind with so many bytes of content.
+  ///
+  /// - Returns: what it takes of the room: content lies in whole blocks.
+  func leave(_ content: Int, _ charge: Charge) -> Int {
+    let bytes = Self.blocks(of: content)
+    left &+= bytes
+    leftCharge &+= charge.amount
+    return bytes
+  }
+
+  /// So much content is all that remains of an answer that took `before`.
+  ///
+  /// - Returns: what it takes from here on.
+  func keep(_ content: Int, of before: Int) -> Int {
+    let bytes = min(Self.blocks(of: content), before)
+    left &-= before &- bytes
+    serveAtTurnEnd()
+    return bytes
+  }
+
+  /// An answer that stayed behind is over.
+  func forget(_ charge: Charge) {
+    leftCharge &-= charge.amount
+    give(charge)
+  }
+
+  private static func blocks(of content: Int) -> Int {
+    (content &+ BufferPool.blockSize &- 1) / BufferPool.blockSize &* BufferPool.blockSize
+  }
+}
