@@ -4,7 +4,7 @@
 /// (32), acknowledgements that wait to be sent.
 package struct AbuseBounds: Sendable {
   package enum Event: Sendable {
-    case resetReceived, resetProvoked, settings, ping, emptyData, priority, windowUpdate, goAway, stray
+    case resetReceived, resetProvoked, settings, ping, emptyData, priority, `extension`, windowUpdate, goAway, stray
   }
 
   private static let bytesForTwoUpdates = 1024
@@ -43,14 +43,14 @@ package struct AbuseBounds: Sendable {
     case .settings, .goAway: return settings.take(limits.settings, now: now)
     case .ping: return pings.take(limits.pings, now: now)
     case .emptyData: return emptyData.take(limits.emptyData, now: now)
-    case .priority: return priorities.take(limits.priorities, now: now)
+    case .priority, .extension: return priorities.take(limits.priorities, now: now)
     case .windowUpdate: return windowUpdates.take(limits.windowUpdates, now: now)
     case .stray: return strays.take(limits.strays, now: now)
     }
   }
 
   package mutating func streamOpened() {
-    priorities.give(2, limits.priorities)
+    priorities.give(4, limits.priorities)
     windowUpdates.give(2, limits.windowUpdates)
   }
 

@@ -9,8 +9,7 @@ package struct AbuseLimits: Sendable {
   package var pings: TokenBucket.Rate
   /// DATA without content that does not end its stream.
   package var emptyData: TokenBucket.Rate
-  /// PRIORITY. Each stream opened earns two. Frames of unknown types are skipped by nghttp2 before anybody could count them,
-  /// and cost no more than their bytes.
+  /// PRIORITY, and frames of types that we do not know, PRIORITY_UPDATE among them. Each stream opened earns four.
   package var priorities: TokenBucket.Rate
   /// WINDOW_UPDATE. Each KiB of DATA sent, each DATA frame that sends all there is, and each stream opened
   /// earns two.

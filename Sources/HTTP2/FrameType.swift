@@ -5,10 +5,13 @@ enum FrameType {
   static let priority: UInt8 = 0x2
   static let resetStream: UInt8 = 0x3
   static let settings: UInt8 = 0x4
+  static let pushPromise: UInt8 = 0x5
   static let ping: UInt8 = 0x6
   static let goAway: UInt8 = 0x7
   static let windowUpdate: UInt8 = 0x8
   static let continuation: UInt8 = 0x9
+  /// All others: PRIORITY_UPDATE, ALTSVC, ORIGIN, and those that nobody knows.
+  static let extensions: ClosedRange<UInt8> = 0xa...0xff
 
   /// DATA and HEADERS.
   static let endStream: UInt8 = 0x1

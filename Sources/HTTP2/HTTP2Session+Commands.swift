@@ -91,6 +91,7 @@ extension HTTP2Session {
       return nil
     }
     stream.id = id
+    bounds.streamOpened()
     return stream
   }
 

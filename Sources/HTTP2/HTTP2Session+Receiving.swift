@@ -28,7 +28,8 @@ extension HTTP2Session {
       if header.stream_id == 0 { return stop(.protocolError) }
       event = .priority
     case FrameType.goAway: event = .goAway
-    default: return 0
+    case FrameType.data, FrameType.continuation, FrameType.pushPromise: return 0
+    default: event = .extension
     }
     return bounds.allow(event, now: now) ? 0 : stop(.enhanceYourCalm)
   }

@@ -18,6 +18,7 @@ enum SessionCallbacks {
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
     nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
+    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, unpackExtension)
     return callbacks
   }()
 
@@ -53,6 +54,9 @@ enum SessionCallbacks {
     guard let header, let scope = user?.assumingMemoryBound(to: SessionScope.self) else { return stop }
     return scope.pointee.call { session, _ in session.frameBegan(header.pointee) }
   }
+
+  /// A frame of a type that we do not know has no meaning (RFC 9113 section 5.5); it was counted as it began.
+  private static let unpackExtension: nghttp2_unpack_extension_callback = { _, _, _, _ in Int32(NGHTTP2_ERR_CANCEL.rawValue) }
 
   private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, user in
     guard let frame else { return stop }

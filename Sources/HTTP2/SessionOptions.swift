@@ -19,6 +19,8 @@ enum SessionOptions {
     nghttp2_option_set_max_continuations(option, continuations)
     // Resets are counted in `AbuseBounds`, whose answer says why; nghttp2's own count must not come first.
     nghttp2_option_set_stream_reset_rate_limit(option, UInt64(UInt32.max), UInt64(UInt32.max))
+    // What frames of unknown types bring is passed over by `SessionCallbacks`: nghttp2 by itself would tell nobody that they came.
+    for type in FrameType.extensions { nghttp2_option_set_user_recv_extension_type(option, type) }
     var session: OpaquePointer?
     #if DEBUG
       // The address sanitizer is to see each block.

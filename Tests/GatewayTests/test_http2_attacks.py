@@ -166,6 +166,13 @@ def priorities():
         yield PriorityFrame(number, depends_on=0, stream_weight=7).serialize() * 4
 
 
+def of_no_use(kind, number=0, payload=b""):
+    def pieces():
+        while True:
+            yield broken_frame(kind, 0, number, payload) * 4
+    return pieces
+
+
 def over_the_limit():
     """The connection's streams stay open, and more are asked for."""
     for number in itertools.islice(odd(), STREAMS):
@@ -203,6 +210,9 @@ FLOODS = {
     "padded empty data": (empty_data(flags=["PADDED"], pad_length=200), 200, 1 << 16),
     "window updates": (window_updates, 400, 1 << 16),
     "priorities": (priorities, 100, 1 << 16),
+    "priority updates": (of_no_use(0x10, 0, b"\0\0\0\1u=0"), 100, 1 << 16),
+    "alternative services": (of_no_use(0xa, 0, b"\0\1ah2=\":1\""), 100, 1 << 16),
+    "frames that nobody knows": (of_no_use(0xbb, 1), 100, 1 << 16),
     "made you reset, streams over the limit": (over_the_limit, BURST, 2 * BURST),
     "late content": (late_content, BURST, 1 << 16),
     "goaways": (goaways, 40, 1 << 16),
@@ -223,6 +233,15 @@ def test_a_flood_ends_its_connection(raw, gateway, name):
     # However fast streams came and went, never more were alive than the limit says.
     assert gateway.metric("gatehouse_connections", side="upstream", protocol="http1") <= before + STREAMS
     eventually(lambda: gateway.metric("gatehouse_requests_in_flight") <= 1, what="the attack's requests gone")
+
+
+def test_what_browsers_say_beside_their_requests_is_no_flood(raw):
+    """Chromium sends a frame of a reserved type with each request, others an update of its priority before and behind it."""
+    for number in itertools.islice(odd(), 600):
+        update = broken_frame(0x10, 0, 0, struct.pack("!I", number) + b"u=3, i")
+        raw.send(update, opened(number, "/public/table"), update, broken_frame(0x2a, 0, number, b"grease"))
+        assert raw.status(number) == 204
+    assert not any(isinstance(frame, GoAwayFrame) for frame in raw.frames)
 
 
 # Fields: compression, counts, sizes.

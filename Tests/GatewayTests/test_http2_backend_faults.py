@@ -3,7 +3,7 @@ import json
 import threading
 
 import pytest
-from hyperframe.frame import (ContinuationFrame, DataFrame, HeadersFrame, PushPromiseFrame, RstStreamFrame, SettingsFrame,
+from hyperframe.frame import (ContinuationFrame, DataFrame, HeadersFrame, PriorityFrame, PushPromiseFrame, RstStreamFrame, SettingsFrame,
                               WindowUpdateFrame)
 
 from harness import configuration as conf
@@ -42,6 +42,9 @@ CONNECTION_FAULTS = {
     "a setting out of range": lambda number: SettingsFrame(0, settings={5: 1}).serialize(),
     "a frame that is too large": lambda number: b"\x01\x00\x00\x00\x00" + number.to_bytes(4, "big") + bytes(65536),
     "HTTP/1.1": lambda number: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "a flood of priorities": lambda number: PriorityFrame(number, depends_on=0, stream_weight=7).serialize() * 20_000,
+    "a flood of frames that nobody knows": lambda number: (b"\0\0\0\xbb\0" + number.to_bytes(4, "big")) * 20_000,
+    "a flood of origins": lambda number: b"\0\0\x0b\x0c\0\0\0\0\0\0\x09https://a" * 20_000,
     "a window that overflows": lambda number: WindowUpdateFrame(0, window_increment=0x7fffffff).serialize() * 2,
 }
 STREAM_FAULTS = {

@@ -76,7 +76,7 @@ struct AbuseTests {
     "floods of frames that cost a client nothing end the connection",
     arguments: [
       ("SETTINGS", 60), ("PING", 250), ("empty DATA", 250), ("padded empty DATA", 250), ("PRIORITY", 600),
-      ("WINDOW_UPDATE", 2100),
+      ("WINDOW_UPDATE", 2100), ("PRIORITY_UPDATE", 600), ("ALTSVC", 600), ("ORIGIN", 600), ("unknown", 600), ("unknown and long", 600),
     ] as [(String, Int)])
   func floods(kind: String, limit: Int) {
     let raw = Raw(settings: [(4, 65_535)])
@@ -88,11 +88,60 @@ struct AbuseTests {
       case "empty DATA": return Wire.data(1, []).bytes
       case "padded empty DATA": return Frame(type: 0, flags: 8, stream: 1, payload: [3, 0, 0, 0]).bytes
       case "PRIORITY": return Frame(type: 2, stream: 1, payload: [0, 0, 0, 0, 15]).bytes
-      default: return Wire.windowUpdate(1, 1).bytes
+      case "WINDOW_UPDATE": return Wire.windowUpdate(1, 1).bytes
+      default: return extensionFrame(kind).bytes
       }
     }
     #expect(took < limit)
     #expect(calmed(raw))
+  }
+
+  private func extensionFrame(_ kind: String) -> Frame {
+    switch kind {
+    case "PRIORITY_UPDATE": Frame(type: 0x10, payload: [0, 0, 0, 1] + Array("u=1".utf8))
+    case "ALTSVC": Frame(type: 0xa, payload: [0, 1, 0x61] + Array("h2=\":1\"".utf8))
+    case "ORIGIN": Frame(type: 0xc, payload: [0, 9] + Array("https://a".utf8))
+    case "unknown": Frame(type: 0xfb, flags: 0xff, stream: 1)
+    default: Frame(type: 0xb, stream: 7, payload: [UInt8](repeating: 1, count: 16_384))
+    }
+  }
+
+  @Test(
+    "floods of frames that a backend may send and that are of no use end its connection",
+    arguments: [
+      ("PRIORITY", 11_000), ("WINDOW_UPDATE", 110_000), ("PRIORITY_UPDATE", 11_000), ("ALTSVC", 11_000), ("ORIGIN", 11_000),
+      ("unknown", 11_000),
+    ] as [(String, Int)])
+  func backendFloods(kind: String, limit: Int) {
+    let raw = Raw(client: HTTP2Limits(abuse: .backend))
+    let took = raw.flood(200_000) { _ in
+      switch kind {
+      case "PRIORITY": Frame(type: 2, stream: 1, payload: [0, 0, 0, 0, 15]).bytes
+      case "WINDOW_UPDATE": Wire.windowUpdate(0, 1).bytes
+      default: extensionFrame(kind).bytes
+      }
+    }
+    #expect(took < limit)
+    #expect(calmed(raw))
+  }
+
+  @Test("what browsers say of priorities, and a frame that nobody knows with each request, is passed over", arguments: [1, 4096])
+  func honestExtensions(piece: Int) {
+    let raw = Raw()
+    raw.owner.forgets = true
+    raw.owner.onHead = { [unowned raw] stream, _ in raw.session.respond(stream, endStream: true) { $0.status(204) } }
+    for index in 0..<2000 {
+      let id = UInt32(2 * index + 1)
+      let update = Frame(type: 0x10, payload: Wire.integer(id) + Array("u=3, i".utf8)).bytes
+      let bytes = update + Wire.headers(id, Wire.get).bytes + update + Frame(type: 0x4b, stream: id, payload: [1, 2, 3]).bytes + update
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        raw.receive(Array(rest.prefix(piece)))
+        rest = rest.dropFirst(piece)
+      }
+      #expect(raw.pull().map(\.type) == [1])
+    }
+    #expect(raw.result == .ok)
   }
 
   @Test("a client that downloads may update its window and measure its path as often as it needs")

@@ -258,17 +258,44 @@ struct ExchangeTests {
     #expect(stream.pendingOutput == 0 && !pair.server.wantsWrite)
   }
 
-  @Test("streams share the connection evenly")
-  func fairness() {
+  /// In which order three large answers come, with `frames` before and behind their requests.
+  private func order(_ frames: [Frame]) -> [UInt32] {
     let raw = Raw(settings: [(4, 1 << 30)])
     raw.receive(Wire.windowUpdate(0, 1 << 30))
+    raw.receive(frames.flatMap(\.bytes))
     raw.owner.onHead = { [unowned raw] stream, _ in
       raw.session.respond(stream, endStream: false) { $0.status(200) }
       Pair.send(raw.session, stream, [UInt8](repeating: 7, count: 200_000))
       raw.session.end(stream)
     }
     raw.receive(Wire.headers(1, Wire.get), Wire.headers(3, Wire.get), Wire.headers(5, Wire.get))
-    let order = raw.pull().filter { $0.type == 0 }.map(\.stream)
-    #expect(Set(order.prefix(6)) == [1, 3, 5])
+    raw.receive(frames.flatMap(\.bytes))
+    #expect(raw.result == .ok)
+    return raw.pull().filter { $0.type == 0 }.map(\.stream)
+  }
+
+  @Test("streams share the connection evenly")
+  func fairness() {
+    let order = order([])
+    for start in stride(from: 0, to: 36, by: 3) { #expect(Set(order[start..<start + 3]) == [1, 3, 5]) }
+  }
+
+  @Test("the dependency tree of RFC 7540 is refused in the first SETTINGS (RFC 9218 section 2.1), and changes nothing")
+  func priorities() {
+    let session = HTTP2Session(server: HTTP2Limits(), pool: HTTP2StreamPool(server: 100, buffers: BufferPool()))
+    var queue = ByteQueue()
+    session.pull(into: &queue, atMost: .max / 2, now: 0)
+    let settings = Wire.frames(Array(queue.readable))[0]
+    let entries = stride(from: 0, to: settings.payload.count, by: 6).map { Array(settings.payload[$0..<$0 + 6]) }
+    #expect(settings.type == 4 && entries.contains([0, 9, 0, 0, 0, 1]))
+    let plain = order([])
+    // 5 before all others and with the greatest weight, 1 below it, 3 below 1; and streams that are never opened.
+    #expect(
+      order([
+        Frame(type: 2, stream: 5, payload: [0x80, 0, 0, 0, 255]), Frame(type: 2, stream: 1, payload: [0x80, 0, 0, 5, 0]),
+        Frame(type: 2, stream: 3, payload: [0x80, 0, 0, 1, 0]), Frame(type: 2, stream: 99, payload: [0, 0, 0, 97, 0]),
+      ]) == plain)
+    // RFC 9218's: most urgent, and not in turns.
+    #expect(order([Frame(type: 0x10, payload: [0, 0, 0, 5] + Array("u=0".utf8))]) == plain)
   }
 }
