@@ -51,8 +51,8 @@ struct ConfigurationAssembler {
 
   /// The configuration, complete only when the collector is empty.
   ///
-  /// - Parameter processors: cores of the machine.
-  func assemble(_ start: SourceLocation, processors: Int) -> GatewayConfiguration {
+  /// - Parameter workers: how many there will be, or are.
+  func assemble(_ start: SourceLocation, workers: DoubtfulPairs.Workers) -> GatewayConfiguration {
     var configuration = GatewayConfiguration()
     if let cursor = sections["process"] { configuration.process = ProcessDecoder.process(cursor) }
     if let cursor = sections["access_log"] { ProcessDecoder.accessLog(cursor, &configuration) }
@@ -82,7 +82,7 @@ struct ConfigurationAssembler {
     }
     check(configuration, start)
     if collector.isEmpty {
-      DoubtfulPairs(configuration: configuration, sections: sections, rows: rows, processors: processors, collector: collector).check()
+      DoubtfulPairs(configuration: configuration, sections: sections, rows: rows, workers: workers, collector: collector).check()
     }
     return configuration
   }

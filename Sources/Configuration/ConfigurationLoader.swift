@@ -7,24 +7,24 @@ package enum ConfigurationLoader {
   /// - Parameters:
   ///   - path: a directory, of which every `*.yaml` and `*.yml` is read in the order of names, or one file.
   ///   - environment: what `${NAME}` stands for.
-  ///   - processors: cores of the machine: as many workers there are unless it is written.
-  package static func load(path: String, environment: [String: String], processors: Int = 1) -> ConfigurationResult {
+  ///   - workers: how many there will be, or are.
+  package static func load(path: String, environment: [String: String], workers: DoubtfulPairs.Workers = .written(processors: 1)) -> ConfigurationResult {
     let collector = DiagnosticCollector()
     let sources = ConfigurationSource.read(path: path, collector)
-    return load(sources, SourceLocation(file: path, line: 1, column: 1), environment, processors, collector)
+    return load(sources, SourceLocation(file: path, line: 1, column: 1), environment, workers, collector)
   }
 
   /// The same for files that are already in memory, in the order given.
   package static func load(
-    files: [ConfigurationSource], environment: [String: String], processors: Int = 1
+    files: [ConfigurationSource], environment: [String: String], workers: DoubtfulPairs.Workers = .written(processors: 1)
   ) -> ConfigurationResult {
     let start = SourceLocation(file: files.first?.name ?? "configuration", line: 1, column: 1)
-    return load(files, start, environment, processors, DiagnosticCollector())
+    return load(files, start, environment, workers, DiagnosticCollector())
   }
 
   private static func load(
-    _ sources: [ConfigurationSource], _ start: SourceLocation, _ environment: [String: String], _ processors: Int,
-    _ collector: DiagnosticCollector
+    _ sources: [ConfigurationSource], _ start: SourceLocation, _ environment: [String: String],
+    _ workers: DoubtfulPairs.Workers, _ collector: DiagnosticCollector
   ) -> ConfigurationResult {
     for source in sources { collector.register(file: source.name, bytes: source.bytes.count) }
     var roots: [(node: Node, file: Cursor.File)] = []
@@ -36,7 +36,7 @@ package enum ConfigurationLoader {
     guard collector.isEmpty else { return .rejected(collector.sorted()) }
     var assembler = ConfigurationAssembler(collector)
     for root in roots { assembler.add(root.node, root.file) }
-    let configuration = assembler.assemble(start, processors: processors)
+    let configuration = assembler.assemble(start, workers: workers)
     guard let table = compile(configuration, collector), collector.isEmpty else { return .rejected(collector.sorted()) }
     return .loaded(
       LoadedConfiguration(

@@ -4,17 +4,24 @@ import Yams
 ///
 /// Only what somebody has written is doubted, never a default beside a default. Asked when everything is decoded and nothing is wrong, so
 /// that a list's rows and settings have the same indexes.
-struct DoubtfulPairs {
+package struct DoubtfulPairs {
   /// Bytes a second that a client on a usual line sends at least: 2 Mbit/s. Whoever is slower may be cut off by `total` without a warning.
   static let usualRate = 256 << 10
   /// A `drain` cannot be longer.
   private static let longestDrain = 3_600_000
 
+  /// How many workers there will be.
+  package enum Workers: Sendable {
+    /// As many as `workers` says, or these cores for `workers: 0`.
+    case written(processors: Int)
+    /// As many as run: what `workers` says takes effect with a restart.
+    case running(Int)
+  }
+
   let configuration: GatewayConfiguration
   let sections: [String: Cursor]
   let rows: [String: [Cursor]]
-  /// Cores of the machine, for `workers: 0`.
-  let processors: Int
+  let workers: Workers
   let collector: DiagnosticCollector
 
   func check() {
@@ -131,8 +138,19 @@ struct DoubtfulPairs {
           "more is gathered than the `maximum` lets in: write \(Quantity.describe(bytes: maximum)) or less, or a larger "
             + "`maximum`")
       }
-      checkTime(of: maximum, route, row, listeners)
+      if !isForGRPC(route) { checkTime(of: maximum, route, row, listeners) }
     }
+  }
+
+  /// gRPC towards a backend that may speak HTTP/2 has no bound of time. What a route is for can be told by a backend that speaks nothing
+  /// else, by a content type that is asked for, and by the name of a service, which has its package before it. The bounds hold for what
+  /// else comes to such a route; to warn of what is right would be worse than to keep silent of that.
+  private func isForGRPC(_ route: RouteSettings) -> Bool {
+    let protocols = route.backends.map { configuration.backends[$0.backend].protocols }
+    if protocols.allSatisfy({ $0 == .http2 }) { return true }
+    guard !protocols.contains(.http1) else { return false }
+    return route.match.path.dropFirst().prefix { $0 != "/" }.contains(".")
+      || route.match.headers.contains { $0.name.lowercased() == "content-type" && $0.value.hasPrefix("application/grpc") }
   }
 
   /// The largest content has to have a chance to come in time.
@@ -155,8 +173,12 @@ struct DoubtfulPairs {
 
   /// A worker's part of a limit that holds for all of them together: of the one who has least, where it does not divide evenly.
   private func share(_ limit: Int) -> Int {
-    let workers = max(1, configuration.process.workers > 0 ? configuration.process.workers : processors)
-    return max(1, limit / workers)
+    let count =
+      switch workers {
+      case .running(let count): max(1, count)
+      case .written(let processors): max(1, configuration.process.workers > 0 ? configuration.process.workers : processors)
+      }
+    return max(1, limit / count)
   }
 }
 

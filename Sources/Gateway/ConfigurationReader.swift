@@ -25,13 +25,14 @@ final class ConfigurationReader {
     try results.attach(to: loop, done)
   }
 
-  func read() {
+  /// - Parameter workers: how many there are.
+  func read(workers: Int) {
     let (path, results) = (path, results)
     let thread = Thread {
       var timer: timer_t?
       let gives = gh_yield_often(Self.portion, &timer) == 1
       let result = ConfigurationLoader.load(
-        path: path, environment: ProcessInfo.processInfo.environment, processors: SnapshotBuilder.processors)
+        path: path, environment: ProcessInfo.processInfo.environment, workers: .running(workers))
       if gives, let timer { gh_stop_yielding(timer) }
       results.post(result)
     }

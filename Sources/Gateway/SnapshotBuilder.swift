@@ -61,7 +61,7 @@ package final class SnapshotBuilder {
   /// Reads `path` and builds what it says, for a start: waits for names, though not for long.
   package func build(path: String, generation: UInt64) -> Result {
     let result = ConfigurationLoader.load(
-      path: path, environment: ProcessInfo.processInfo.environment, processors: Self.processors)
+      path: path, environment: ProcessInfo.processInfo.environment, workers: .written(processors: Self.processors))
     if case .loaded(let loaded) = result {
       known = Names.resolve(loaded.configuration.hostNames, servers: loaded.configuration.process.resolvers)
     }

@@ -29,7 +29,7 @@ extension Supervisor {
       return
     }
     isReading = true
-    reader.read()
+    reader.read(workers: workers.count)
   }
 
   func configurationRead(_ result: ConfigurationResult) {

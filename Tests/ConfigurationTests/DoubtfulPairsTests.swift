@@ -5,9 +5,9 @@ import Testing
 @Suite("Values that make no sense together")
 struct DoubtfulPairsTests {
   /// A sample with one thing changed, on a machine of four cores, and everything that is warned of.
-  private func warnings(_ yaml: String) throws -> [String] {
+  private func warnings(_ yaml: String, workers: DoubtfulPairs.Workers = .written(processors: 4)) throws -> [String] {
     let source = ConfigurationSource(name: "r.yaml", bytes: Array(yaml.utf8))
-    switch ConfigurationLoader.load(files: [source], environment: [:], processors: 4) {
+    switch ConfigurationLoader.load(files: [source], environment: [:], workers: workers) {
     case .loaded(let loaded): return loaded.warnings.map(\.warning)
     case .rejected(let diagnostics):
       Issue.record("\(diagnostics.map(\.description).joined(separator: "\n"))")
@@ -63,6 +63,15 @@ struct DoubtfulPairsTests {
     #expect(try warnings(listener("limits: { connections: 400, connections_per_client: 99 }")) == [])
     #expect(
       try warnings("process: { workers: 1 }\n" + listener("limits: { connections: 400, connections_per_client: 399 }")) == [])
+  }
+
+  @Test("a process that runs has the workers that it has, whatever is written for the next")
+  func runningWorkers() throws {
+    let yaml = "process: { workers: 1 }\n" + listener("limits: { connections: 400, connections_per_client: 100 }")
+    #expect(try warnings(yaml) == [])
+    #expect(try warnings(yaml, workers: .running(2)) == [])
+    #expect(try warnings(yaml, workers: .running(4)).first?.contains("each worker has 100 of `connections`") == true)
+    #expect(try warnings(yaml.replacing("workers: 1", with: "workers: 8"), workers: .running(2)) == [])
   }
 
   @Test("tokens that no listener's heads have room for")
@@ -144,6 +153,16 @@ struct DoubtfulPairsTests {
     #expect(try warnings(route("body: { maximum: 5GiB, total: 0 }")) == [])
     #expect(try warnings(route("body: { maximum: 5GiB, total: 342m }")) == [])
     #expect(try warnings(route("body: { maximum: 100MiB }")) == [])
+    // gRPC towards a backend that may speak HTTP/2 has all the time that it wants.
+    let large = route("body: { maximum: 5GiB }")
+    let shared = large.replacing("{ name: orders, endpoints", with: "{ name: orders, protocol: h2, endpoints")
+    let either = large
+    let http1 = large.replacing("{ name: orders, endpoints", with: "{ name: orders, protocol: http/1.1, endpoints")
+    #expect(try warnings(shared) == [])
+    for match in ["path: /orders.v1.Orders/**", "path: /**, headers: { Content-Type: application/grpc }"] {
+      #expect(try warnings(either.replacing("path: /orders/**", with: match)) == [])
+      #expect(try warnings(http1.replacing("path: /orders/**", with: match)).count == 1)
+    }
     // Whoever is let in at no less than 2MiB/s has that in time, and the rest not.
     #expect(try warnings(route("body: { maximum: 1GiB, rate: 2MiB/s }")) == [])
     #expect(try warnings(route("body: { maximum: 2GiB, rate: 2MiB/s }")).count == 1)
