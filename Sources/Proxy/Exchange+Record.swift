@@ -18,8 +18,11 @@ extension Exchange {
     }
     guard worker.writesAccessLog else { return }
     if waitingSince > 0 { noteWaited() }
-    guard worker.log.admitsLine() else { return worker.metrics.countDroppedLine() }
+    guard worker.log.isCrowded else { return writeLine(finished) }
+    let (client, before) = (clientAddress, worker.log.queue.count)
+    guard worker.log.admitsLine(of: client) else { return worker.metrics.countDroppedLine() }
     writeLine(finished)
+    worker.log.took(worker.log.queue.count &- before, of: client)
   }
 
   /// The client's address by the word of proxies that are trusted: the last in `X-Forwarded-For` that is none of them

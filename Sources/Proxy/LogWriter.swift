@@ -1,11 +1,13 @@
 import Bytes
 import CLinux
+import Limits
 import Reactor
 
 /// A worker's lines on their way to the access log: gathered in a queue, written at the end of the loop's turn.
 ///
 /// A log that cannot be written is not worth a request: nothing here waits. When the reader of a pipe stalls, lines are kept
-/// up to a bound and dropped beyond it, whole ones only.
+/// up to a bound and dropped beyond it, whole ones only. Half of what is kept is for whoever comes first; of the other half each client has
+/// a share, so that a flood of one drops its own lines and not those of others.
 struct LogWriter: ~Copyable {
   var queue = ByteQueue()
   /// The control thread's; a rotation puts another file behind the same number.
@@ -13,19 +15,31 @@ struct LogWriter: ~Copyable {
   /// Lines dropped since the reader stalled, to be told when it goes on.
   private(set) var dropped = 0
 
+  /// Bytes of each client beyond `half`, since the reader last took any.
+  private var shares = FairPlaces<ClientAddress>(of: limit - half)
+
   /// Bytes kept for a reader that stalls.
   private static let limit = 1 << 20
+  private static let half = limit / 2
   /// Writes of no more than this are not mixed with another worker's in a pipe (POSIX PIPE_BUF).
   private static let atomic = 4096
 
   /// - Parameter descriptor: -1 for no log.
   init(descriptor: Int32) { self.descriptor = descriptor }
 
-  /// Whether there is room for another line; counts it as dropped if not.
-  mutating func admitsLine() -> Bool {
-    if queue.count < Self.limit { return true }
+  /// Whether it has to be known whose a line is.
+  var isCrowded: Bool { queue.count >= Self.half }
+
+  /// Whether there is room for another line of `client`; counts it as dropped if not.
+  mutating func admitsLine(of client: ClientAddress) -> Bool {
+    if queue.count < Self.limit, !isCrowded || client.isUnknown || shares.grants(to: client) { return true }
     dropped += 1
     return false
+  }
+
+  /// So many bytes of a line were put into the queue when it was crowded.
+  mutating func took(_ count: Int, of client: ClientAddress) {
+    if !client.isUnknown { shares.take(count, for: client) }
   }
 
   /// Writes what can be written now. Returns how many lines were lost before, once the reader goes on.
@@ -35,6 +49,8 @@ struct LogWriter: ~Copyable {
       return 0
     }
     let isFile = gh_is_regular_file(descriptor) != 0
+    let before = queue.count
+    defer { shareAnew(before) }
     while !queue.isEmpty {
       let count = isFile ? queue.count : lines(within: Self.atomic)
       guard let written = write(count, isFile: isFile) else { return 0 }
@@ -42,6 +58,12 @@ struct LogWriter: ~Copyable {
     }
     defer { dropped = 0 }
     return dropped
+  }
+
+  /// What has become free is shared by whoever comes next.
+  private mutating func shareAnew(_ before: Int) {
+    guard before >= Self.half, queue.count < before else { return }
+    shares = FairPlaces(of: Self.limit - max(queue.count, Self.half))
   }
 
   /// Bytes of the whole lines that fit into `limit`; of the first line if that alone does not.

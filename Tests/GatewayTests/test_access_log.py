@@ -143,6 +143,9 @@ def test_a_flood_costs_others_neither_answers_nor_memory_when_the_log_stalls(mak
                     assert flood.exchange("GET", f"/public/flood/{'x' * 4000}").status == 200
                     sent += 1
                 assert sent < 10_000 and good.exchange("GET", "/public/good").status == 200
+            # The lines that are dropped are those of the flood.
+            for number in range(100):
+                assert good.exchange("GET", f"/public/quiet/{number}").status == 200
         # 1 MiB, and as much again while a queue grows.
         assert gateway.resident - before < 40
         lost = gateway.metric(dropped)
@@ -161,6 +164,7 @@ def test_a_flood_costs_others_neither_answers_nor_memory_when_the_log_stalls(mak
         eventually(lambda: read() and b"/public/goes-on" in lines and lines.endswith(b"\n"))
         paths = [json.loads(line)["path"] for line in lines.splitlines()]
         assert sum("/flood/" in path for path in paths) + sum(path == "/public/good" for path in paths) + lost == sent + sent // 50
+        assert [path for path in paths if "quiet" in path] == [f"/public/quiet/{number}" for number in range(100)]
         assert gateway.metric(dropped) == lost
     finally:
         os.close(reader)
