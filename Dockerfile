@@ -24,6 +24,9 @@ RUN apt-get update -qq \
 COPY --from=build /out/gatehouse /usr/local/bin/gatehouse
 COPY Routes /etc/gatehouse/Routes
 WORKDIR /etc/gatehouse
+# A port that is published reaches the container's addresses, not its loopback interface. The admin listener has no authentication, so it
+# stays there unless ADMIN_ADDRESS says otherwise. Mounted keys have to be readable by uid 65532.
+ENV EDGE_ADDRESS=0.0.0.0:8443
 USER gatehouse
 EXPOSE 8443
 STOPSIGNAL SIGTERM

@@ -5,7 +5,9 @@ import Foundation
 /// The development identity provider by itself, for containers.
 struct DemoIdentityProviderCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "identity-provider", abstract: "Run the development identity provider.", shouldDisplay: false)
+    commandName: "identity-provider", abstract: "Run the development identity provider.",
+    discussion: "Keys and certificates come from the directory that `gatehouse certs init` filled: --dir DIR, or Certs.",
+    shouldDisplay: false)
 
   @Option(help: "HOST:PORT to listen on.") var address = "127.0.0.1:9000"
   @Option(help: "The `iss` of its tokens, and the base of the addresses it publishes.") var issuer = "http://localhost:9000"

@@ -6,7 +6,7 @@ struct DocumentsTests {
   static let documents = [
     "README.md", "docs/configuration.md", "docs/errors.md", "docs/security.md", "docs/backends.md", "Examples/README.md",
     "Examples/SwiftBackend/README.md", "Examples/python/README.md", "Examples/nginx/README.md", "docs/performance.md",
-    "docs/metrics.md", "docs/bounds.md",
+    "docs/metrics.md", "docs/bounds.md", "docs/operating.md",
   ]
 
   @Test("every make target that a document names exists", arguments: documents)

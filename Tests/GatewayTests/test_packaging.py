@@ -84,7 +84,7 @@ def test_the_binary_understands_every_command_of_the_compose_file(compose):
         words = [word for word in service["command"] if not word.startswith("-")]
         result = command(*words[:2 if words[0] in ("demo", "certs") else 1], "--help")
         assert result.returncode == 0, name
-        options = set(re.findall(r"--[a-z-]+", result.stdout)) | {"--dir"}
+        options = set(re.findall(r"--[a-z-]+", result.stdout))
         for option in (word for word in service["command"] if word.startswith("--")):
             assert option in options, (name, option)
 
@@ -120,6 +120,31 @@ def test_the_image_runs_the_gateway_and_not_as_root():
     assert last["ENTRYPOINT"] == '["gatehouse"]'
     assert "run" in yaml.safe_load(last["CMD"])
     assert last["STOPSIGNAL"] == "SIGTERM", "which is what drains"
+
+
+def test_the_image_listens_where_a_published_port_leads(compose):
+    """The loopback interface of a container is nobody else's. The admin listener has no authentication, and stays there."""
+    environment = dict(re.findall(r"(\w+)=(\S+)", " ".join(rest for name, rest in instructions()[-1] if name == "ENV")))
+    assert environment == {"EDGE_ADDRESS": compose["services"]["gateway"]["environment"]["EDGE_ADDRESS"]}
+    assert environment["EDGE_ADDRESS"].split(":") == ["0.0.0.0", dict(instructions()[-1])["EXPOSE"]]
+
+
+def test_the_documented_deployments_fit_the_image_and_give_a_drain_its_time():
+    text = (ROOT / "docs/operating.md").read_text()
+    [manifest] = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    pod = yaml.safe_load(manifest)["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    last = dict(instructions()[-1])
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    assert str(ports["https"]) == last["EXPOSE"] == environment["EDGE_ADDRESS"].split(":")[1]
+    assert str(ports["admin"]) == environment["ADMIN_ADDRESS"].split(":")[1]
+    assert f"--uid {pod['securityContext']['runAsUser']} " in last["RUN"]
+    assert all(mount["mountPath"].startswith(last["WORKDIR"]) for mount in container["volumeMounts"])
+    wait = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    [[stop, limit]] = re.findall(r"^ExecStop=/bin/sleep (\d+)$.*?^TimeoutStopSec=(\d+)$", text, re.M | re.S)
+    for grace, before in ((pod["terminationGracePeriodSeconds"], wait), (int(limit), int(stop))):
+        assert grace > before + 30, "30s is the default of process.drain"
 
 
 def with_dependencies(packages):
