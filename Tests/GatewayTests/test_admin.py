@@ -4,8 +4,10 @@ import socket
 
 import pytest
 import requests
+import yaml
 
 from harness import configuration as conf
+from harness.gateway import ROOT
 from harness.prometheus import family, parse
 from harness.rawclient import RawClient
 from harness.waiting import eventually, free_port
@@ -47,6 +49,25 @@ def test_connections_that_ask_for_nothing_keep_nobody_out(make_gateway):
     assert gateway.admin("/readyz").status_code == 200
     for connection in idle:
         connection.close()
+
+
+def test_the_documented_alerts_are_about_what_there_is():
+    """Metrics and labels as the table has them, codes as docs/errors.md has them."""
+    text = (ROOT / "docs/metrics.md").read_text()
+    table = dict(re.findall(r"^\| `(gatehouse_\w+)` \| \w+ \| (.*?) \|", text, re.M))
+    [block] = re.findall(r"```yaml\n(groups:.*?)```", text, re.S)
+    [group] = yaml.safe_load(block)["groups"]
+    codes = set(re.findall(r"^\| (?:\d{3} \| )?`([a-z_]+)` \|", (ROOT / "docs/errors.md").read_text(), re.M))
+    assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"]) > 8
+    for rule in group["rules"]:
+        for name, selector in re.findall(r"(gatehouse_\w+)(\{.*?\})?", rule["expr"]):
+            assert name in table, name
+            for label, value in re.findall(r'(\w+)[!=]=?~?"(.*?)"', selector):
+                assert f"`{label}`" in table[name], (name, label)
+                if label == "code":
+                    assert all(any(re.fullmatch(one, code) for code in codes) for one in value.split("|")), value
+        for name in re.findall(r"process_\w+", rule["expr"]):
+            assert f"`{name}`" in text, name
 
 
 def test_every_family_of_the_contract_is_exposed(gateway, bearer):
