@@ -32,12 +32,14 @@ package struct DoubtfulPairs {
     checkBackendTimeouts()
     checkDrain()
     checkContent()
+    checkMatching()
+    checkCertificatesAreAskedFor()
   }
 
   // MARK: - Listeners
 
   /// Listeners that serve routes.
-  private var serving: [ListenerSettings] {
+  var serving: [ListenerSettings] {
     configuration.listeners.filter {
       if case .plaintext(.redirect) = $0.security { return false }
       return !$0.servesJWKS && !$0.servesLogout
@@ -184,7 +186,7 @@ package struct DoubtfulPairs {
 
 extension Cursor {
   /// The value that is written below these keys.
-  fileprivate func value(at keys: String...) -> Cursor? {
+  func value(at keys: String...) -> Cursor? {
     var place = self
     for key in keys {
       guard case .mapping(let mapping) = place.node, let node = mapping[Node(key)] else { return nil }
@@ -193,5 +195,5 @@ extension Cursor {
     return place
   }
 
-  fileprivate func warn(_ message: String) { file.collector.warn(location, message) }
+  func warn(_ message: String) { file.collector.warn(location, message) }
 }

@@ -84,6 +84,70 @@ struct DoubtfulPairsTests {
     #expect(try warnings(provider("maximum_token_bytes: 31KiB")) == [])
   }
 
+  @Test("tokens that are bound to certificates, where nobody is asked for one")
+  func certificates() throws {
+    let yaml = provider("proof_of_possession: { certificate: required }")
+    #expect(
+      try warnings(yaml) == [
+        "r.yaml:6:55: warning: every token is refused, since no listener asks for a certificate: write `client_auth: required` or "
+          + "`optional`, and `client_ca`, in the `tls` of a listener"
+      ])
+    #expect(try warnings(yaml.replacing("certificate: required", with: "certificate: optional")) == [])
+    for word in ["required", "optional"] {
+      let asking = "tls: { client_ca: ca, client_auth: \(word), certificates: [{"
+      #expect(try warnings(yaml.replacing("tls: { certificates: [{", with: asking)) == [])
+    }
+  }
+
+  @Test("a port of a host, which is not compared")
+  func ports() throws {
+    func hosts(_ text: String) -> String { Sample.all.replacing("match: { path", with: "match: { hosts: [\(text)], path") }
+    #expect(
+      try warnings(hosts("\"a.example.com\", \"localhost:9999\", \"[::1]:1\", \"*.example.com:443\"")) == [
+        "r.yaml:13:55: warning: the port changes nothing, since a host is compared without it: write `localhost`",
+        "r.yaml:13:73: warning: the port changes nothing, since a host is compared without it: write `[::1]`",
+        "r.yaml:13:84: warning: the port changes nothing, since a host is compared without it: write `*.example.com`",
+      ])
+    #expect(try warnings(hosts("\"[::1]\", \"*.example.com\", \"a.example.com.\"")) == [])
+  }
+
+  @Test("paths that other gateways read as patterns", arguments: [
+    ("/users/[0-9]+", "[0-9]+"), ("/(a|b)/**", "(a|b)"), ("/^x", "^x"),
+  ])
+  func regularExpressions(path: String, segment: String) throws {
+    #expect(
+      try warnings(Sample.all.replacing("path: /orders/**", with: "path: \"\(path)\"")) == [
+        "r.yaml:13:36: warning: `\(segment)` is taken as it stands and not as a regular expression: write `{name}` for one segment, or "
+          + "`/**` at the end for all"
+      ])
+  }
+
+  @Test("a parameter as others write it")
+  func parameters() throws {
+    #expect(
+      try warnings(Sample.all.replacing("path: /orders/**", with: "path: \"/orders/:id\"")) == [
+        "r.yaml:13:36: warning: `:id` is taken as it stands: write `{id}` if any one segment is meant"
+      ])
+    for path in ["/orders/{id}", "/v1/orders:cancel", "/Orders(1)/$value", "/c++/:"] {
+      #expect(try warnings(Sample.all.replacing("path: /orders/**", with: "path: \"\(path)\"")) == [])
+    }
+  }
+
+  @Test("a prefix that no path of the route has")
+  func prefixes() throws {
+    func stripping(_ prefix: String, of path: String) -> String {
+      route("rewrite: { strip_prefix: \(prefix) }").replacing("path: /orders/**", with: "path: \"\(path)\"")
+    }
+    for (prefix, path) in [("/orders", "/users/**"), ("/a/b", "/a"), ("/a/b", "/a/c/**"), ("/a/b", "/{x}/c")] {
+      let told = try warnings(stripping(prefix, of: path))
+      #expect(told.count == 1 && told[0].hasSuffix(
+        "warning: no path of this route begins with `\(prefix)`, so nothing is removed: write the front of `\(path)`, or leave it out"))
+    }
+    for (prefix, path) in [("/a", "/a"), ("/a", "/a/**"), ("/a/b", "/a/**"), ("/a/b", "/{x}/b/c"), ("/a", "/**"), ("/caf%c3%a9", "/caf%C3%A9/x")] {
+      #expect(try warnings(stripping(prefix, of: path)) == [])
+    }
+  }
+
   @Test("a client's share of one connection")
   func clientShare() throws {
     #expect(
