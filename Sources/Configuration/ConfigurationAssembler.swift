@@ -74,7 +74,13 @@ struct ConfigurationAssembler {
             ProviderMark(issuer: provider.issuer.value, audiences: audiences, audienceClaim: provider.audienceClaim)
           )
         }, uniquingKeysWith: { $1 }),
-      backends: names("backends"))
+      backends: names("backends"),
+      ownFields: configuration.internalToken.map { token in
+        [token.header] + configuration.backends.map { token.applying($0.internalToken).header }
+      } ?? [],
+      tokenFields: configuration.identityProviders.flatMap { provider in
+        provider.tokenFrom.compactMap { if case .header(let name, _) = $0 { name } else { nil } }
+      })
     configuration.routes = decode("routes", decoder.decode)
     for key in Self.lists {
       checkNames(key)
@@ -198,7 +204,7 @@ struct ConfigurationAssembler {
   private func checkInternalToken(_ token: InternalTokenSettings, _ configuration: GatewayConfiguration) {
     let resolved = [token] + configuration.backends.map { token.applying($0.internalToken) }
     for provider in configuration.identityProviders {
-      for case .header(let name, _) in provider.tokenFrom where resolved.contains(where: { Self.isSameField(name, $0.header) }) {
+      for case .header(let name, _) in provider.tokenFrom where resolved.contains(where: { FieldNameDecoder.isSame(name, $0.header) }) {
         collector.report(
           provider.name.location,
           "`\(provider.name.value)` reads access tokens from `\(name)`, the internal token's header: write another name")
@@ -218,10 +224,5 @@ struct ConfigurationAssembler {
           algorithm.location, "no signing key for `\(algorithm.value)` is `active`: write one under `signing_keys`")
       }
     }
-  }
-
-  /// Names as backends read them.
-  private static func isSameField(_ left: String, _ right: String) -> Bool {
-    FieldName.canonical(left.utf8) == FieldName.canonical(right.utf8)
   }
 }

@@ -14,12 +14,22 @@ enum FieldNameDecoder {
   }
 
   /// The names in a route's `forward`: of fields that would else be removed.
-  static func forwarded(_ cursors: [Cursor]) -> [String] {
+  ///
+  /// - Parameters:
+  ///   - own: names of the fields with internal tokens.
+  ///   - tokens: names of the fields in which clients send tokens.
+  static func forwarded(_ cursors: [Cursor], own: [String], tokens: [String]) -> [String] {
     var names: [String] = []
     for cursor in cursors {
       guard let (text, id) = name(cursor) else { continue }
       switch id {
       case .overriding, .believed, .xForwardedPort, .xForwardedPrefix, .xRealIP: break
+      case .other where own.contains { isSame($0, text) }:
+        cursor.report("`\(text)` is set by the gateway, which removes what clients send there: leave it out")
+        continue
+      case .other where tokens.contains { isSame($0, text) }:
+        cursor.report("`\(text)` holds a client's token or API key, which is not forwarded by its name: leave it out")
+        continue
       case .other:
         cursor.report("`\(text)` is forwarded without being named: leave it out")
         continue
@@ -32,6 +42,9 @@ enum FieldNameDecoder {
     }
     return names
   }
+
+  /// Names as backends read them.
+  static func isSame(_ left: String, _ right: String) -> Bool { FieldName.canonical(left.utf8) == FieldName.canonical(right.utf8) }
 
   private static func name(_ cursor: Cursor) -> (text: String, id: FieldName)? {
     guard let text = cursor.text() else { return nil }

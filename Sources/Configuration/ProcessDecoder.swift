@@ -19,6 +19,11 @@ enum ProcessDecoder {
   private static let maximumResolvers = 8
 
   private static func resolver(_ cursor: Cursor) -> String? {
+    // Said at once: a name with a port would be refused next.
+    if let text = cursor.text(), !text.contains(":"), !AddressDecoder.isLiteral(text) {
+      cursor.report("a name server is named by its address: write `127.0.0.1:53`")
+      return nil
+    }
     guard let address = AddressDecoder.decode(cursor, ports: 1...65535) else { return nil }
     guard case .tcp(let host, let port) = address.value, AddressDecoder.isLiteral(host) else {
       cursor.report("a name server is named by its address: write `127.0.0.1:53`")

@@ -63,9 +63,7 @@ enum RevocationDecoder {
     guard let values = cursor.mapping(["address", "username", "password", "database", "channel", "key", "read_interval"]) else {
       return nil
     }
-    let address = values.required("address", "`127.0.0.1:6379` or `unix:PATH`").flatMap {
-      AddressDecoder.decode($0, ports: 1...65535, allowsUnix: true)
-    }
+    let address = values.required("address", "`127.0.0.1:6379` or `unix:PATH`").flatMap(address)
     let (username, password) = (values["username"]?.text(), values["password"]?.text())
     let database = values["database"]?.integer(0...65535)
     let channel = values["channel"].flatMap(word)
@@ -83,6 +81,18 @@ enum RevocationDecoder {
     settings.key = key ?? settings.key
     settings.readInterval = interval ?? settings.readInterval
     return settings
+  }
+
+  private static func address(_ cursor: Cursor) -> Located<SocketAddressSettings>? {
+    if let text = cursor.text(), let scheme = text.range(of: "://") {
+      let place = text[..<scheme.lowerBound] == "unix" ? "unix:/PATH" : "HOST:PORT"
+      cursor.report(
+        text[..<scheme.lowerBound] == "rediss"
+          ? "the gateway speaks no TLS to Redis: write `HOST:PORT` of a tunnel on this machine, or `unix:/PATH`"
+          : "a Redis is named by its address and not by a URL: write `\(place)`, and what else the URL says in keys of its own")
+      return nil
+    }
+    return AddressDecoder.decode(cursor, ports: 1...65535, allowsUnix: true)
   }
 
   /// The name of a channel or key.

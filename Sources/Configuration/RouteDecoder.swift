@@ -8,11 +8,18 @@ struct RouteDecoder {
   /// What tells a provider's tokens from another's.
   let marks: [String: ProviderMark]
   let backends: [String]
+  /// Fields with internal tokens, and those in which clients send theirs.
+  let ownFields: [String]
+  let tokenFields: [String]
   /// The place of each name in the lists above; of a name that stands there twice, the first.
   private let providerPlaces: [String: Int]
   private let backendPlaces: [String: Int]
 
-  init(providers: [String], marks: [String: ProviderMark], backends: [String]) {
+  init(
+    providers: [String], marks: [String: ProviderMark], backends: [String], ownFields: [String] = [], tokenFields: [String] = []
+  ) {
+    self.ownFields = ownFields
+    self.tokenFields = tokenFields
     self.providers = providers
     self.marks = marks
     self.backends = backends
@@ -47,7 +54,7 @@ struct RouteDecoder {
     let rate = body?["rate"]?.byteRate(0...1 << 40)
     let total = body?["total"]?.bound(1...86_400_000)
     let forwards = values["forward_access_token"]?.boolean()
-    let forward = values["forward"]?.list("X-Original-URL").map(FieldNameDecoder.forwarded)
+    let forward = values["forward"]?.list("X-Original-URL").map { FieldNameDecoder.forwarded($0, own: ownFields, tokens: tokenFields) }
     let endsAtExpiry = values["end_at_expiry"]?.boolean()
     if endsAtExpiry == true, providers?.isEmpty == true {
       values["end_at_expiry"]?.report("a public route has no access token that could expire: leave `end_at_expiry` out")

@@ -6,7 +6,7 @@ struct CheckCommand: ParsableCommand {
     commandName: "check", abstract: "Say whether a configuration is good.",
     discussion: """
       Reads and checks everything a start would, files, keys and certificates included, and reports all errors at once. \
-      Connects to no server and opens no listener. Warnings leave the exit code at 0.
+      Asks name servers, and connects to nothing else; opens no listener. Warnings leave the exit code at 0.
       """)
 
   @OptionGroup var options: ConfigurationOptions

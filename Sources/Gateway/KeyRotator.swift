@@ -129,7 +129,7 @@ package struct KeyRotator {
   package func status() throws(KeySetError) -> [String] {
     let now = SnapshotBuilder.now
     let (manifest, _) = try directory.load()
-    let rows = schedule(manifest).rows(at: now).map(\.text)
+    let rows = schedule(manifest).rows(at: now).map { $0.text(inDirectory: true) }
     return rows + ["now: \(UTCTime.text(now)); a key is published \(publishAhead + KeyManifest.settling) s before it signs"]
   }
 }

@@ -64,10 +64,14 @@ struct SigningKeyRow: Encodable, Sendable {
   var published_until: String?
 
   /// What happens with it, and when.
-  var text: String {
+  ///
+  /// - Parameter inDirectory: it is a key directory's, which a key without a time waits in until a gateway has published it.
+  func text(inDirectory: Bool) -> String {
     let story: String =
       switch state {
-      case "next": signs_from.map { "signs from \($0)" } ?? "published, does not sign"
+      case "next":
+        signs_from.map { "signs from \($0)" }
+          ?? (inDirectory ? "waits for a gateway to publish it" : "published by running gateways, does not sign")
       case "active": signs_until.map { "signs until \($0)" } ?? "signs"
       default: published_until.map { "signs no more, published until \($0)" } ?? "signs no more"
       }

@@ -67,10 +67,13 @@ extension SnapshotBuilder {
     case .tls(let tls): return edgeTLS(tls, settings.name).map { .tls($0) }
     case .plaintext(.redirect(let port)): return .plaintext(.redirects(port: port))
     case .plaintext(.serve):
-      warn(
-        settings.name.location,
-        "listener \(settings.name.value) serves without TLS: whoever can listen on its network can read "
-          + "access tokens and use them")
+      let risk: String
+      if case .unix = settings.address.value {
+        risk = "let nobody connect to its socket but what has ended TLS before it"
+      } else {
+        risk = "whoever can listen on its network can read access tokens and use them"
+      }
+      warn(settings.name.location, "listener \(settings.name.value) serves without TLS: \(risk)")
       return .plaintext(.serves)
     }
   }

@@ -105,8 +105,9 @@ package final class Supervisor {
       print(
         "ok: \(count(configuration.listeners, "listener")), \(count(configuration.identityProviders, "identity provider")), "
           + "\(count(configuration.backends, "backend")), \(count(configuration.routes, "route"))")
-      if configuration.internalToken?.keyDirectory != nil || built.signing?.schedule.nextChange(after: built.builtAt) != nil {
-        for row in built.signing?.rows(at: built.builtAt) ?? [] { print("signing key \(row.text)") }
+      let inDirectory = configuration.internalToken?.keyDirectory != nil
+      if inDirectory || built.signing?.schedule.nextChange(after: built.builtAt) != nil {
+        for row in built.signing?.rows(at: built.builtAt) ?? [] { print("signing key \(row.text(inDirectory: inDirectory))") }
       }
       return .done
     }

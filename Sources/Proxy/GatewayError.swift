@@ -47,7 +47,7 @@ package enum GatewayError: UInt8, Error, CaseIterable, Sendable {
     case .tokenIssuer: ("token_issuer", 401, "The access token's issuer is not accepted.")
     case .tokenAudience: ("token_audience", 401, "The access token is for another audience.")
     case .tokenType: ("token_type", 401, "The token is of a type that is not accepted.")
-    case .tokenClaims: ("token_claims", 401, "The access token lacks a required claim.")
+    case .tokenClaims: ("token_claims", 401, "The access token's claims are not accepted.")
     case .tokenRevoked: ("token_revoked", 401, "The access token was revoked.")
     case .tokenInactive: ("token_inactive", 401, "The access token is not active.")
     case .apiKeyInvalid: ("api_key_invalid", 401, "The API key is not known.")

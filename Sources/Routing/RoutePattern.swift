@@ -33,6 +33,11 @@ package struct RoutePattern: Sendable, Hashable, CustomStringConvertible {
   package init(_ text: String) throws(PatternError) {
     var bytes = ArraySlice(text.utf8)
     guard bytes.first == 0x2f else {
+      do throws(PatternError) {
+        _ = try RoutePattern("/" + text)
+      } catch {
+        throw PatternError("a path pattern begins with `/`; and \(error.message)")
+      }
       throw PatternError("a path pattern begins with `/`: write `/\(text)`")
     }
     guard text.utf8.count <= 8192 else { throw PatternError("the path pattern is longer than 8192 bytes") }

@@ -18,7 +18,8 @@ extension TransportFailure {
   package var text: String {
     switch self {
     case .connect(let error): error.description
-    case .tls(let failure): failure.description
+    // Its kind is the transport's word as well: it would stand there twice.
+    case .tls(let failure): failure.kind == .identity ? failure.detail : failure.description
     case .closed: "the peer closed the connection"
     case .timeout: "timed out"
     }

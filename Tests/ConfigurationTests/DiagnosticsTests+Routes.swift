@@ -120,6 +120,27 @@ extension DiagnosticsTests {
           "r.yaml:13:36: a path pattern begins with `/`: write `/orders`"
         ]),
       Broken(
+        "match: { path: /orders/** }", with: "match: { path: \"orders/*\" }",
+        [
+          "r.yaml:13:36: a path pattern begins with `/`; and `*` is no part of a path pattern: write `{name}` for one segment, or end with "
+            + "`/**`"
+        ]),
+      Broken(
+        "backend: orders }", with: "backend: orders, forward: [x-internal_token, X-Original-URL, X-Custom, Via] }",
+        [
+          "r.yaml:13:125: `x-internal_token` is set by the gateway, which removes what clients send there: leave it out",
+          "r.yaml:13:159: `X-Custom` is forwarded without being named: leave it out",
+          "r.yaml:13:169: `Via` is for the gateway to set or to remove: leave it out",
+        ]),
+      Broken(
+        Sample.all.replacing("{ name: main,", with: "{ name: main, token_from: [{ header: X-Key }],")
+          .replacing("backend: orders }", with: "backend: orders, forward: [x-key, Ledger-Token] }")
+          .replacing("{ name: orders, endpoints", with: "{ name: orders, internal_token: { header: Ledger-Token }, endpoints"),
+        [
+          "r.yaml:13:125: `x-key` holds a client's token or API key, which is not forwarded by its name: leave it out",
+          "r.yaml:13:132: `Ledger-Token` is set by the gateway, which removes what clients send there: leave it out",
+        ]),
+      Broken(
         "match: { path: /orders/** }",
         with: "match: { path: /orders/**, hosts: [\"https://a\", \"*\", b], methods: [get, GET] }",
         [

@@ -125,6 +125,18 @@ struct RevocationSettingsTests {
         ]
       ),
       (
+        "revocation: { feeds: [{ name: a, redis: { address: \"rediss://127.0.0.1:22379\" }, fail: open }] }",
+        [
+          "r.yaml:14:52: the gateway speaks no TLS to Redis: write `HOST:PORT` of a tunnel on this machine, or `unix:/PATH`"
+        ]
+      ),
+      (
+        "revocation: { feeds: [{ name: a, redis: { address: \"redis://127.0.0.1:6379/1\" }, fail: open }] }",
+        [
+          "r.yaml:14:52: a Redis is named by its address and not by a URL: write `HOST:PORT`, and what else the URL says in keys of its own"
+        ]
+      ),
+      (
         "revocation: { feeds: [{ name: a, redis: { address: h, password: \"${NOT_SET}\" }, fail: open }] }",
         [
           "r.yaml:14:52: `h` has no port: write `HOST:PORT`",

@@ -176,7 +176,16 @@ class TestPlaintext:
     def test_it_is_warned_of(self, plain, tmp_path):
         assert "without TLS" in plain[0].error_text
         result = command("check", "--config", plain[0].routes)
-        assert result.returncode == 0 and "listener mesh serves without TLS" in result.stdout
+        assert result.returncode == 0 and "listener mesh serves without TLS: whoever can listen on its network" in result.stdout
+
+    def test_on_a_unix_socket_it_is_warned_of_who_connects(self, plain):
+        listeners = [{"name": "mesh", "address": "unix:mesh.sock", "plaintext": "serve"}]
+        (plain[0].routes / "socket.yaml").write_text(json.dumps({"listeners": [dict(listeners[0], name="socket")]}))
+        try:
+            result = command("check", "--config", plain[0].routes)
+        finally:
+            (plain[0].routes / "socket.yaml").unlink()
+        assert "listener socket serves without TLS: let nobody connect to its socket but what has ended TLS" in result.stdout
 
 
 @pytest.fixture(scope="module")

@@ -276,7 +276,8 @@ def test_check_says_what_does_not_resolve_and_waits_for_nothing_long(start, name
 
 
 @pytest.mark.parametrize("value, said", [
-    (["ns.example.com:53"], "a name server is named by its address"), (["127.0.0.1"], "has no port"), ("127.0.0.1:53", "expected a list"),
+    (["ns.example.com:53"], "a name server is named by its address"), (["ns.example.com"], "a name server is named by its address"),
+    (["127.0.0.1"], "has no port"), ("127.0.0.1:53", "expected a list"),
     ([], "the list is empty"), ([f"127.0.0.{number}:53" for number in range(1, 10)], "8")])
 def test_what_is_no_name_server_is_refused(start, value, said):
     gateway = start(changes={"process": {"resolvers": value}}, start=False)

@@ -219,6 +219,15 @@ def test_rotation_is_said_before_it_happens_and_while_it_does(rotating, backend,
     assert signed["kid"] == second, "what the old key made is not used again"
 
 
+def test_a_key_that_no_gateway_has_published_is_not_said_to_be(rotating, backend):
+    gateway = rotating(backend.port)
+    rotate(gateway)
+    rotate(gateway)
+    for arguments in (["check"], ["keys", "status"]):
+        told = command(*arguments, "--config", gateway.routes)
+        assert told.returncode == 0 and "(ES256): next, waits for a gateway to publish it" in told.stdout, told.stdout
+
+
 def test_a_key_that_signs_already_is_taken_over(rotating, backend, bearer, pki, keys):
     gateway = rotating(backend.port)
     done = rotate(gateway, "--import", pki.internal_token_key, "--kid", "test-1")

@@ -71,6 +71,7 @@ def test_a_backend_by_dns_name_alone(make_gateway, pki, bad_leafs, bearer):
             assert answer.status == expected, answer.body
             if expected == 502:
                 problem(answer, 502, "upstream_identity")
+                assert "identity: the" in gateway.error_text and "identity: identity:" not in gateway.error_text
 
 
 ROUNDS = 50

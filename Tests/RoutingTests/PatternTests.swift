@@ -7,7 +7,7 @@ struct PatternTests {
   @Test(
     "a path pattern that could never match, or not in one way, is refused with what to write",
     arguments: [
-      ("", "write `/`"), ("orders", "write `/orders`"), ("*", "write `/*`"), ("/a//b", "single `/`"), ("//", "single `/`"),
+      ("", "write `/`"), ("orders", "write `/orders`"), ("*", "begins with `/`; and `*` is no part"), ("users/*", "end with `/**`"), ("/a//b", "single `/`"), ("//", "single `/`"),
       ("/a//**", "single `/`"), ("/a/**/b", "`**` stands only at the end"), ("/a*", "`*` is no part"), ("/*", "`*` is no part"),
       ("/a**", "`*` is no part"), ("/{id", "is no parameter"), ("/a{id}", "is no parameter"), ("/{}", "is no parameter"),
       ("/{a-b}", "is no parameter"), ("/{id}/{id}", "named twice"), ("/a/./b", "dot segments"), ("/a/..", "dot segments"),
