@@ -105,6 +105,16 @@ extension BackendPool {
     shared[connection.endpointIndex].removeAll { $0 === connection }
   }
 
+  /// Whether another may take the place of one on which too much was given up. What is on those may go on for long: half of all at most.
+  var mayReplace: Bool { worn < connectionLimit / 2 && !isRetired }
+
+  /// It takes no further requests before its backend thinks ill of it.
+  func replace(_ connection: UpstreamConnection) {
+    worn &+= 1
+    noLongerShared(connection)
+    serveAtTurnEnd()
+  }
+
   /// A request on a shared connection is over: there is room for another.
   func streamEnded(_ connection: UpstreamConnection, _ charge: Charge) {
     active[connection.endpointIndex] &-= 1
@@ -162,6 +172,7 @@ extension BackendPool {
   func closed(_ connection: UpstreamConnection, wasIdle: Bool) {
     open &-= 1
     if connection.isCountedAsShared { counts.shared &-= 1 } else { counts.open &-= 1 }
+    if connection.http2?.isWorn == true { worn &-= 1 }
     give(connection.charge)
     connection.charge = .none
     let endpoint = connection.endpointIndex

@@ -53,6 +53,9 @@ package final class BackendPool {
   var left = 0
   var leftCharge = 0
 
+  /// Connections that take no further requests, since too many were given up on them.
+  var worn = 0
+
   /// What each client has of the connections, in thousandths of one.
   var share: ClientShares
   /// What each client has of the windows of shared connections: bytes of answers that wait for it. A connection whose window is held

@@ -23,6 +23,13 @@ final class UpstreamSession: HTTP2Carrier {
   /// What all that are on it are told when the connection is gone.
   private var loss = UpstreamFailure.Kind.reset
 
+  /// How many requests are given up on one connection. Backends take more for an attack, and end what others have on it: nghttp2 above 1,000
+  /// and 33 a second.
+  private static let resets = TokenBucket.Rate(burst: 200, perSecond: 10)
+  private var mayReset = TokenBucket(resets)
+  /// So many were: what is on it comes to its end, and who comes goes elsewhere.
+  private(set) var isWorn = false
+
   private static let kept = 128
   /// Streams, and answers beside them whose stream has ended.
   private static let most = 1000
@@ -42,7 +49,7 @@ final class UpstreamSession: HTTP2Carrier {
   }
 
   /// Whether another request may begin on this connection.
-  var canOpen: Bool { !isGone && streams.count < Self.most && session.canOpenStream }
+  var canOpen: Bool { !isGone && !isWorn && streams.count < Self.most && session.canOpenStream }
   var isEmpty: Bool { streams.isEmpty }
   var streamCount: Int { streams.count }
 
@@ -70,6 +77,13 @@ final class UpstreamSession: HTTP2Carrier {
     return stream
   }
 
+  /// Gives a request up.
+  func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+    guard session.reset(stream, code), !isWorn, !mayReset.take(Self.resets, now: now), connection.pool.mayReplace else { return }
+    isWorn = true
+    connection.pool.replace(connection)
+  }
+
   /// Drops a stream that never came to be.
   func forget(_ stream: UpstreamStream) {
     if let slot = stream.slot { remove(slot) }
@@ -87,7 +101,7 @@ final class UpstreamSession: HTTP2Carrier {
   /// Without a request it stays for as long as an idle connection does, if it can carry another.
   func restIfEmpty() {
     guard streams.isEmpty, connection.isOpen else { return }
-    if connection.pool.isRetired || !session.canOpenStream { return finishGracefully() }
+    if connection.pool.isRetired || isWorn || !session.canOpenStream { return finishGracefully() }
     forgetWake()
     wake(at: now &+ UInt64(connection.backend.idleTimeout))
   }

@@ -161,7 +161,7 @@ public final class UpstreamStream {
     client = nil
     deadline = 0
     drop()
-    if let stream { session.reset(stream, .cancel) } else { owner.forget(self) }
+    if let stream { owner.reset(stream, .cancel) } else { owner.forget(self) }
     connection.awaitTurnEnd()
   }
 
@@ -173,7 +173,7 @@ public final class UpstreamStream {
     let isInterim = stream.responseHead.isInterim
     if isInterim {
       guard interim.allow(stream.responseHead.status, stream.headBytes.count) else {
-        session.reset(stream, .protocolError)
+        owner.reset(stream, .protocolError)
         return fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: connection.carried > 1, responseStarted: true))
       }
     } else {
@@ -221,7 +221,7 @@ public final class UpstreamStream {
     self.client = nil
     deadline = 0
     // The answer is whole and the request is not: what is left of it nobody reads (RFC 9113 section 8.1).
-    if !requestComplete, let stream { session.reset(stream, .noError) }
+    if !requestComplete, let stream { owner.reset(stream, .noError) }
     client.upstreamEnded()
     // It stayed for what it held.
     if stream == nil { owner.forget(self) }
@@ -324,7 +324,7 @@ public final class UpstreamStream {
     let timeout = presentTimeout
     if stream == nil { owner.forget(self) }
     fail(UpstreamFailure(.timeout, requestUnsent: false, responseStarted: responseStarted, cause: .timeout, timeout: timeout))
-    if let stream { session.reset(stream, .cancel) }
+    if let stream { owner.reset(stream, .cancel) }
   }
 
   private var presentTimeout: BackendTimeout {

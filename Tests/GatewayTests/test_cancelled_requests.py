@@ -1,4 +1,4 @@
-"""Requests that are cancelled while an HTTP/1.1 backend works on them: they cost the gateway no handshake each."""
+"""Requests that are cancelled while a backend works on them: they cost the gateway no handshake each, and nobody else anything."""
 import contextlib
 import threading
 
@@ -6,7 +6,8 @@ import pytest
 
 from harness import configuration as conf
 from harness.backend import Backend
-from harness.http2client import HTTP1Client, HTTP2Client
+from harness.http2backend import HTTP2Backend
+from harness.http2client import CANCEL, HTTP1Client, HTTP2Client, RawHTTP2, RstStreamFrame
 from harness.waiting import eventually, patience
 
 DRAINED = 64 << 10
@@ -177,3 +178,38 @@ def test_an_answer_that_was_held_back_is_read_to_its_end(own):
             client.step(0)
         assert client.exchange("HEAD", "/public/fresh").status == 200
     assert backend.accepted <= 8
+
+
+def test_many_on_one_http2_connection_end_nothing_of_others(make_gateway, pki):
+    """Backends take too many of them on one connection for an attack, and end it with all that is on it."""
+    with HTTP2Backend(pki.backend, pki.mesh.certificate, streams=100) as backend:
+        go = threading.Event()
+
+        def late(stream):
+            go.wait(patience(60))
+            stream.answer(200, b"good")
+
+        backend.on("/public/late", late)
+        backend.on("/public/cancelled", lambda stream: stream.cancelled.wait(patience(30)))
+        gateway = make_gateway(backends=[conf.backend(pki, backend.port, protocol="h2", timeouts={"response": "5m"})])
+        with HTTP2Client(gateway.port, gateway.ca) as good:
+            number = good.start("GET", "/public/late")
+            eventually(lambda: good.step(0.01) or backend.requests_to("/public/late"), what="the request at the backend")
+            for round in range(14):
+                with RawHTTP2(gateway.port, gateway.ca, source="127.0.0.2") as attacker:
+                    path, streams = f"/public/cancelled/{round}/", range(1, 81, 2)
+                    for stream in streams:
+                        attacker.request(stream, path)
+                    eventually(lambda: attacker.take(0.01) or len(backend.requests_to(path)) == len(streams), 20, what="the requests at the backend")
+                    attacker.send(*[RstStreamFrame(stream, error_code=CANCEL) for stream in streams])
+                    eventually(lambda: attacker.take(0.01) or all(stream.reset_code is not None for stream in backend.requests_to(path)), 20)
+            resets = [sum(stream.reset_code is not None for stream in connection.streams) for connection in backend.connections]
+            assert sum(resets) == 14 * 40 and max(resets) < 400, resets
+            assert backend.requests_to("/public/late")[0] in backend.connections[0].streams and not backend.connections[0].ended.is_set()
+            with HTTP2Client(gateway.port, gateway.ca) as another:
+                assert another.exchange("GET", "/public/next").status == 200
+            go.set()
+            answer = good.response(number)
+            assert (answer.status, bytes(answer.body)) == (200, b"good")
+        # It was kept for that alone.
+        assert backend.connections[0].ended.wait(patience(10))
