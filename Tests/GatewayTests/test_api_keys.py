@@ -10,6 +10,7 @@ import yaml
 
 from harness import configuration as conf
 from harness.answers import problem, seen
+from harness.eventstream import HEAD, chunk
 from harness.gateway import command
 from harness.http2client import HTTP2Client
 from harness.tokens import decoded
@@ -181,6 +182,34 @@ class TestReloads:
         gateway.reload_rejected()
         assert re.search(rf"{re.escape(str(file))}:\d+:\d+: the id `\S+` is already used at", gateway.error_text)
         assert ask(gateway, key).status == 200
+
+
+def test_a_key_that_is_gone_leaves_its_streams_open_and_a_deny_list_ends_them(make_gateway, backend, idp, jwks, file, tmp_path):
+    """As docs/configuration.md says under `api_keys` and `revocation`."""
+    def drip(connection, request):
+        connection.send(HEAD)
+        while not connection.ended.wait(0.05):
+            connection.send(chunk("data: 0\n\n"))
+
+    key = made("--sub", "billing", "--scope", "orders:read", "--file", file)
+    denied = tmp_path / "denied.jsonl"
+    denied.write_text("")
+    changes = configured(idp, jwks, file) | {"revocation": {"feeds": [{"name": "denied", "file": str(denied), "fail": "open"}]}}
+    gateway = make_gateway(backend.port, changes)
+    backend.on("/orders/stream", drip)
+    with gateway.client() as client:
+        client.request("GET", "/orders/stream", headers={"X-API-Key": key})
+        assert client._receive()
+        file.write_text("keys: []\n")
+        gateway.reload()
+        problem(ask(gateway, key), 401, "api_key_invalid")
+        # More than what may have been on its way.
+        assert sum(len(client._receive()) for _ in range(20)) > 0 and client.clean_end is None
+        fresh = denied.with_suffix(".new")
+        fresh.write_text(json.dumps({"sub": "billing", "iss": "https://gateway.internal/keys"}) + "\n")
+        fresh.rename(denied)
+        client.rest(20)
+    assert gateway.logged(path="/orders/stream", code="token_revoked")
 
 
 class TestCommand:

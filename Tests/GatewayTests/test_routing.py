@@ -70,6 +70,12 @@ def test_405_names_the_methods_of_the_routes_that_match_otherwise(make_gateway, 
     assert sorted(name.strip() for name in answer.get("Allow").split(",")) == ["GET", "POST", "PUT"]
 
 
+def test_trace_is_for_routes_that_name_it(make_gateway, backend):
+    gateway = make_gateway(backend.port, routes=[conf.route("all", "/all", public=True), conf.route("named", "/named", public=True, methods=["TRACE"])])
+    problem(gateway.ask("TRACE", "/all"), 405, "method_not_allowed")
+    assert gateway.ask("TRACE", "/named").status == 200
+
+
 def test_ten_thousand_routes_are_matched_alike(make_gateway, backend):
     routes = [conf.route(f"r{n}", f"/service{n}/{{id}}/**", public=True) for n in range(10_000)]
     gateway = make_gateway(backend.port, routes=routes)
