@@ -25,7 +25,8 @@ extension DoubtfulPairs {
   private func checkPath(_ row: Cursor, _ route: RouteSettings) {
     for segment in route.match.path.split(separator: "/") {
       if segment.hasPrefix(":"), segment.count > 1 {
-        row.value(at: "match", "path")?.warn("`\(segment)` is taken as it stands: write `{\(segment.dropFirst())}` if any one segment is meant")
+        row.value(at: "match", "path")?.warn(
+          "`\(segment)` is taken as it stands: write `{\(segment.dropFirst())}` if any one segment is meant")
       } else if segment.contains(where: { "[]^|".contains($0) }) {
         row.value(at: "match", "path")?.warn(
           "`\(segment)` is taken as it stands and not as a regular expression: write `{name}` for one segment, or `/**` at the end for all")
@@ -42,6 +43,15 @@ extension DoubtfulPairs {
       "no path of this route begins with `\(prefix)`, so nothing is removed: write the front of `\(route.match.path)`, or leave it out")
   }
 
+  /// Compared byte for byte; nobody sees such a space.
+  func checkIssuers() {
+    for (row, provider) in zip(rows["identity_providers"] ?? [], configuration.identityProviders) {
+      let issuer = provider.issuer.value
+      guard issuer.first?.isWhitespace == true || issuer.last?.isWhitespace == true else { continue }
+      row.value(at: "issuer")?.warn("the issuer begins or ends with a space, which its tokens' `iss` would have to have: leave it out")
+    }
+  }
+
   /// Tokens that have to be bound to a certificate, where nobody is asked for one.
   func checkCertificatesAreAskedFor() {
     let isAsked = serving.contains { if case .tls(let tls) = $0.security { tls.clientAuth != .none } else { false } }
@@ -49,8 +59,8 @@ extension DoubtfulPairs {
     for (row, provider) in zip(rows["identity_providers"] ?? [], configuration.identityProviders)
     where provider.proof.certificate == .required {
       row.value(at: "proof_of_possession", "certificate")?.warn(
-        "every token is refused, since no listener asks for a certificate: write `client_auth: required` or `optional`, and `client_ca`, in "
-          + "the `tls` of a listener")
+        "every token is refused, since no listener asks for a certificate: write `client_auth: required` or `optional`, and `client_ca`, "
+          + "in the `tls` of a listener")
     }
   }
 }

@@ -33,6 +33,7 @@ package struct DoubtfulPairs {
     checkDrain()
     checkContent()
     checkMatching()
+    checkIssuers()
     checkCertificatesAreAskedFor()
   }
 

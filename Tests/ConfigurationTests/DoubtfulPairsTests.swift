@@ -99,6 +99,14 @@ struct DoubtfulPairsTests {
     }
   }
 
+  @Test("an issuer with a space that nobody sees", arguments: ["https://idp.example.com/ ", " https://idp.example.com/"])
+  func issuers(issuer: String) throws {
+    #expect(
+      try warnings(Sample.all.replacing("issuer: https://idp.example.com/,", with: "issuer: \"\(issuer)\",")) == [
+        "r.yaml:6:27: warning: the issuer begins or ends with a space, which its tokens' `iss` would have to have: leave it out"
+      ])
+  }
+
   @Test("a port of a host, which is not compared")
   func ports() throws {
     func hosts(_ text: String) -> String { Sample.all.replacing("match: { path", with: "match: { hosts: [\(text)], path") }
@@ -143,7 +151,9 @@ struct DoubtfulPairsTests {
       #expect(told.count == 1 && told[0].hasSuffix(
         "warning: no path of this route begins with `\(prefix)`, so nothing is removed: write the front of `\(path)`, or leave it out"))
     }
-    for (prefix, path) in [("/a", "/a"), ("/a", "/a/**"), ("/a/b", "/a/**"), ("/a/b", "/{x}/b/c"), ("/a", "/**"), ("/caf%c3%a9", "/caf%C3%A9/x")] {
+    for (prefix, path) in [
+      ("/a", "/a"), ("/a", "/a/**"), ("/a/b", "/a/**"), ("/a/b", "/{x}/b/c"), ("/a", "/**"), ("/caf%c3%a9", "/caf%C3%A9/x"),
+    ] {
       #expect(try warnings(stripping(prefix, of: path)) == [])
     }
   }
