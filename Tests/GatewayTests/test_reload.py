@@ -284,3 +284,16 @@ def test_sigusr1_reopens_the_access_log(make_gateway, backend, tmp_path):
     assert gateway.ask("GET", "/public/second").status == 200
     eventually(lambda: "/public/second" in log.read_text())
     assert "/public/second" not in moved.read_text()
+
+
+def test_a_reload_is_doubted_by_the_workers_that_there_are(make_gateway, backend):
+    """As many as are written take effect with a restart: until then a limit is divided among those that run."""
+    gateway = make_gateway(backend.port)
+    written = conf.merged(gateway.configuration, {"process": {"workers": 4}})
+    written["listeners"][0]["limits"] = {"connections": 400, "connections_per_client": 200}
+    gateway.reload(written)
+    assert "process.workers has changed" in gateway.error_text
+    assert "one client may have every connection" not in gateway.error_text
+    written["listeners"][0]["limits"]["connections_per_client"] = 400
+    gateway.reload(written)
+    assert "each worker has 400 of `connections`" in gateway.error_text
