@@ -178,10 +178,10 @@ extension Exchange {
   private func verify(_ token: ByteRange, _ holder: TokenHolder, _ route: Route, now: Int64) -> TokenVerdict {
     switch holder {
     case .place(let index):
-      return worker.verifier.verify(slice(token).span, acceptable: route.access.places[index].acceptable, now: now)
+      return worker.verifier.verify(slice(token).span, acceptable: route.access.places[index].acceptable, route: route.access.providers, now: now)
     case .several:
       let providers = places(of: token, holder, route).flatMap(\.providers)
-      return worker.verifier.verify(slice(token).span, acceptable: ProviderSet(providers), now: now)
+      return worker.verifier.verify(slice(token).span, acceptable: ProviderSet(providers), route: route.access.providers, now: now)
     }
   }
 

@@ -40,6 +40,9 @@ package struct APIKey: Sendable {
     idLengths.contains(id.count) && id.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 26 || $0 == 0x2d }
   }
 
+  /// Whether `text` is one of our keys, or would be: nobody else is to see it.
+  package static func isMeant(by text: Span<UInt8>) -> Bool { text.starts(with: "ghk_") }
+
   /// The id in what is written like a key; nil for anything else.
   package static func id(of text: Span<UInt8>) -> [UInt8]? {
     let secret = Base64URL.encodedCount(secretBytes)

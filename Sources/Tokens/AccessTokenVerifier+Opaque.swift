@@ -5,23 +5,28 @@ import JSON
 /// Tokens that say nothing by themselves: API keys, looked up, and tokens that their issuer is asked about.
 ///
 /// Which provider of a route decides is clear before any secret is compared and anybody is asked:
-/// 1. what is written like an API key is one, if the route has a provider of API keys;
+/// 1. what begins as API keys do is looked up, if the route has a provider of API keys that looks there; else it is refused;
 /// 2. a JWT whose `iss` is that of a provider with keys is checked with those keys;
-/// 3. a JWT of another issuer goes to the introspecting provider if that is its issuer, or if the route has no provider with keys;
+/// 3. a JWT of another issuer goes to the introspecting provider if that is its issuer, or if no provider with keys looks there;
 /// 4. everything else goes to the introspecting provider, of which a route has one at most.
+///
+/// A provider with keys that looks elsewhere counts for the second: neither keys nor its JWTs are told to an issuer by being sent in the
+/// wrong place.
 extension AccessTokenVerifier {
   /// Nil for a token that a provider with keys decides about.
   ///
-  /// - Parameter candidates: the acceptable providers; at least one of them has no keys.
+  /// - Parameters:
+  ///   - candidates: the acceptable providers; at least one of them has no keys.
+  ///   - route: all providers of the route.
   func verifyOpaque(
-    _ token: Span<UInt8>, hash: UInt64, candidates: [Int], now: Int64
+    _ token: Span<UInt8>, hash: UInt64, candidates: [Int], route: ProviderSet, now: Int64
   ) throws(TokenDenial) -> VerifiedToken? {
     let keyed = candidates.filter { providers[$0].apiKeys != nil }
-    if !keyed.isEmpty, keyed.count == candidates.count || APIKey.id(of: token) != nil {
-      return try verifyAPIKey(token, hash: hash, keyed, now: now)
-    }
+    let isKey = APIKey.isMeant(by: token)
+    if !keyed.isEmpty, isKey || keyed.count == candidates.count { return try verifyAPIKey(token, hash: hash, keyed, now: now) }
+    guard !isKey else { throw .malformed }
     guard let index = candidates.first(where: { providers[$0].introspection != nil }),
-      isIntrospected(token, by: providers[index], candidates.filter { providers[$0].isSigning })
+      isIntrospected(token, by: providers[index], candidates, route)
     else { return nil }
     return try introspect(token, hash: hash, provider: index, now: now)
   }
@@ -44,11 +49,16 @@ extension AccessTokenVerifier {
     throw denial
   }
 
-  private func isIntrospected(_ token: Span<UInt8>, by provider: IdentityProvider, _ signing: [Int]) -> Bool {
-    guard !signing.isEmpty, let jws = try? CompactJWS(token), let claims = try? Self.claims(jws) else { return true }
+  private func isIntrospected(
+    _ token: Span<UInt8>, by provider: IdentityProvider, _ candidates: [Int], _ route: ProviderSet
+  ) -> Bool {
+    guard let jws = try? CompactJWS(token), let claims = try? Self.claims(jws) else { return true }
     let issuer = claims.member("iss")
-    guard !signing.contains(where: { issuer == .string(providers[$0].issuer) }) else { return false }
-    return issuer == .string(provider.issuer)
+    func isSigner(_ index: Int) -> Bool { providers[index].isSigning && issuer == .string(providers[index].issuer) }
+    guard !candidates.contains(where: isSigner) else { return false }
+    if issuer == .string(provider.issuer) { return true }
+    if candidates.contains(where: { providers[$0].isSigning }) { return false }
+    return !providers.indices.contains { route.contains($0) && isSigner($0) }
   }
 
   private func introspect(

@@ -63,9 +63,10 @@ package final class AccessTokenVerifier {
 
   /// - Parameters:
   ///   - token: the compact JWS, without the scheme.
-  ///   - acceptable: the providers that the route accepts.
+  ///   - acceptable: the providers that may look at it.
+  ///   - route: those, and others of the route, whose tokens are told to nobody else.
   ///   - now: seconds since 1970.
-  package func verify(_ token: Span<UInt8>, acceptable: ProviderSet, now: Int64) -> TokenVerdict {
+  package func verify(_ token: Span<UInt8>, acceptable: ProviderSet, route: ProviderSet, now: Int64) -> TokenVerdict {
     if revocations.refusesEverything { return .denied(.revocationUnavailable) }
     let hash = cache.hash(token)
     if let entry = cache.lookup(token, hash: hash) {
@@ -85,7 +86,7 @@ package final class AccessTokenVerifier {
     unknownKey = nil
     unanswered = nil
     do throws(TokenDenial) {
-      let entry = try verifyAnew(token, hash: hash, acceptable: acceptable, now: now)
+      let entry = try verifyAnew(token, hash: hash, acceptable: acceptable, route: route, now: now)
       guard !isRevoked(entry, now: now) else { return .denied(.revoked) }
       cache.insert(entry, now: now)
       return .accepted(entry, cached: false)
@@ -94,6 +95,11 @@ package final class AccessTokenVerifier {
       if error == .introspectionUnavailable, let (remote, digest) = unanswered { return .unanswered(remote, digest: digest) }
       return .denied(error)
     }
+  }
+
+  /// The same, where all of the route's providers may look at it.
+  package func verify(_ token: Span<UInt8>, acceptable: ProviderSet, now: Int64) -> TokenVerdict {
+    verify(token, acceptable: acceptable, route: acceptable, now: now)
   }
 
   /// Keeps an internal token with the access token that it was minted for.
@@ -168,18 +174,19 @@ package final class AccessTokenVerifier {
   // MARK: A token not seen before
 
   private func verifyAnew(
-    _ token: Span<UInt8>, hash: UInt64, acceptable: ProviderSet, now: Int64
+    _ token: Span<UInt8>, hash: UInt64, acceptable: ProviderSet, route: ProviderSet, now: Int64
   ) throws(TokenDenial) -> VerifiedToken {
     let candidates = providers.indices.filter { acceptable.contains($0) && token.count <= providers[$0].maximumTokenBytes }
     guard !candidates.isEmpty else { throw .tooLarge }
     let signing = candidates.filter { providers[$0].isSigning }
     if signing.count < candidates.count,
-      let entry = try verifyOpaque(token, hash: hash, candidates: candidates, now: now)
+      let entry = try verifyOpaque(token, hash: hash, candidates: candidates, route: route, now: now)
     {
       return entry
     }
     let jws = try CompactJWS(token)
     let claims = try Self.claims(jws)
+    guard !signing.isEmpty else { throw .issuer }
     let chosen = try choose(signing, jws, claims)
     var denial = TokenDenial.issuer
     var tries = SignatureTries()

@@ -127,7 +127,7 @@ class TestOwnPlaces:
     def gateway(cls, make_gateway, backend, pki, idp, jwks, server, key):
         main = conf.provider(idp, jwks, token_from=SOURCES + [{"websocket_protocol": "bearer"}])
         opaque = {"name": "opaque", "issuer": "https://opaque.example.com/", "token_from": [
-            {"header": "X-Opaque"}, {"cookie": "opaque", "origins": ["https://partner.example.com"]}, {"header": "X-Shared"}],
+            {"header": "X-Opaque"}, {"query": "opaque"}, {"websocket_protocol": "opaque"}, {"header": "X-Own", "scheme": "Own"}, {"cookie": "opaque", "origins": ["https://partner.example.com"]}, {"header": "X-Shared"}],
             "introspection": {"url": server.introspection_url, "ca": str(pki.public.certificate), "client_id": server.client_id,
                               "client_secret": server.secret, "timeout": "5s"}}
         machines = {"name": "machines", "api_keys": {"file": str(cls.file)}, "token_from": [{"header": "X-API-Key"}, {"header": "X-Shared"}]}
@@ -150,6 +150,35 @@ class TestOwnPlaces:
             self.refused(gateway, backend, key, Cookie=f"opaque={key}")
             # The second time it is known where it belongs, which changes nothing elsewhere.
             assert gateway.ask("GET", "/all/1", headers={"X-API-Key": key}).status == 200
+
+    @pytest.mark.parametrize("credential", ["live", "unknown", "cut", "prefix"])
+    def test_what_is_written_like_an_api_key_reaches_no_issuer(self, gateway, backend, server, key, credential):
+        text = {"live": key, "unknown": "ghk_unknown-id_" + "A" * 43, "cut": key[:-1], "prefix": "ghk_"}[credential]
+        before = len(server.questions)
+        for headers in ({"X_Opaque": text}, {"X_Own": f"Own {text}"}, {"Cookie": f"opaque={text}"}, {"Cookie": f'opaque="{text}"'}):
+            problem(self.refused(gateway, backend, text, **headers), 401, "token_malformed")
+        problem(self.refused(gateway, backend, text, f"/all/1?opaque={text}"), 401, "token_malformed")
+        with gateway.client() as client:
+            client.request("GET", "/all/socket", headers=HANDSHAKE | {"Sec-WebSocket-Protocol": f"opaque, {text}"})
+            problem(client.response(), 401, "token_malformed")
+        # Where keys are looked for as well, one that is not known is not a token of somebody else's.
+        if credential != "live":
+            problem(self.refused(gateway, backend, text, X_Shared=text), 401, "api_key_invalid")
+        assert len(server.questions) == before, server.questions
+        gateway.logged(code="token_malformed")
+        if credential != "prefix":
+            assert text not in gateway.output.read_text() + gateway.error_text
+
+    def test_a_signed_token_reaches_no_other_issuer(self, gateway, backend, server, idp):
+        token = idp.token(sub="dora")
+        before = len(server.questions)
+        for headers in ({"X_Opaque": token}, {"X_Own": f"Own {token}"}, {"Cookie": f"opaque={token}"}):
+            problem(self.refused(gateway, backend, token, **headers), 401, "token_issuer")
+        problem(self.refused(gateway, backend, token, f"/all/1?opaque={token}"), 401, "token_issuer")
+        assert len(server.questions) == before, server.questions
+        foreign = idp.token(iss="https://elsewhere.example.com/")
+        problem(self.refused(gateway, backend, foreign, X_Opaque=foreign), 401, "token_inactive")
+        assert server.asked(foreign) == 1
 
     def test_over_http2(self, gateway, pki, key, token):
         with HTTP2Client(gateway.port, pki.public.certificate) as client:
