@@ -62,6 +62,8 @@ package final class WorkerContext {
   let upstreamCounts = ConnectionCounts()
   private var countedUpstream = 0
   private var countedShared = 0
+  /// What the cache of verified tokens held when its gauge was set last.
+  private var countedCacheBytes = 0
   private var unmintedReported: [MintFailure: UInt64] = [:]
 
   /// Largest head that any listener may allow, in bytes.
@@ -100,13 +102,14 @@ package final class WorkerContext {
       pools: snapshot.backends.map { BackendPool(loop: loop, backend: $0, worker: number, buffers: buffers, counts: upstreamCounts) },
       internalTokens: snapshot.internalTokens)
     verifier.install(snapshot.revocations)
+    countCache()
     loop.endOfTurn = { self.endTurn() }
   }
 
   deinit { pathScratch.deallocate() }
 
-  /// The loop has stopped and closed all: nothing is kept for a next request, and nobody holds anybody any more.
-  package func close() {
+  /// Nothing is kept for a next request.
+  func letGo() {
     freeExchanges = []
     finishedExchanges = []
     onDrained = nil
@@ -185,10 +188,16 @@ package final class WorkerContext {
     if !log.queue.isEmpty { flushLog() }
     count(upstreamCounts.open, &countedUpstream, .http1)
     count(upstreamCounts.shared, &countedShared, .http2)
+    if verifier.cache.bytes != countedCacheBytes { countCache() }
     if isDraining, connections == 0, let drained = onDrained {
       onDrained = nil
       drained()
     }
+  }
+
+  private func countCache() {
+    countedCacheBytes = verifier.cache.bytes
+    metrics.setTokenCacheBytes(countedCacheBytes)
   }
 
   /// Brings the gauge of connections to backends to `now`.

@@ -107,6 +107,23 @@ def test_requests_and_denials_are_counted_by_route(make_gateway, backend, bearer
     assert gateway.metric("gatehouse_token_cache_lookups_total") >= 3
 
 
+def test_the_memory_of_verified_tokens_is_told(make_gateway, backend, idp):
+    gateway = make_gateway(backend.port, workers=1)
+
+    def held():
+        return gateway.metric("gatehouse_token_cache_bytes")
+    empty = held()
+    assert empty > 0, "the table of an empty cache is memory, too"
+    assert gateway.ask("GET", "/orders/1", headers=idp.bearer()).status == 200
+    eventually(lambda: held() > empty, what="a verified token in the gauge")
+    one = held()
+    for number in range(20):
+        assert gateway.ask("GET", "/orders/1", headers=idp.bearer(sub=f"user-{number}")).status == 200
+    eventually(lambda: held() >= empty + 21 * (one - empty) * 0.9, what="twenty more")
+    assert gateway.ask("GET", "/orders/1", headers=idp.bearer(exp=1)).status == 401
+    assert held() < 64 << 20
+
+
 def test_histogram_buckets_rise(gateway, bearer):
     gateway.ask("GET", "/orders/1", headers=bearer)
     samples = [s for s in parse(gateway.admin("/metrics").text).samples
