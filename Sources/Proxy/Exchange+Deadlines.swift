@@ -78,7 +78,9 @@ extension Exchange {
   private func expire() {
     expiry = 0
     if state.isOpenTunnel { return closeTunnel(expiryReason) }
-    interrupt(expiryReason)
+    // That the connection is outdated invites the client to ask again: not where the backend has begun, and nothing was answered.
+    let isUnderWay = state.upstream == .sending && state.response == .none
+    interrupt(expiryReason == .connectionOutdated && isUnderWay ? .upstreamTimeout : expiryReason)
   }
 
   /// What let the client's connection in is withdrawn. A WebSocket is a connection of its own and ends; anything else may come to its
@@ -87,8 +89,7 @@ extension Exchange {
     if state.isOpenTunnel { return closeTunnel(.connectionOutdated) }
     guard expiry == 0 || time < expiry else { return }
     expiry = max(1, time)
-    // Not that the connection is outdated, which invites the client to ask again: the backend has begun.
-    expiryReason = .upstreamTimeout
+    expiryReason = .connectionOutdated
     armClient()
   }
 

@@ -160,6 +160,30 @@ def test_what_outlives_the_time_of_a_drain_is_ended(own, others, partner, releas
         assert client.rest() == b""
 
 
+def test_a_download_that_outlives_it_is_logged_with_what_ended_it(own, pki, backend):
+    """Not with a time-out, which would blame the backend."""
+    def begin(connection, request):
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nthe beginning")
+        connection.wait_for_end(20)
+
+    backend.on("/public/download", begin)
+    gateway = own("optional")
+    gateway.configuration["process"]["drain"] = "1s"
+    gateway.reload(gateway.configuration)
+    with gateway.client() as one, RawHTTP2(gateway.port, pki.public.certificate) as two:
+        one.request("GET", "/public/download/1")
+        assert one.reader.response_head().status == 200
+        two.request(1, "/public/download/2")
+        assert two.status(1) == 200
+        gateway.reload(changed(gateway, client_auth="required"))
+        for number in (1, 2):
+            line = gateway.logged(timeout=15, path=f"/public/download/{number}")
+            assert (line["status"], line["code"]) == (200, "connection_outdated")
+        assert two.reset_code(1)
+    assert gateway.metric("gatehouse_denied_total", code="connection_outdated") == 2
+    assert gateway.metric("gatehouse_denied_total", code="upstream_timeout") == 0
+
+
 def test_a_websocket_ends(own, others, partner, backend):
     def agree(connection, request):
         connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
