@@ -113,6 +113,7 @@ extension Exchange {
     // A reload in between has other providers, by other numbers: what is decided is decided by one snapshot.
     snapshot = worker.snapshot
     backend = -1
+    triedEndpoint = -1
     token = nil
     tokenWasCached = false
     minted = nil

@@ -49,6 +49,7 @@ extension Exchange {
   /// A connection is there: the head goes out, then whatever content has come.
   func forward(over leg: UpstreamLeg) {
     upstream = leg
+    triedEndpoint = leg.endpointIndex
     state.upstreamReady()
     // A WebSocket's handshake is complete, and its stream stays open.
     let isComplete = state.request == .complete

@@ -14,7 +14,7 @@ extension Exchange {
       let backend = snapshot.proxy.backends[backend]
       metrics.countUpstream(
         backend: backend.metricID, endpoint: backend.endpoints[answeringEndpoint].metricID,
-        result: (error == nil || error == .clientTooSlow ? UpstreamOutcome.answered : .broken).rawValue)
+        result: (isBrokenOff ? UpstreamOutcome.broken : .answered).rawValue)
     }
     guard worker.writesAccessLog else { return }
     if waitingSince > 0 { noteWaited() }
@@ -55,7 +55,7 @@ extension Exchange {
     var routeName = route?.name ?? ""
     let destination = backend >= 0 ? proxy?.backends[backend] : nil
     var backendName = destination?.name ?? ""
-    var endpointName = destination.map { answeringEndpoint >= 0 ? $0.endpoints[answeringEndpoint].name : "" } ?? ""
+    var endpointName = destination.map { $0.endpoints.indices.contains(triedEndpoint) ? $0.endpoints[triedEndpoint].name : "" } ?? ""
     let identity = connection?.wire.peerIdentity?.name ?? []
     let upstreamIdentity = upstreamIdentityName
     let principal = token?.principal
@@ -110,9 +110,9 @@ extension Exchange {
 
 /// How a request to a backend ended; the raw value indexes the metric's words.
 package enum UpstreamOutcome: UInt8, CaseIterable, Sendable {
-  /// A whole response came.
+  /// A response came, and was whole unless somebody else ended it.
   case answered
-  /// A response began and broke off.
+  /// A response began, and the backend broke it off.
   case broken
   /// No response, for the reason that `UpstreamFailure.Kind` names.
   case connect, tls, identity, `protocol`, reset, timeout, overloaded

@@ -7,10 +7,8 @@ import Upstream
 extension Exchange {
   func responseHead(_ upstream: UpstreamLeg, _ head: borrowing ResponseHead, _ bytes: UnsafeBufferPointer<UInt8>) {
     if state.isTunnel, !head.isInterim { return tunnelAnswered(upstream, head, bytes) }
-    if head.status == 101 {
-      // Nobody asked for another protocol: `Upgrade` was not forwarded.
-      return perform(state.upstreamFailed(UpstreamFailure(.protocol, requestUnsent: false, responseStarted: true)))
-    }
+    // Nobody asked for another protocol: `Upgrade` was not forwarded.
+    if head.status == 101 { return refuseAnswer() }
     answerArrived(upstream, head, bytes)
   }
 
@@ -79,7 +77,10 @@ extension Exchange {
   func responseFailed(_ failure: UpstreamFailure) {
     // A backend may go as it likes once it has said Close: nothing was cut off.
     if state.isOpenTunnel, tunnel?.backendHasClosed == true { return responseEnded() }
-    worker.upstreamFailed(failure, snapshot, backend, endpoint: upstream?.endpointIndex ?? failure.endpoint)
+    isBrokenOff = state.response == .started
+    let endpoint = upstream?.endpointIndex ?? failure.endpoint
+    if endpoint >= 0 { triedEndpoint = endpoint }
+    worker.upstreamFailed(failure, snapshot, backend, endpoint: endpoint, brokeOff: isBrokenOff)
     upstream = nil
     let action = state.upstreamFailed(failure)
     if action == .abort { error = GatewayError(failure.kind) }

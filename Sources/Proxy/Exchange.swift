@@ -109,6 +109,10 @@ package final class Exchange: UpstreamClient {
   var bytesIn: UInt64 = 0
   var bytesOut: UInt64 = 0
   var answeringEndpoint = -1
+  /// The backend has broken its answer off.
+  var isBrokenOff = false
+  /// The endpoint that was tried last.
+  var triedEndpoint = -1
   /// A backend's pool was asked for a connection.
   var hasAsked = false
   var upstreamIdentityName: [UInt8] = []
@@ -180,6 +184,8 @@ package final class Exchange: UpstreamClient {
     bytesIn = 0
     bytesOut = 0
     answeringEndpoint = -1
+    isBrokenOff = false
+    triedEndpoint = -1
     if !upstreamIdentityName.isEmpty { upstreamIdentityName = [] }
     waitingSince = 0
     waitedFor = 0

@@ -50,9 +50,12 @@ extension Exchange {
     self.client?.resumeContent()
   }
 
-  private func refuseAnswer() {
+  /// It is none to what was asked.
+  func refuseAnswer() {
+    var failure = UpstreamFailure(.protocol, requestUnsent: false, responseStarted: true)
+    failure.endpoint = upstream?.endpointIndex ?? -1
     leaveUpstream()
-    responseFailed(UpstreamFailure(.protocol, requestUnsent: false, responseStarted: true))
+    responseFailed(failure)
   }
 
   /// Whether the backend has understood which handshake it is answering (RFC 6455 section 4.1).

@@ -282,12 +282,16 @@ package final class WorkerContext {
   }
 
   /// Counts and logs a backend that gave no (whole) response.
-  func upstreamFailed(_ failure: UpstreamFailure, _ snapshot: WorkerSnapshot?, _ backend: Int, endpoint: Int) {
+  ///
+  /// - Parameter brokeOff: a response had begun, and is counted when its request is.
+  func upstreamFailed(_ failure: UpstreamFailure, _ snapshot: WorkerSnapshot?, _ backend: Int, endpoint: Int, brokeOff: Bool) {
     guard let snapshot, backend >= 0 else { return }
     let backend = snapshot.proxy.backends[backend]
-    metrics.countUpstream(
-      backend: backend.metricID, endpoint: endpoint >= 0 ? backend.endpoints[endpoint].metricID : MetricNames.none,
-      result: UpstreamOutcome(failure.kind).rawValue)
+    if !brokeOff {
+      metrics.countUpstream(
+        backend: backend.metricID, endpoint: endpoint >= 0 ? backend.endpoints[endpoint].metricID : MetricNames.none,
+        result: UpstreamOutcome(failure.kind).rawValue)
+    }
     if failure.requestUnsent, failure.kind == .tls || failure.kind == .identity {
       metrics.countHandshake(side: .upstream, result: HandshakeOutcome.failed.rawValue)
     }

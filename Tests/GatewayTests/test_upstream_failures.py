@@ -83,6 +83,82 @@ def test_an_endpoint_that_refuses_connections_is_passed_over(make_gateway, pki, 
         assert gateway.ask("POST", "/public/any", body=b"x").status == 200
 
 
+def outcomes(gateway):
+    """What became of the requests to backends, without those of which there is none."""
+    from harness.prometheus import parse
+    return {sample.labels["result"]: int(sample.value) for sample in parse(gateway.admin("/metrics").text).samples
+            if sample.name == "gatehouse_upstream_requests_total"}
+
+
+class TestBlame:
+    @pytest.fixture
+    def gateway(self, make_gateway, backend, idp, jwks):
+        return make_gateway(backend.port, {"identity_providers": [conf.provider(idp, jwks, leeway="0s")]}, routes=[
+            conf.route("hasty", "/hasty/**", public=True, timeout="500ms"), conf.route("public", "/public/**", public=True),
+            conf.route("live", "/live/**", end_at_expiry=True)])
+
+    def begin(self, backend, path, then):
+        def script(connection, request):
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nthe beginning")
+            then(connection)
+        backend.on(path, script)
+
+    def test_what_a_backend_breaks_off_is_broken_once(self, gateway, backend):
+        self.begin(backend, "/public/broken-off", lambda connection: connection.close())
+        with gateway.client() as client:
+            client.request("GET", "/public/broken-off")
+            with pytest.raises(Truncated):
+                client.response()
+        line = gateway.logged(path="/public/broken-off")
+        assert (line["status"], line["code"]) == (200, "upstream_reset")
+        assert outcomes(gateway) == {"broken": 1}
+
+    def test_what_others_end_is_not_the_backend_s_doing(self, gateway, backend, idp):
+        for path in ("/public/left", "/live/expired", "/hasty/late"):
+            self.begin(backend, path, lambda connection: connection.wait_for_end(20))
+        with gateway.client() as client:
+            client.request("GET", "/public/left")
+            assert client.reader.response_head().status == 200
+        with gateway.client() as client:
+            client.request("GET", "/hasty/late")
+            assert client.reader.response_head().status == 200
+            client.rest()
+        with gateway.client() as client:
+            client.request("GET", "/live/expired", headers=idp.bearer(exp=int(time.time()) + 2))
+            assert client.reader.response_head().status == 200
+            client.rest(timeout=20)
+        for path, code in (("/public/left", None), ("/hasty/late", "upstream_timeout"), ("/live/expired", "token_expired")):
+            line = gateway.logged(path=path)
+            assert (line["status"], line["code"]) == (200, code)
+        assert outcomes(gateway) == {"success": 3}
+
+
+def test_the_log_names_the_endpoint_that_failed(make_gateway, pki, backend):
+    """Which of a backend's endpoints to look at is what an operator wants to know of a failure."""
+    refuses = free_port()
+    gateway = make_gateway(backends=[conf.backend(pki, backend.port), conf.backend(pki, refuses, name="refuses")], routes=[
+        conf.route("hasty", "/hasty/**", public=True, timeout="500ms"), conf.route("public", "/public/**", public=True),
+        conf.route("refused", "/refused/**", to="refuses", public=True)])
+    backend.on("/hasty/hangs", lambda connection, request: connection.wait_for_end(20))
+    backend.on("/public/hangs", lambda connection, request: connection.wait_for_end(20))
+    backend.on("/public/resets", lambda connection, request: connection.close(False))
+    backend.on("/public/switches", lambda connection, request: connection.send("HTTP/1.1 101 Switching Protocols\r\n\r\n"))
+    problem(gateway.ask("GET", "/hasty/hangs"), 504, "upstream_timeout")
+    problem(gateway.ask("POST", "/public/resets", body=b"x"), 502, "upstream_reset")
+    problem(gateway.ask("GET", "/public/switches"), 502, "upstream_protocol")
+    problem(gateway.ask("GET", "/refused/1"), 502, "upstream_connect")
+    problem(gateway.ask("POST", "/nowhere/1"), 404, "no_route")
+    with gateway.client() as client:
+        client.request("GET", "/public/hangs")
+        eventually(lambda: backend.requests_to("/public/hangs"))
+    there = f"127.0.0.1:{backend.port}"
+    for path, status, endpoint in (("/hasty/hangs", 504, there), ("/public/resets", 502, there), ("/public/switches", 502, there),
+                                   ("/refused/1", 502, f"127.0.0.1:{refuses}"), ("/public/hangs", 499, there), ("/nowhere/1", 404, None)):
+        line = gateway.logged(path=path)
+        assert (line["status"], line["endpoint"]) == (status, endpoint), line
+    assert gateway.metric("gatehouse_upstream_requests_total", result="protocol", endpoint=there) == 1
+
+
 class TestTimeouts:
     @pytest.fixture(scope="class")
     @classmethod

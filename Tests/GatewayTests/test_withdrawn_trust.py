@@ -182,6 +182,7 @@ def test_a_download_that_outlives_it_is_logged_with_what_ended_it(own, pki, back
         assert two.reset_code(1)
     assert gateway.metric("gatehouse_denied_total", code="connection_outdated") == 2
     assert gateway.metric("gatehouse_denied_total", code="upstream_timeout") == 0
+    assert gateway.metric("gatehouse_upstream_requests_total", result="broken") == 0
 
 
 def test_a_websocket_ends(own, others, partner, backend):
