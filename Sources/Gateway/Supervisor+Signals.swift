@@ -111,26 +111,4 @@ extension Supervisor {
       logger.warning("admin.address has changed: it takes effect with a restart")
     }
   }
-
-  /// SIGTERM, SIGINT: stop accepting, let what is in flight finish, exit. A second one does not wait.
-  func drain(_ signal: Int32) {
-    guard !status.isDraining else {
-      exit = .done
-      return
-    }
-    status.isDraining = true
-    let limit = current.configuration.process.drain
-    logger.notice("draining for at most \(limit / 1000) s")
-    undrained = Set(workers.map(\.number))
-    for worker in workers { worker.post(.drain) }
-    do throws(Errno) {
-      try Alarm(loop: loop, after: limit) { [weak self] in
-        guard let self else { return }
-        logger.warning("the drain time is over; clients that are still connected are cut off")
-        exit = .done
-      }
-    } catch {
-      exit = .done
-    }
-  }
 }

@@ -46,6 +46,10 @@ package final class Supervisor {
   var reader: ConfigurationReader?
   var isReading = false
   var undrained: Set<Int> = []
+  /// How far the end has come, and the workers that have yet to end.
+  var isCuttingOff = false
+  var isStopping = false
+  var unstopped: Set<Int> = []
   /// The signing keys in force, and what is made of them at this moment.
   var signing: SigningPlan?
   var signingMoment: KeySchedule.Moment?
@@ -245,7 +249,10 @@ package final class Supervisor {
       }
     case .drained(let number):
       undrained.remove(number)
-      if status.isDraining, undrained.isEmpty { exit = .done }
+      if status.isDraining, undrained.isEmpty { stopWorkers() }
+    case .stopped(let number):
+      unstopped.remove(number)
+      if unstopped.isEmpty { exit = exit ?? .done }
     case .failed(let number, let error):
       logger.critical("worker \(number) failed: \(error)")
       exit = .failed

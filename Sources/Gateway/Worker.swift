@@ -27,6 +27,9 @@ package final class Worker: Sendable {
     case logoutSettled(UInt64, isKept: Bool)
     /// Stop accepting; end connections as their answers are out.
     case drain
+    /// What is still under way ends now.
+    case cutOff
+    /// Close everything, write the last lines of the access log, and end the thread.
     case stop
   }
 
@@ -42,6 +45,8 @@ package final class Worker: Sendable {
     case introspect(Int, RemoteIntrospection, digest: [UInt8], token: [UInt8], client: ClientAddress)
     /// No client is connected any more.
     case drained(Int)
+    /// It has done what `stop` says.
+    case stopped(Int)
     case failed(Int, Errno)
   }
 
@@ -70,6 +75,7 @@ package final class Worker: Sendable {
     let thread = Thread { [self] in
       do throws(Errno) {
         try run(start)
+        start.reports.post(.stopped(number))
       } catch {
         start.reports.post(.failed(number, error))
       }
@@ -122,6 +128,7 @@ package final class Worker: Sendable {
       case .revocations(let list): context.install(list)
       case .logoutSettled(let number, let isKept): context.logouts.settled(number, isKept: isKept)
       case .drain: context.drain()
+      case .cutOff: context.cutOff()
       case .stop: loop.stop()
       }
     }

@@ -99,6 +99,13 @@ extension Exchange {
     interrupt(.tokenRevoked)
   }
 
+  /// The time of a drain is over.
+  func cutOff() {
+    if state.isOpenTunnel { closeTunnel(.draining) }
+    // A frame that is passing has no more time to come to its end.
+    interrupt(tunnel?.ending ?? .draining)
+  }
+
   // MARK: Content
 
   /// The route's word on how fast content has to come, and the request's nature.

@@ -66,6 +66,18 @@ struct LogWriter: ~Copyable {
     shares = FairPlaces(of: Self.limit - max(queue.count, Self.half))
   }
 
+  /// Writes what is left, when there is nothing else to do any more. False when the reader has not taken it in time.
+  mutating func finish(within milliseconds: UInt64) -> Bool {
+    let end = Clock.milliseconds &+ milliseconds
+    _ = flush()
+    while !queue.isEmpty, Clock.milliseconds < end {
+      var pause = timespec(tv_sec: 0, tv_nsec: 2_000_000)
+      nanosleep(&pause, nil)
+      _ = flush()
+    }
+    return queue.isEmpty
+  }
+
   /// Bytes of the whole lines that fit into `limit`; of the first line if that alone does not.
   private func lines(within limit: Int) -> Int {
     let bytes = queue.readable

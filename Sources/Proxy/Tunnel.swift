@@ -133,11 +133,12 @@ extension Exchange {
   private func sendClose(_ error: GatewayError) {
     guard let client, let tunnel else { return }
     self.error = error
+    let code = error == .draining ? WebSocketClose.goingAway : WebSocketClose.policyViolation
     if !tunnel.toClient.hasClosed {
-      WebSocketClose.frame(WebSocketClose.policyViolation, error.code).withUnsafeBufferPointer { client.respondContent($0) }
+      WebSocketClose.frame(code, error.code).withUnsafeBufferPointer { client.respondContent($0) }
     }
     if let upstream, tunnel.toBackend.isAtBoundary, !tunnel.toBackend.hasClosed {
-      WebSocketClose.maskedFrame(WebSocketClose.policyViolation, error.code).withUnsafeBufferPointer {
+      WebSocketClose.maskedFrame(code, error.code).withUnsafeBufferPointer {
         upstream.content($0, isChunked: false)
       }
       upstream.flush()

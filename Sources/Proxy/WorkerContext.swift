@@ -45,7 +45,7 @@ package final class WorkerContext {
   var gatheredMemory: SharedMemory
   var log: LogWriter
   var accessLog = AccessLog()
-  private let report: (String) -> Void
+  let report: (String) -> Void
   /// Where a backend's failures are told, with their cause; clients hear only the code.
   private let reportFailure: (Backend, Int, UpstreamFailure) -> Void
   private var identifiers = RequestIDGenerator()

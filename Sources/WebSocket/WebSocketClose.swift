@@ -4,6 +4,8 @@ import Bytes
 package enum WebSocketClose {
   /// 1008: what was allowed is so no longer (RFC 6455 section 7.4.1).
   package static let policyViolation: UInt16 = 1008
+  /// 1001: an endpoint goes away, such as a server that shuts down.
+  package static let goingAway: UInt16 = 1001
 
   /// Towards a client: unmasked.
   ///

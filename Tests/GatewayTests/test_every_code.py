@@ -9,8 +9,8 @@ from harness.gateway import ROOT, Gateway
 HERE = Path(__file__).parent
 # Cannot be had from outside: a signature that OpenSSL fails to make.
 UNREACHABLE = {"internal_error"}
-# Names that are kept: nothing answers with them. What comes while the gateway drains is served, or is not accepted.
-RESERVED = {"policy_denied", "draining"}
+# Names that are kept: nothing answers with them.
+RESERVED = {"policy_denied"}
 
 
 def documented():

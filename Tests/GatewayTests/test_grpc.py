@@ -1,5 +1,6 @@
 """gRPC through the gate: the four kinds of call, deadlines, cancellation, and refusals in gRPC's own words."""
 import re
+import signal
 import threading
 import time
 
@@ -184,6 +185,24 @@ def test_a_call_ends_with_its_token(make_gateway, pki, server, idp, jwks):
     assert expiry - 0.1 < time.time() < expiry + 3
     assert server.cancelled.wait(patience(5))
     eventually(lambda: gateway.logged(code="token_expired"))
+    client.close()
+
+
+def test_a_call_ends_with_the_process(make_gateway, pki, server, metadata):
+    server.reset()
+    gateway = make_gateway(
+        changes={"process": {"drain": "1s"}}, backends=[conf.backend(pki, server.port)], routes=[conf.route("echo", "/**")])
+    client = GRPCClient(gateway.port, pki.public.certificate)
+    call = client("unary_stream", "Drip")(b"one", metadata=metadata, timeout=20)
+    waiting = client("unary_unary", "Hang").future(b"two", metadata=metadata, timeout=20)
+    assert next(call) == b"one" and server.hanging.wait(patience(5))
+    gateway.signal(signal.SIGTERM)
+    said = (grpc.StatusCode.UNAVAILABLE, "draining: The gateway is shutting down.")
+    assert refused(lambda: next(call)) == said
+    assert refused(waiting.result) == said
+    assert gateway.process.wait(patience(10)) == 0
+    assert sorted((line["path"], line["status"], line["code"]) for line in gateway.log) == [
+        ("/test.Echo/Drip", 200, "draining"), ("/test.Echo/Hang", 200, "draining")]
     client.close()
 
 
