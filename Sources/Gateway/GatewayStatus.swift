@@ -8,7 +8,8 @@ package struct GatewayStatus {
   package var loadedAt = Date.now
   package var files: [LoadedFile] = []
   package var isDraining = false
-  package var keysAvailable = false
+  /// Identity providers that have no keys.
+  package var keyless: [String] = []
   /// The errors of the last reload, if it was refused: what is in force is then older than what is on disk.
   package var lastRefusal: (at: Date, errors: [String])?
 
@@ -20,7 +21,7 @@ package struct GatewayStatus {
   package var unreadiness: String? {
     if generation == 0 { return "no configuration is in force" }
     if isDraining { return "draining" }
-    if !keysAvailable { return "an identity provider has no keys" }
+    if !keyless.isEmpty { return "no keys of \(keyless.joined(separator: ", "))" }
     return nil
   }
 

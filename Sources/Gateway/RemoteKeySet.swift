@@ -2,6 +2,7 @@ import Bytes
 import Foundation
 import HTTP
 import JSON
+import Logging
 import Reactor
 import Resolver
 import TLS
@@ -47,7 +48,7 @@ final class RemoteKeySet {
   private let resolver: Resolver
   private let buffers: BufferPool
   private let registry: MetricsRegistry
-  private let say: (String) -> Void
+  private let say: (Logger.Level, String) -> Void
   /// New keys, or none any more.
   private let publish: (KeySet?) -> Void
   /// A fetch is over: whoever waited for it is looked at again.
@@ -68,7 +69,8 @@ final class RemoteKeySet {
 
   init(
     _ keys: RemoteKeys, _ owner: RemoteKeySets.Owner, _ source: Source, heritage: Heritage?, loop: EventLoop, resolver: Resolver, buffers: BufferPool,
-    registry: MetricsRegistry, say: @escaping (String) -> Void, publish: @escaping (KeySet?) -> Void, settled: @escaping () -> Void
+    registry: MetricsRegistry, say: @escaping (Logger.Level, String) -> Void,
+    publish: @escaping (KeySet?) -> Void, settled: @escaping () -> Void
   ) {
     self.keys = keys
     self.owner = owner
@@ -101,7 +103,7 @@ final class RemoteKeySet {
     rearm()
   }
 
-  private func tell(_ text: String) { say("identity provider \(owner.provider): \(text)") }
+  private func tell(_ level: Logger.Level, _ text: String) { say(level, "identity provider \(owner.provider): \(text)") }
 
   /// The provider is gone from the configuration.
   func close() {
@@ -127,7 +129,8 @@ final class RemoteKeySet {
     case .nothing: break
     case .fetch: fetch()
     case .drop:
-      tell("the key set is \(source.bounds.maximumAge / 1000) s old and cannot be fetched anew: its keys are no longer accepted")
+      tell(
+        .error, "the key set is \(source.bounds.maximumAge / 1000) s old and cannot be fetched anew: its keys are no longer accepted")
       current = nil
       heritage = nil
       etag = nil
@@ -236,10 +239,10 @@ final class RemoteKeySet {
         let isChanged = response.content != lastContent || current == nil
         lastContent = response.content
         if isChanged {
-          for note in set.skipped { tell("\(url.text): \(note); skipped") }
+          for note in set.skipped { tell(.notice, "\(url.text): \(note); skipped") }
           current = set
           heritage = Heritage(published: published, goodAt: Clock.milliseconds)
-          tell("\(set.keys.count) keys from \(url.text)")
+          tell(.notice, "\(set.keys.count) keys from \(url.text)")
           publish(set)
         }
         succeeded(response, isChanged: isChanged)
@@ -268,7 +271,7 @@ final class RemoteKeySet {
 
   private func failed(_ reason: String) {
     registry.countKeySetRefresh(provider: source.metricID, .failure)
-    tell("the key set cannot be fetched: \(reason)" + (current == nil ? "" : "; the last good one stays in force"))
+    tell(.warning, "the key set cannot be fetched: \(reason)" + (current == nil ? "" : "; the last good one stays in force"))
     refresher.failed(now: Clock.milliseconds, random: UInt64.random(in: 0..<UInt64.max))
     rearm()
     settled()

@@ -1,4 +1,5 @@
 import Bytes
+import Logging
 import Proxy
 import Reactor
 import Resolver
@@ -81,7 +82,7 @@ package final class RemoteKeySets {
 
   /// Says how keys reach the workers.
   func start(
-    loop: EventLoop, resolver: Resolver, say: @escaping (String) -> Void, publish: @escaping (RemoteKeys, KeySet?) -> Void,
+    loop: EventLoop, resolver: Resolver, say: @escaping (Logger.Level, String) -> Void, publish: @escaping (RemoteKeys, KeySet?) -> Void,
     settled: @escaping (RemoteKeys) -> Void
   ) {
     make = { [buffers, registry] claim in
@@ -126,8 +127,8 @@ package final class RemoteKeySets {
     startClaimed(ObjectIdentifier(keys))?.unknownKey(hash) ?? false
   }
 
-  /// Whether every set was fetched at least once, and is not too old.
-  var areAvailable: Bool { sets.values.allSatisfy { $0.current != nil } }
+  /// The providers whose set was never fetched, or is too old.
+  var keyless: [String] { sets.values.filter { $0.current == nil }.map(\.owner.provider).sorted() }
 
   func close() {
     for set in sets.values { set.close() }

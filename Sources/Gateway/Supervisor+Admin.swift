@@ -29,7 +29,7 @@ extension Supervisor {
     case "/healthz": return AdminResponse(200, "ok\n")
     case "/readyz":
       guard notReady.isEmpty else { return AdminResponse(503, "starting\n") }
-      status.keysAvailable = remoteKeys.areAvailable
+      status.keyless = remoteKeys.keyless
       if let reason = status.unreadiness ?? revocation.unreadiness { return AdminResponse(503, reason + "\n") }
       return AdminResponse(200, "ready\n")
     case "/metrics":

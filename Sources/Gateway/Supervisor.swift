@@ -188,7 +188,7 @@ package final class Supervisor {
     }
     names.say = { [weak self] in self?.logger.notice("\($0)") }
     remoteKeys.start(
-      loop: loop, resolver: names.resolver, say: { [weak self] in self?.logger.notice("\($0)") },
+      loop: loop, resolver: names.resolver, say: { [weak self] in self?.logger.log(level: $0, "\($1)") },
       publish: { [weak self] remote, keySet in self?.workers.forEach { $0.post(.keys(remote, keySet)) } },
       settled: { [weak self] remote in self?.workers.forEach { $0.post(.keysSettled(remote)) } })
     introspections.start(

@@ -92,8 +92,10 @@ def test_without_keys_ever_nothing_passes_and_the_gateway_is_not_ready(start, pr
     gateway = start(ready=False)
     answer = ask(gateway, provider.bearer())
     problem(answer, 503, "keys_unavailable")
-    assert gateway.admin("/readyz").status_code == 503
+    unready = gateway.admin("/readyz")
+    assert (unready.status_code, unready.text) == (503, "no keys of main\n")
     eventually(lambda: gateway.metric("gatehouse_jwks_refreshes_total", provider="main", result="failure") >= 1)
+    eventually(lambda: " warning identity provider main: the key set cannot be fetched" in gateway.error_text)
     provider.server.mode = "well"
     eventually(lambda: gateway.admin("/readyz").status_code == 200, 10, what="ready once the provider is well")
     assert ask(gateway, provider.bearer()).status == 200
