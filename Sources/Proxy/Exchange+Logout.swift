@@ -78,6 +78,7 @@ extension Exchange {
   /// Section 2.8: 400, whatever it was.
   private func refuseLogout(_ reason: StaticString) {
     error = .logoutRefused
+    worker.reportRefusedLogout(reason)
     var body = Array("{\"error\":\"invalid_request\",\"error_description\":".utf8)
     JSONWriter.append(string: reason.bytes, to: &body)
     body += Array("}\n".utf8)

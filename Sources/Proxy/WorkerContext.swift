@@ -65,6 +65,7 @@ package final class WorkerContext {
   /// What the cache of verified tokens held when its gauge was set last.
   private var countedCacheBytes = 0
   private var unmintedReported: [MintFailure: UInt64] = [:]
+  private var refusedLogouts: [String: UInt64] = [:]
 
   /// Largest head that any listener may allow, in bytes.
   package static let maximumHead = 1 << 20
@@ -232,6 +233,14 @@ package final class WorkerContext {
     case .actor: report("an access token's `act` is no object: a request for \(backend.name) was refused")
     case .expired, .signature: report("an internal token for \(backend.name) was not made: \(failure)")
     }
+  }
+
+  /// Tells why a logout was refused, each reason at most once in ten seconds: anybody may send them.
+  func reportRefusedLogout(_ reason: StaticString) {
+    let text = "\(reason)"
+    if let last = refusedLogouts[text], loop.now < last &+ 10_000 { return }
+    refusedLogouts[text] = loop.now
+    report("a back-channel logout was refused: \(text)")
   }
 
   /// Tells once of a provider whose tokens live for longer than they may: `exp` in milliseconds, most often.

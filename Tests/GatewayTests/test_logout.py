@@ -171,6 +171,20 @@ def test_a_token_is_taken_once(gateway, post, idp):
         refused(post(token), "jti was seen before")
 
 
+def test_the_process_log_says_why(make, post, idp):
+    """For the operator: the identity provider, which is told as well, shows it to nobody. Once for each reason, whoever sends them."""
+    gateway = make()
+    token = logout_token(idp, sub="alice", aud="somebody else")
+    for _ in range(30):
+        refused(post(token, to=gateway), "aud is not ours")
+    refused(post(None, to=gateway, content=b"logout_token=x"), "no signed JWT")
+    eventually(lambda: "a back-channel logout was refused: no signed JWT" in gateway.error_text)
+    text = gateway.error_text
+    # One for each worker, in ten seconds.
+    assert 1 <= text.count(" warning a back-channel logout was refused: aud is not ours") <= 3 * 4
+    assert token not in text and token.split(".")[1] not in text
+
+
 @pytest.mark.parametrize("content", [
     b"", b"logout_token", b"logout_token=", b"token=a.b.c", b"logout_token=%zz", b'{"logout_token":"a.b.c"}',
     b"logout_token=a.b.c&logout_token=a.b.c",
