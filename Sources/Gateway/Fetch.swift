@@ -40,7 +40,7 @@ final class Fetch: UpstreamClient {
   private let completion: (Outcome) -> Void
   private var leg: UpstreamLeg?
   private var response = Response()
-  private var timer: ControlTimer?
+  private var timer: LoopTimer?
   private var mayRetry = true
 
   /// Starts at once; `completion` is called exactly once, perhaps before this returns.
@@ -57,12 +57,7 @@ final class Fetch: UpstreamClient {
 
   private func begin() {
     // The timer holds this object, and the loop the timer: until the end of the turn in which it is closed.
-    let timer: ControlTimer
-    do throws(Errno) {
-      timer = try ControlTimer(loop: pool.loop) { self.giveUp("no whole answer in \(self.request.timeout / 1000) s") }
-    } catch {
-      return completion(.failed("no timer: \(error)"))
-    }
+    let timer = LoopTimer(loop: pool.loop) { self.giveUp("no whole answer in \(self.request.timeout / 1000) s") }
     self.timer = timer
     timer.setDeadline(request.timeout)
     pool.acquire(for: self)

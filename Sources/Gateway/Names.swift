@@ -15,14 +15,14 @@ final class Names {
   var say: (String) -> Void = { _ in }
   private var book = NameBook()
   private var endpoints: [String: [Endpoint]] = [:]
-  private var timer: ControlTimer?
+  private var timer: LoopTimer?
   /// Of names that are not watched, or not yet: those of the last configuration that was prepared.
   private var prepared: [String: [SocketAddress]]
   private var preparation: Preparation?
 
   private struct Preparation {
     var missing: Set<String>
-    let patience: ControlTimer?
+    let patience: LoopTimer
     let done: () -> Void
   }
 
@@ -35,11 +35,11 @@ final class Names {
     self.loop = loop
     prepared = known
     resolver = try Resolver(loop: loop, servers: servers)
-    timer = try ControlTimer(loop: loop) { [weak self] in self?.lookAgain() }
+    timer = LoopTimer(loop: loop) { [weak self] in self?.lookAgain() }
   }
 
   func close() {
-    preparation?.patience?.close()
+    preparation?.patience.close()
     preparation = nil
     timer?.close()
     timer = nil
@@ -79,13 +79,13 @@ final class Names {
 
   /// A configuration with these names is to be built: `done` is called when all are known, or the patience is over.
   func prepare(_ hosts: Set<String>, _ done: @escaping () -> Void) {
-    preparation?.patience?.close()
+    preparation?.patience.close()
     preparation = nil
     prepared = prepared.filter { hosts.contains($0.key) }
     let missing = hosts.filter { addresses(of: $0).isEmpty }
     guard !missing.isEmpty else { return done() }
-    let patience = try? ControlTimer(loop: loop) { [weak self] in self?.endPreparation() }
-    patience?.setDeadline(Self.reloadPatience)
+    let patience = LoopTimer(loop: loop) { [weak self] in self?.endPreparation() }
+    patience.setDeadline(Self.reloadPatience)
     preparation = Preparation(missing: missing, patience: patience, done: done)
     for host in missing { resolver.lookUp(host) { [weak self] in self?.found(host, $0) } }
   }
@@ -104,7 +104,7 @@ final class Names {
   private func endPreparation() {
     guard let ended = preparation else { return }
     preparation = nil
-    ended.patience?.close()
+    ended.patience.close()
     ended.done()
   }
 

@@ -58,7 +58,7 @@ final class RemoteKeySet {
   private(set) var current: KeySet?
   /// `current` without the secret, and since when it is known.
   private(set) var heritage: Heritage?
-  private var timer: ControlTimer?
+  private var timer: LoopTimer?
   private var server: RemoteServer?
   private var discoverer: RemoteServer?
   private var etag: [UInt8]?
@@ -91,7 +91,7 @@ final class RemoteKeySet {
     } else {
       refresher = KeySetRefresher(source.bounds)
     }
-    timer = try? ControlTimer(loop: loop) { [weak self] in self?.tick() }
+    timer = LoopTimer(loop: loop) { [weak self] in self?.tick() }
     timer?.setDeadline(1)
   }
 

@@ -25,7 +25,7 @@ final class RemoteServer {
   private var answer: (at: UInt64, failure: NameFailure?)?
   /// What waits for the name's first addresses.
   private var waiting: [Waiting] = []
-  private var timer: ControlTimer?
+  private var timer: LoopTimer?
   /// Milliseconds from one look at a name to the next, when it had addresses and when not.
   private static let period: UInt64 = 5_000
   private static let pause: UInt64 = 500
@@ -95,7 +95,7 @@ final class RemoteServer {
 
   private func rearm() {
     guard let next = waiting.map(\.until).min() else { return timer?.setDeadline(0) ?? () }
-    if timer == nil { timer = try? ControlTimer(loop: pool.loop) { [weak self] in self?.giveUpLate() } }
+    if timer == nil { timer = LoopTimer(loop: pool.loop) { [weak self] in self?.giveUpLate() } }
     timer?.setDeadline(at: next)
   }
 

@@ -96,11 +96,7 @@ final class RevocationFeed {
     self.redis = RedisFeed(loop: loop, settings: redis.feed, locate: { [weak self] in self?.located($0) }) { [weak self] in
       self?.heard($0)
     }
-    do throws(Errno) {
-      try self.redis?.start()
-    } catch {
-      log(.error, "revocation feed \(name): cannot be started: \(error)")
-    }
+    self.redis?.start()
   }
 
   func stop() {

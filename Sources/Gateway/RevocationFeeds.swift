@@ -37,9 +37,9 @@ package final class RevocationFeeds {
   /// Files that were read for a configuration that is not in force yet.
   private var images: [String: RevocationImage] = [:]
 
-  private var ticker: ControlTimer?
+  private var ticker: LoopTimer?
   private var pruneAt: UInt64 = 0
-  private var publisher: ControlTimer?
+  private var publisher: LoopTimer?
   private var publishedAt: UInt64 = 0
   private var isPublishDue = false
 
@@ -88,8 +88,8 @@ package final class RevocationFeeds {
       self?.followed.first { $0.number == done.number }?.feed.finished(done.work)
     }
     finished = mailbox
-    ticker = try ControlTimer(loop: loop) { [weak self] in self?.tick() }
-    publisher = try ControlTimer(loop: loop) { [weak self] in self?.publishIfDue() }
+    ticker = LoopTimer(loop: loop) { [weak self] in self?.tick() }
+    publisher = LoopTimer(loop: loop) { [weak self] in self?.publishIfDue() }
     apply(plan)
   }
 

@@ -15,7 +15,7 @@ extension Supervisor {
     logger.notice("draining for at most \(limit / 1000) s")
     undrained = Set(workers.map(\.number))
     for worker in workers { worker.post(.drain) }
-    after(limit) { $0.cutOff("the drain time is over") }
+    endTimer?.setDeadline(max(1, limit))
   }
 
   /// Requests under way are answered or broken off, and have their lines in the access log.
@@ -24,7 +24,7 @@ extension Supervisor {
     isCuttingOff = true
     logger.warning("\(reason); clients that are still connected are cut off")
     for worker in workers { worker.post(.cutOff) }
-    after(Self.lastWords) { $0.stopWorkers() }
+    endTimer?.setDeadline(Self.lastWords)
   }
 
   func stopWorkers() {
@@ -32,16 +32,17 @@ extension Supervisor {
     isStopping = true
     unstopped = Set(workers.map(\.number))
     for worker in workers { worker.post(.stop) }
-    after(Self.stopTime) { $0.exit = $0.exit ?? .done }
+    endTimer?.setDeadline(Self.stopTime)
   }
 
-  private func after(_ milliseconds: Int, _ next: @escaping (Supervisor) -> Void) {
-    do throws(Errno) {
-      try Alarm(loop: loop, after: milliseconds) { [weak self] in
-        if let self { next(self) }
-      }
-    } catch {
-      next(self)
+  /// The time that the present step had.
+  func endTimeIsOver() {
+    if isStopping {
+      exit = exit ?? .done
+    } else if isCuttingOff {
+      stopWorkers()
+    } else {
+      cutOff("the drain time is over")
     }
   }
 }

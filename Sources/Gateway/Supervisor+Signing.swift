@@ -42,7 +42,7 @@ extension Supervisor {
   }
 
   private func wake(in milliseconds: Int) {
-    if signingTimer == nil { signingTimer = try? ControlTimer(loop: loop) { [weak self] in self?.rotate() } }
+    if signingTimer == nil { signingTimer = LoopTimer(loop: loop) { [weak self] in self?.rotate() } }
     signingTimer?.setDeadline(milliseconds)
   }
 

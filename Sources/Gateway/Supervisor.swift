@@ -50,11 +50,13 @@ package final class Supervisor {
   var isCuttingOff = false
   var isStopping = false
   var unstopped: Set<Int> = []
+  /// For the next step of the end.
+  var endTimer: LoopTimer?
   /// The signing keys in force, and what is made of them at this moment.
   var signing: SigningPlan?
   var signingMoment: KeySchedule.Moment?
   var internalTokens = InternalTokens.none
-  var signingTimer: ControlTimer?
+  var signingTimer: LoopTimer?
   var latestSigningTime: Int64 = 0
   /// Versions of the manifest that were refused, or that could not be written to: told once.
   var refusedManifest: KeyDirectory.Stamp?
@@ -212,6 +214,7 @@ package final class Supervisor {
     let logger = self.logger
     do throws(Errno) {
       try reports.attach(to: loop) { [weak self] in self?.heard($0) }
+      endTimer = LoopTimer(loop: loop) { [weak self] in self?.endTimeIsOver() }
       reader = try ConfigurationReader(path: path, loop: loop) { [weak self] in self?.configurationRead($0) }
       try SignalSource(loop: loop, signals: Self.signals) { [weak self] in self?.caught($0) }.register(.read)
       for (number, listeners) in changes.enumerated() {

@@ -22,6 +22,12 @@ open class Channel {
     self.descriptor = FileDescriptor(owning: descriptor)
   }
 
+  /// Without a descriptor, for what has a deadline and nothing else.
+  init(timing loop: EventLoop) {
+    self.loop = loop
+    descriptor = FileDescriptor(owning: -1)
+  }
+
   deinit { assert(!descriptor.isOpen, "a channel was dropped without close()") }
 
   /// The descriptor is ready. Never called after `close()`.
@@ -67,6 +73,12 @@ open class Channel {
     }
     slot = id
     self.interest = interest
+  }
+
+  /// Puts a channel without a descriptor into the loop's table, which cannot fail.
+  final func enter() {
+    precondition(slot == nil && !descriptor.isOpen)
+    slot = loop.insert(self)
   }
 
   /// Changes what the channel hears of. Free when nothing changes.
@@ -121,7 +133,7 @@ open class Channel {
     guard let slot else { return }
     self.slot = nil
     closing()
-    loop.poller.remove(descriptor.raw)
+    if descriptor.isOpen { loop.poller.remove(descriptor.raw) }
     descriptor.close()
     loop.retire(slot)
   }

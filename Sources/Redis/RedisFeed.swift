@@ -29,7 +29,7 @@ package final class RedisFeed {
   private let locate: (RedisEndpoint) -> RedisEndpoint?
   private let tell: (RedisFeedEvent) -> Void
   private var machine: FeedMachine
-  private var timer: FeedTimer?
+  private var timer: LoopTimer?
   private var subscriber: RedisConnection?
   private var reader: RedisConnection?
   /// An action may cause an event at once: a connect that fails, an owner that stops the feed.
@@ -57,8 +57,8 @@ package final class RedisFeed {
   }
 
   /// Begins to connect. Again after `stop`, if wished.
-  package func start() throws(Errno) {
-    if timer?.isOpen != true { timer = try FeedTimer(loop: loop) { [weak self] in self?.handle(.woke) } }
+  package func start() {
+    if timer?.isOpen != true { timer = LoopTimer(loop: loop) { [weak self] in self?.handle(.woke) } }
     handle(.start)
   }
 

@@ -32,7 +32,7 @@ package final class RedisWriter {
   private var untold: [UInt64] = []
   private var last: UInt64 = 0
   private var connection: RedisConnection?
-  private var timer: FeedTimer?
+  private var timer: LoopTimer?
   private var step = Step.idle
   private var stepEnds = UInt64.max
   private var backoff = Backoff(random: SystemRandomNumberGenerator())
@@ -93,7 +93,7 @@ package final class RedisWriter {
   }
 
   private func arm() {
-    if timer?.isOpen != true { timer = try? FeedTimer(loop: loop) { [weak self] in self?.woke() } }
+    if timer?.isOpen != true { timer = LoopTimer(loop: loop) { [weak self] in self?.woke() } }
     // Who came first is told first.
     let written = untold.prefix { entries[$0] == nil }.count
     untold.removeFirst(written)

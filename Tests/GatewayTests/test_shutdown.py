@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -141,6 +142,43 @@ def test_the_last_lines_reach_a_slow_reader(make_gateway, backend, under_way):
     assert gateway.process.wait(patience(10)) == 0
     for client in clients:
         client.close()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["finished in time", "cut off by a second signal"])
+def test_who_takes_all_descriptors_takes_nobody_s_time(make_gateway, backend, under_way, again):
+    """The end needs no descriptor that it does not have already."""
+    gateway = make_gateway(backend.port, {"process": {"drain": "30s"}}, open_files=64)
+    finish = threading.Event()
+    backend.on("/public/late", lambda connection, request: (finish.wait(30), connection.answer(200, b"finished")))
+    crowd = []
+    with gateway.client() as late, gateway.client() as endless:
+        try:
+            late.request("GET", "/public/late")
+            endless.request("GET", "/public/unanswered")
+            eventually(lambda: backend.requests_to("/public/late") and backend.requests_to("/public/unanswered"))
+            for _ in range(100):
+                crowd.append(socket.create_connection(("127.0.0.1", gateway.port), 5))
+            eventually(lambda: "cannot accept connections" in gateway.error_text, 10)
+            gateway.signal(signal.SIGTERM)
+            eventually(lambda: "draining for at most" in gateway.error_text, 10)
+            assert "are cut off" not in gateway.error_text
+            finish.set()
+            answer = late.response()
+            assert (answer.status, answer.body) == (200, b"finished")
+            if again:
+                gateway.signal(signal.SIGTERM)
+                problem(endless.response(), 503, "draining")
+        finally:
+            finish.set()
+            for one in crowd:
+                one.close()
+        if not again:
+            endless.close()
+    assert gateway.process.wait(patience(20)) == 0
+    assert gateway.logged(path="/public/late")["status"] == 200
+    line = gateway.logged(path="/public/unanswered")
+    assert (line["code"] == "draining") == again
+    assert ("are cut off" in gateway.error_text) == again
 
 
 def test_a_second_signal_does_not_wait(make_gateway, backend):

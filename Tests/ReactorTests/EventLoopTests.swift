@@ -18,6 +18,21 @@ final class EventLoopTests {
     #expect(loop.realNanoseconds(at: now + 7) == told + 7)
   }
 
+  @Test func `A timer has no descriptor, and can be set again`() {
+    var rings = 0
+    let timer = LoopTimer(loop: loop) { rings += 1 }
+    #expect(!timer.descriptor.isOpen && timer.isOpen)
+    for round in 1...3 {
+      timer.setDeadline(1)
+      while rings < round { loop.turn(atMost: 5) }
+    }
+    timer.setDeadline(1)
+    timer.close()
+    #expect(loop.channelCount == 0 && !timer.isOpen)
+    loop.turn(atMost: 5)
+    #expect(rings == 3)
+  }
+
   @Test func `A channel hears of bytes for as long as there are some`() throws {
     let wire = Wire(loop)
     defer { wire.close() }

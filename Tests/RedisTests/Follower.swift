@@ -31,7 +31,7 @@ final class Follower {
       onEvent(event)
       events.append(event)
     }
-    try feed.start()
+    feed.start()
   }
 
   convenience init(_ redis: TestRedis, readInterval: UInt64 = 100, limits: RedisLimits = RedisLimits()) throws {

@@ -205,7 +205,7 @@ struct RedisFeedTests {
     follower.onEvent = { _ in }
     #expect(follower.events == [.snapshot([RedisEntry(text: "a", endsAt: 4_000_000_000)])])
     #expect(follower.loop.channelCount == 0)
-    try follower.feed.start()
+    follower.feed.start()
     #expect(follower.wait { follower.isAlive })
     try redis.run("PUBLISH", "denied", "x")
     follower.onEvent = { if case .entry = $0 { follower.feed.stop() } }
