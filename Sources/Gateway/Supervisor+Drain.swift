@@ -13,6 +13,7 @@ extension Supervisor {
     status.isDraining = true
     let limit = current.configuration.process.drain
     logger.notice("draining for at most \(limit / 1000) s")
+    socketFiles.removeAll()
     undrained = Set(workers.map(\.number))
     for worker in workers { worker.post(.drain) }
     endTimer?.setDeadline(max(1, limit))

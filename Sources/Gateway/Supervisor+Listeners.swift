@@ -20,6 +20,7 @@ extension Supervisor {
       for index in changes.indices { changes[index].closed.append(name) }
     }
     var opened: [Int32] = []
+    var bound: [String] = []
     for listener in next.listeners {
       if before[listener.context.name] == listener.address {
         for index in changes.indices { changes[index].updated.append(listener.context) }
@@ -39,11 +40,16 @@ extension Supervisor {
           } else {
             descriptor = try Listener.open(address, reusePort: true)
             shared = descriptor
+            if case .unix(let path) = listener.address {
+              socketFiles.bound(path)
+              bound.append(path)
+            }
           }
           opened.append(descriptor)
           changes[index].opened.append((descriptor, listener.context))
         }
       } catch {
+        socketFiles.remove(bound)
         for descriptor in opened { _ = close(descriptor) }
         throw ListenFailure(Diagnostic(listener.location, "cannot listen on \(listener.address.text): \(error)"))
       }
@@ -51,12 +57,11 @@ extension Supervisor {
     return changes
   }
 
-  /// Removes the files of Unix sockets that nobody listens on any more.
-  func removeSockets(of old: BuiltSnapshot, keeping next: BuiltSnapshot?) {
-    for case .unix(let path) in old.listeners.map(\.address) where next?.listeners.contains(where: { $0.address == .unix(path: path) }) != true {
-      var status = stat()
-      guard lstat(path, &status) == 0, status.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) else { continue }
-      _ = unlink(path)
+  /// Removes the files of Unix sockets that nobody listens on with `next`. They listen still: see `SocketFiles`.
+  func removeSockets(of old: BuiltSnapshot, keeping next: BuiltSnapshot) {
+    let kept = Set(next.listeners.map(\.address.text))
+    for listener in old.listeners where !kept.contains(listener.address.text) {
+      if case .unix(let path) = listener.address { socketFiles.remove([path]) }
     }
   }
 }

@@ -53,6 +53,7 @@ extension Supervisor {
         for warning in built.warnings { logger.warning("\(warning)") }
         warnOfWhatNeedsARestart(built)
         revocation.apply(built.revocation)
+        removeSockets(of: current, keeping: built)
         arriving = built
         pendingInstalls = workers.count
         for (worker, listeners) in zip(workers, changes) { worker.post(.install(built.proxy, listeners: listeners)) }
@@ -94,7 +95,6 @@ extension Supervisor {
         logger.error("\(built.configuration.accessLogDiagnostic(error, otherwise: path)); lines go on to the old file")
       }
     }
-    removeSockets(of: current, keeping: built)
     logger.logLevel = Logger.Level(rawValue: built.configuration.process.logLevel) ?? logger.logLevel
     publish(built)
     registry.countReload(.success)

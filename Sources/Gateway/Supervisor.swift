@@ -36,6 +36,7 @@ package final class Supervisor {
   var status = GatewayStatus()
   var accessLog: AccessLogFile
   var adminListener: AdminListener?
+  var socketFiles = SocketFiles()
   /// Workers that have yet to install the snapshot on its way, and what becomes current when they have.
   var pendingInstalls = 0
   var arriving: BuiltSnapshot?
@@ -185,6 +186,7 @@ package final class Supervisor {
       try followRevocation(current)
     } catch {
       FileHandle.standardError.write(Data("\(error.diagnostic)\n".utf8))
+      socketFiles.removeAll()
       loop.closeAll()
       return .failed
     }
@@ -201,12 +203,12 @@ package final class Supervisor {
       })
     publish(current)
     while exit == nil { loop.turn() }
+    socketFiles.removeAll()
     remoteKeys.close()
     revocation.close()
     introspections.close()
     names.close()
     loop.closeAll()
-    removeSockets(of: current, keeping: nil)
     return exit ?? .done
   }
 

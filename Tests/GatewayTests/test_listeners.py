@@ -1,8 +1,11 @@
 """Listeners besides the usual one: without TLS, behind a balancer, on a Unix socket, on IPv6; and whose word counts for a client."""
 import json
+import os
+import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -12,7 +15,7 @@ from harness.answers import problem, seen
 from harness.gateway import command
 from harness.message import Reader, Truncated
 from harness.rawclient import RawClient, request_bytes
-from harness.waiting import eventually, free_port, patience
+from harness.waiting import accepts, eventually, free_port, patience
 from harness.websocket import HTTP2
 
 
@@ -474,6 +477,57 @@ class TestUnixSocket:
         assert (sockets.routes / "tls.sock").exists()
         assert sockets.stop() == 0
         assert not (sockets.routes / "tls.sock").exists()
+
+
+    def test_a_successor_s_socket_outlives_a_gateway_that_drains(self, make_gateway, backend, tmp_path):
+        path = tmp_path / "edge.sock"
+        before, after = (make_gateway(backend.port, {"process": {"drain": "30s"}}, start=False) for _ in range(2))
+        for gateway in (before, after):
+            gateway.configuration["listeners"].append({"name": "local", "address": f"unix:{path}", "plaintext": "serve"})
+        before.start()
+        finish = threading.Event()
+        backend.on("/public/handed-over", lambda connection, request: (finish.wait(30), connection.answer(200, b"finished")))
+        try:
+            with PlainClient(str(path)) as late:
+                late.request("GET", "/public/handed-over")
+                eventually(lambda: backend.requests_to("/public/handed-over"))
+                before.signal(signal.SIGTERM)
+                eventually(lambda: before.admin("/readyz").status_code == 503)
+                eventually(lambda: not accepts(before.port))
+                after.start()
+                assert path.is_socket()
+                finish.set()
+                assert late.response().body == b"finished"
+        finally:
+            finish.set()
+        assert before.process.wait(patience(10)) == 0
+        with PlainClient(str(path)) as client:
+            assert client.exchange("GET", "/public/successor").status == 200
+        assert after.logged(path="/public/successor")["status"] == 200
+        assert after.stop() == 0 and not path.exists()
+
+    def test_somebody_else_s_file_stays(self, make_gateway, backend, tmp_path):
+        """Whoever has put it there in place of the gateway's."""
+        path = tmp_path / "edge.sock"
+        gateway = make_gateway(backend.port, start=False)
+        gateway.configuration["listeners"].append({"name": "local", "address": f"unix:{path}", "plaintext": "serve"})
+        gateway.start()
+        os.rename(path, tmp_path / "kept.sock")
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+            assert gateway.stop() == 0
+            assert path.is_socket()
+
+    def test_a_reload_that_is_refused_leaves_no_file(self, make_gateway, backend, tmp_path):
+        gateway = make_gateway(backend.port)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            gateway.write(dict(gateway.configuration, listeners=gateway.configuration["listeners"] + [
+                {"name": "local", "address": f"unix:{tmp_path}/new.sock", "plaintext": "serve"},
+                {"name": "taken", "address": "127.0.0.1:%d" % taken.getsockname()[1], "plaintext": "serve"}]))
+            assert "cannot listen on" in gateway.reload_rejected()
+        assert not (tmp_path / "new.sock").exists()
 
 
 class TestIPv6:
