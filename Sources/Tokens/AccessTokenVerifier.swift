@@ -73,10 +73,12 @@ package final class AccessTokenVerifier {
       if entry.epoch == epoch || revalidate(entry, now: now) {
         if now >= entry.freshUntil {
           cache.remove(entry)
-          if now >= entry.validUntil, acceptable.contains(entry.provider) { return .denied(.expired) }
+          if now >= entry.validUntil, acceptable.contains(entry.provider), decides(entry, acceptable: acceptable, route: route) {
+            return .denied(.expired)
+          }
         } else if isRevoked(entry, now: now) {
           cache.remove(entry)
-        } else if acceptable.contains(entry.provider) {
+        } else if acceptable.contains(entry.provider), decides(entry, acceptable: acceptable, route: route) {
           return .accepted(entry, cached: true)
         }
       } else {
@@ -180,7 +182,7 @@ package final class AccessTokenVerifier {
     guard !candidates.isEmpty else { throw .tooLarge }
     let signing = candidates.filter { providers[$0].isSigning }
     if signing.count < candidates.count,
-      let entry = try verifyOpaque(token, hash: hash, candidates: candidates, route: route, now: now)
+      let entry = try verifyOpaque(token, hash: hash, candidates: candidates, acceptable: acceptable, route: route, now: now)
     {
       return entry
     }

@@ -7,6 +7,8 @@ package final class VerifiedToken {
   let key: VerificationKey?
   let algorithm: JOSEAlgorithm?
   let providerFingerprint: [UInt8]
+  /// Of a token that its issuer was asked about; `.opaque` for all others.
+  let form: TokenForm
   /// `exp` plus the leeway of the provider that vouched, in seconds since 1970: refused from this second on.
   package let validUntil: Int64
   /// Whether having it is not enough: `ProofRules` and `Principal.confirmation` say what is.
@@ -40,12 +42,13 @@ package final class VerifiedToken {
   /// Until when the entry may be used without asking its issuer again, in seconds since 1970; never after `validUntil`.
   let freshUntil: Int64
 
-  package init(
+  init(
     bytes: [UInt8], hash: UInt64, principal: Principal, key: VerificationKey?, algorithm: JOSEAlgorithm?, provider: Int,
     providerFingerprint: [UInt8], validUntil: Int64, freshUntil: Int64 = .max, needsProof: Bool = false, isAPIKey: Bool = false,
-    epoch: UInt64
+    form: TokenForm = .opaque, epoch: UInt64
   ) {
     self.isAPIKey = isAPIKey
+    self.form = form
     self.needsProof = needsProof
     self.bytes = bytes
     self.hash = hash
@@ -57,12 +60,12 @@ package final class VerifiedToken {
     self.validUntil = validUntil
     self.freshUntil = min(freshUntil, validUntil)
     self.epoch = epoch
-    ownFootprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint
+    ownFootprint = Footprint.malloc(Self.instanceSize) + Footprint.of(bytes) + principal.footprint + form.footprint
     footprint = ownFootprint
   }
 
   /// Bytes of one instance, its head and its fields with their gaps: checked by a test against the runtime's own number.
-  static let instanceSize = 232
+  static let instanceSize = 240
 
   /// What the rule of `access` answered for this token under the current snapshot; 0 when it was not asked or was forgotten.
   package func verdict(access: Int) -> UInt8 {

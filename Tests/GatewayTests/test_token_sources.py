@@ -6,7 +6,7 @@ from harness.answers import problem, seen
 from harness.gateway import command
 from harness.http2client import HTTP2Client
 from harness.introspection import IntrospectionServer
-from harness.tokens import decoded
+from harness.tokens import base64url, decoded
 from harness.websocket import HANDSHAKE
 
 SOURCES = [{"header": "Authorization", "scheme": "Bearer"}, {"cookie": "access_token", "origins": ["https://app.example.com"]},
@@ -132,7 +132,8 @@ class TestOwnPlaces:
                               "client_secret": server.secret, "timeout": "5s"}}
         machines = {"name": "machines", "api_keys": {"file": str(cls.file)}, "token_from": [{"header": "X-API-Key"}, {"header": "X-Shared"}]}
         everybody = {"authenticate": ["main", "machines", "opaque"], "forward_access_token": True}
-        return make_gateway(backend.port, {"identity_providers": [main, opaque, machines]}, routes=[conf.route("all", "/all/**") | everybody])
+        return make_gateway(backend.port, {"identity_providers": [main, opaque, machines]}, routes=[
+            conf.route("all", "/all/**") | everybody, conf.route("own", "/own/**") | {"authenticate": ["opaque"]}])
 
     def refused(self, gateway, backend, credential, target="/all/1", **headers):
         before = len(backend.requests)
@@ -179,6 +180,43 @@ class TestOwnPlaces:
         foreign = idp.token(iss="https://elsewhere.example.com/")
         problem(self.refused(gateway, backend, foreign, X_Opaque=foreign), 401, "token_inactive")
         assert server.asked(foreign) == 1
+
+    @pytest.mark.parametrize("fault", ["crit", "kid", "repeated", "repeated in the header", "padded", "spaced", "no content", "no signature"])
+    def test_nor_does_one_that_cannot_be_read(self, gateway, backend, server, idp, fault):
+        whole = idp.token(sub="dora")
+        head, claims, signature = whole.split(".")
+        token = {
+            "crit": lambda: idp.token(header={"crit": ["exp"]}),
+            "kid": lambda: idp.token(header={"kid": 1}),
+            "repeated": lambda: idp.token(payload=('{"iss":"%s","iss":"%s","sub":"dora"}' % (idp.issuer, idp.issuer)).encode()),
+            "repeated in the header": lambda: base64url(b'{"alg":"ES256","alg":"ES256"}') + f".{claims}.{signature}",
+            "padded": lambda: f"{head}=.{claims}.{signature}",
+            "spaced": lambda: base64url(b'\n  \t {"alg":"ES256","crit":["exp"]}') + f".{claims}.{signature}",
+            "no content": lambda: f"{head}..{signature}",
+            "no signature": lambda: f"{head}.{claims}.",
+        }[fault]()
+        before = len(server.questions)
+        for headers in ({"X_Opaque": token}, {"X_Own": f"Own {token}"}, {"X_Shared": token}):
+            problem(self.refused(gateway, backend, token, **headers), 401, "token_malformed")
+        problem(self.refused(gateway, backend, token, f"/all/1?opaque={token}"), 401, "token_malformed")
+        assert len(server.questions) == before, server.questions
+        # Where nobody has keys it is as opaque as any other, and what was found out there changes nothing elsewhere.
+        server.tokens[token] = {"sub": "oscar"}
+        assert gateway.ask("GET", "/own/1", headers={"X-Opaque": token}).status == 200
+        problem(self.refused(gateway, backend, token, X_Opaque=token), 401, "token_malformed")
+
+    def test_what_another_route_has_found_out_decides_nothing(self, gateway, server, idp):
+        token = idp.token(sub="dora")
+        server.tokens[token] = {"sub": "oscar"}
+        for _ in range(2):
+            assert gateway.ask("GET", "/own/1", headers={"X-Opaque": token}).status == 200
+            problem(gateway.ask("GET", "/all/1", headers={"X-Opaque": token}), 401, "token_issuer")
+            assert gateway.ask("GET", "/all/1", headers={"Authorization": f"Bearer {token}"}).status == 200
+
+    @pytest.mark.parametrize("token", ["opaque.with.dots", "eyJ.two", "eyJhbGciOiJkaXIifQ.jwe.of.five.parts", "e.y.J"])
+    def test_what_only_resembles_a_signed_token_is_asked_about(self, gateway, server, token):
+        server.tokens[token] = {"sub": "oscar"}
+        assert gateway.ask("GET", "/all/1", headers={"X-Opaque": token}).status == 200
 
     def test_over_http2(self, gateway, pki, key, token):
         with HTTP2Client(gateway.port, pki.public.certificate) as client:

@@ -164,6 +164,42 @@ struct IntrospectionTests {
 
   @Test(
     arguments: [
+      ("", .opaque), ("a.b.c", .opaque), ("..", .opaque), ("eyJ", .opaque), ("eyJ.a", .opaque), ("eyJ.a.b.c.d", .opaque),
+      ("fyJhIjoxfQ.e30.AA", .opaque), ("eyJ..", .unreadable), ("eyJ.a.b", .unreadable), ("eyJ!.a.b", .unreadable),
+      // Spaces before the object, and within it.
+      ("ICAgIHsgfQ.e30.AA", .unreadable), ("e30K.e30.AA", .unreadable), ("eyAiYWxnIjoxfQ==.e30.AA", .unreadable),
+      ("ICAgICAg.e30.AA", .opaque),
+      ("eyJhbGciOiJub25lIn0.e30.AA", .jwt(issuer: nil)), ("eyJhbGciOiJub25lIn0.eyJpc3MiOjF9.AA", .jwt(issuer: nil)),
+      ("eyJhbGciOiJub25lIn0.eyJpc3MiOiJhIn0.AA", .jwt(issuer: [0x61])), ("eyJhbGciOiJub25lIn0.eyJpc3MiOiJhIn0.", .unreadable),
+    ] as [(String, TokenForm)])
+  func `How a token is written`(text: String, form: TokenForm) { #expect(TokenForm(Array(text.utf8).span) == form) }
+
+  @Test func `What is in the cache does not say who decides`() {
+    let issuer = TestIssuer()
+    let (both, alone) = (ProviderSet([0, 1]), ProviderSet([1]))
+    let verifier = AccessTokenVerifier(issuer.provider(), provider())
+    let whole = String(decoding: issuer.token(), as: UTF8.self)
+    let unreadable = String(whole[...whole.lastIndex(of: ".")!])
+    for (text, expected) in [(whole, nil), (unreadable, .malformed)] as [(String, TokenDenial?)] {
+      // Where nobody has keys its issuer is asked, and the answer is kept.
+      #expect(verdict(verifier, text, active(("sub", "asked")), acceptable: alone)?.token?.principal.subject == Array("asked".utf8))
+      #expect(verifier.verify(Array(text.utf8), acceptable: alone, now: Self.now).token?.key == nil)
+      let here = verifier.verify(Array(text.utf8), acceptable: both, now: Self.now)
+      #expect(denial(here) == expected)
+      if expected == nil { #expect(here.token?.key != nil) }
+    }
+    let foreign = String(decoding: issuer.token(TestIssuer.claims(["iss": "https://opaque.example.com/"])), as: UTF8.self)
+    for text in ["opaque", foreign] {
+      #expect(verdict(verifier, text, active(("sub", "asked")), acceptable: alone)?.token != nil)
+      guard case .accepted(_, cached: true) = verifier.verify(Array(text.utf8), acceptable: both, now: Self.now) else {
+        #expect(Bool(false), "\(text)")
+        continue
+      }
+    }
+  }
+
+  @Test(
+    arguments: [
       (#"{"active":true,"sub":"a"}"#, true), (#"{"active":false,"sub":"a"}"#, false), (#"{"active":"true"}"#, nil),
       (#"{"active":1}"#, nil),
       (#"{"sub":"a"}"#, nil), ("[]", nil), ("", nil), ("true", nil), (#"{"active":true,"active":false}"#, nil),
