@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -106,6 +107,11 @@ static inline int gh_reopen_nonblocking(int fd) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   return open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+// Whether a write finds room, or fails, within so many milliseconds; -1 waits for as long as it takes.
+static inline int gh_is_writable(int fd, int milliseconds) {
+  struct pollfd one = {.fd = fd, .events = POLLOUT};
+  return poll(&one, 1, milliseconds) == 1;
 }
 static inline int gh_is_regular_file(int fd) {
   struct stat status;

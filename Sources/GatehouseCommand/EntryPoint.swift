@@ -7,6 +7,8 @@ import Tokens
 @main
 enum EntryPoint {
   static func main() {
+    // Whoever reads what is said may have gone: the exit code stands all the same.
+    signal(SIGPIPE, SIG_IGN)
     do {
       var command = try Gatehouse.parseAsRoot()
       try command.run()

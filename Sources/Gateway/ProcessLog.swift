@@ -1,4 +1,3 @@
-import Foundation
 import Logging
 import Reactor
 import Telemetry
@@ -13,6 +12,12 @@ package enum ProcessLog {
     return logger
   }
 
+  /// RFC 3339 in UTC. Foundation's formatters would load the whole of ICU for it, and 8 MiB with it.
+  static func time() -> String {
+    var stamp = Timestamp()
+    return String(decoding: stamp.write(milliseconds: Int64(Clock.realNanoseconds() / 1_000_000)).span)
+  }
+
   private struct LineHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.info
@@ -23,15 +28,9 @@ package enum ProcessLog {
     }
 
     func log(event: LogEvent) {
-      var line = "\(Self.time()) \(event.level) \(Self.escape(event.message.description))"
+      var line = "\(time()) \(event.level) \(Self.escape(event.message.description))"
       for (key, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) { line += " \(key)=\(Self.escape("\(value)"))" }
-      FileHandle.standardError.write(Data((line + "\n").utf8))
-    }
-
-    /// RFC 3339 in UTC. Foundation's formatters would load the whole of ICU for it, and 8 MiB with it.
-    private static func time() -> String {
-      var stamp = Timestamp()
-      return String(decoding: stamp.write(milliseconds: Int64(Clock.realNanoseconds() / 1_000_000)).span)
+      StandardError.say(line)
     }
 
     /// Text from outside (a certificate's name, a peer's alert) must not begin a line of its own.

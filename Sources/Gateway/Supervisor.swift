@@ -104,7 +104,8 @@ package final class Supervisor {
     let builder = SnapshotBuilder(names: MetricNames(), tickets: TicketKeyRing())
     switch builder.build(path: path, generation: 1) {
     case .rejected(let diagnostics):
-      complain(diagnostics)
+      // Somebody wants to see all of it, and nothing else is to be done.
+      complain(diagnostics, within: nil)
       return .badConfiguration
     case .built(let built):
       for warning in built.warnings { print(warning.warning) }
@@ -159,7 +160,7 @@ package final class Supervisor {
         onReady: onReady)
       return supervisor.serve(workers: builder.workers)
     } catch {
-      FileHandle.standardError.write(Data("gatehouse: cannot start: \(error)\n".utf8))
+      StandardError.say(["gatehouse: cannot start: \(error)"], within: StandardError.patience)
       return .failed
     }
   }
@@ -169,10 +170,8 @@ package final class Supervisor {
     return result
   }
 
-  private static func complain(_ diagnostics: [Diagnostic]) {
-    var text = diagnostics.map(\.description).joined(separator: "\n")
-    text += "\n\(diagnostics.count) error\(diagnostics.count == 1 ? "" : "s")\n"
-    FileHandle.standardError.write(Data(text.utf8))
+  private static func complain(_ diagnostics: [Diagnostic], within milliseconds: UInt64? = StandardError.patience) {
+    StandardError.say(diagnostics.map(\.description) + [count(diagnostics, "error")], within: milliseconds)
   }
 
   // MARK: Serving
@@ -185,7 +184,7 @@ package final class Supervisor {
       try startWorkers(changes)
       try followRevocation(current)
     } catch {
-      FileHandle.standardError.write(Data("\(error.diagnostic)\n".utf8))
+      StandardError.say(["\(error.diagnostic)"], within: StandardError.patience)
       socketFiles.removeAll()
       loop.closeAll()
       return .failed
@@ -213,7 +212,6 @@ package final class Supervisor {
   }
 
   private func startWorkers(_ changes: [ListenerChanges]) throws(ListenFailure) {
-    let logger = self.logger
     do throws(Errno) {
       try reports.attach(to: loop) { [weak self] in self?.heard($0) }
       endTimer = LoopTimer(loop: loop) { [weak self] in self?.endTimeIsOver() }
@@ -225,7 +223,7 @@ package final class Supervisor {
         worker.start(
           Worker.Start(
             snapshot: current.proxy, listeners: listeners, metrics: registry.addWorker(), logDescriptor: accessLog.descriptor,
-            tokenCacheBytes: Self.tokenCacheBytes / changes.count, reports: reports, log: { logger.warning("\($0)") }))
+            tokenCacheBytes: Self.tokenCacheBytes / changes.count, reports: reports))
       }
     } catch {
       throw ListenFailure(Diagnostic(SourceLocation(file: path, line: 1, column: 1), "cannot start: \(error)"))
@@ -261,13 +259,17 @@ package final class Supervisor {
     case .failed(let number, let error):
       logger.critical("worker \(number) failed: \(error)")
       exit = .failed
+    case .said(let number, let sentence):
+      let lost = workers[number].log.arrived()
+      logger.warning("\(sentence)")
+      if lost > 0 { logger.warning("\(lost) lines of worker \(number) were lost: too many at once") }
     }
   }
 
   private func announce() {
     var places = current.listeners.map { "\($0.context.name) \($0.address.text)" }
     if let admin = current.configuration.admin { places.append("admin \(admin.address.value.text)") }
-    FileHandle.standardError.write(Data("ready: \(places.joined(separator: ", "))\n".utf8))
+    StandardError.say("ready: \(places.joined(separator: ", "))")
     onReady()
     ColdPages.release()
   }

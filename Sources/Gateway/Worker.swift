@@ -48,9 +48,12 @@ package final class Worker: Sendable {
     /// It has done what `stop` says.
     case stopped(Int)
     case failed(Int, Errno)
+    /// A warning for the process's log.
+    case said(Int, String)
   }
 
   package let number: Int
+  let log = WorkerLog()
   private let orders: Mailbox<Order>
 
   package init(number: Int) throws(Errno) {
@@ -68,7 +71,6 @@ package final class Worker: Sendable {
     package let logDescriptor: Int32
     package let tokenCacheBytes: Int
     package let reports: Mailbox<Report>
-    package let log: @Sendable (String) -> Void
   }
 
   package func start(_ start: Start) {
@@ -87,7 +89,9 @@ package final class Worker: Sendable {
 
   private func run(_ start: Start) throws(Errno) {
     let loop = try EventLoop()
-    let log = start.log
+    let log: @Sendable (String) -> Void = { [number, log, reports = start.reports] sentence in
+      log.hand(over: sentence) { reports.post(.said(number, $0)) }
+    }
     let failures = FailureLog(loop: loop, log: log)
     let context = WorkerContext(
       loop: loop, number: number, metrics: WorkerMetrics(start.metrics), snapshot: start.snapshot, logDescriptor: start.logDescriptor,

@@ -16,7 +16,7 @@ from harness.backend import Backend
 from harness.pki import private_pem, write_private
 from harness.prometheus import parse
 from harness.tokens import IdentityProvider, decoded
-from harness.waiting import eventually
+from harness.waiting import eventually, free_port
 
 
 @pytest.fixture
@@ -297,3 +297,25 @@ def test_a_reload_is_doubted_by_the_workers_that_there_are(make_gateway, backend
     written["listeners"][0]["limits"]["connections_per_client"] = 400
     gateway.reload(written)
     assert "each worker has 400 of `connections`" in gateway.error_text
+
+
+@pytest.mark.parametrize("first, then", [("error", "info"), ("info", "error")])
+def test_the_level_of_the_log_holds_for_what_workers_say(make_gateway, backend, pki, first, then):
+    """A backend that is down is a warning of the worker that tried it."""
+    gateway = make_gateway(backend.port, {"process": {"log_level": first}}, start=False)
+    level = {"info": lambda name: eventually(lambda: f"backend {name} at" in gateway.error_text),
+             "error": lambda name: None}
+    routes = gateway.configuration["routes"]
+    gateway.configuration = conf.merged(gateway.configuration, {
+        "backends": [*gateway.configuration["backends"], *(conf.backend(pki, free_port(), name=name) for name in (first, then))],
+        "routes": [*routes, *(conf.route(name, f"/{name}/**", to=name, public=True) for name in (first, then))]})
+    gateway.start()
+    assert gateway.ask("GET", f"/{first}/1").status == 502
+    level[first](first)
+    gateway.reload(conf.merged(gateway.configuration, {"process": {"log_level": then}}))
+    assert gateway.ask("GET", f"/{then}/1").status == 502
+    level[then](then)
+    assert gateway.stop() == 0
+    # All has been said.
+    assert "backend error at" not in gateway.error_text
+    assert "backend info at" in gateway.error_text

@@ -44,6 +44,8 @@ class Gateway:
         self.errors = self.directory / "stderr.log"
         # A descriptor to be the process's standard output in place of the file.
         self.output_descriptor = None
+        # The same for standard error; `start` cannot see then that the gateway is ready.
+        self.error_descriptor = None
 
     # Life
 
@@ -62,7 +64,8 @@ class Gateway:
         with open(self.output, "wb") as out, open(self.errors, "wb") as err:
             self.process = subprocess.Popen(
                 [str(BINARY), "run", "--config", str(self.routes)], stdin=subprocess.DEVNULL,
-                stdout=out if self.output_descriptor is None else self.output_descriptor, stderr=err,
+                stdout=out if self.output_descriptor is None else self.output_descriptor,
+                stderr=err if self.error_descriptor is None else self.error_descriptor,
                 preexec_fn=restrict, env=dict(os.environ, **(self.environment or {})))
         return self
 
