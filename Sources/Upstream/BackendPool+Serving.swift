@@ -175,8 +175,12 @@ extension BackendPool {
     return leave(pending.take(place))
   }
 
-  /// Whoever is in line for `connection`, which takes more requests.
+  /// Whoever is in line for `connection`, which takes more requests. Who is served may be over at once, and with it his stream: nobody
+  /// is served within that, whoever is being served goes on with the next.
   func serve(on connection: UpstreamConnection) {
+    guard !isServing else { return }
+    isServing = true
+    defer { isServing = false }
     let tunnels = mayCarryTunnel(connection)
     while startedCount > 0, connection.isOpen, connection.canShare, let place = started.first(where: { _, isTunnel in tunnels || !isTunnel }) {
       if let client = leave(started.take(place)) { carry(client, on: connection) }
@@ -198,6 +202,8 @@ extension BackendPool {
 
   private func serve() {
     servesAtTurnEnd = false
+    isServing = true
+    defer { isServing = false }
     while !isRetired, serveNext() {}
   }
 

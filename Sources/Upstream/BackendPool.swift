@@ -77,6 +77,8 @@ package final class BackendPool {
   private(set) var pendingAtReload = 0
   /// Something has become free in this turn: who waits gets it at its end.
   var servesAtTurnEnd = false
+  /// Somebody in line is being served: what becomes free meanwhile is for the next round, not for a call within this one.
+  var isServing = false
 
   /// Milliseconds an endpoint rests after a failed connect, while others can be had.
   static let rest: UInt64 = 2_000

@@ -13,6 +13,7 @@ from harness import configuration as conf
 from harness.answers import problem
 from harness.backend import Backend
 from harness.browser import browser
+from harness.http2client import HTTP2Client, RawHTTP2, SettingsFrame, block, headers_frame
 from harness.rawclient import Truncated, request_bytes
 from harness.waiting import eventually, free_port, patience
 from harness.websocket import (BINARY, CLOSE, HANDSHAKE, PING, TEXT, ConnectBackend, ConnectSocket, UpgradeBackend, UpgradeSocket, accept,
@@ -334,6 +335,33 @@ class TestBackends:
             client = open_socket(edge, gateway)
             assert client.status == 502 and json.loads(client.body)["code"] == "upstream_protocol"
         assert backend.handshakes == []
+        backend.stop()
+
+    def test_thousands_that_wait_for_h2_that_takes_none(self, make_gateway, pki):
+        """Each refusal frees a place for the next, who is refused as well: in one loop, however many they are."""
+        settles = threading.Event()
+        backend = ConnectBackend(pki.backend, pki.mesh.certificate, offers=False, settles=settles)
+        limits = {"connections": 1, "pending": 20_000, "client_share": "100%"}
+        gateway = make_gateway(
+            backends=[conf.backend(pki, backend.port, protocol="h2", limits=limits, timeouts={"connect": "5m"})],
+            routes=[conf.route("public", "/public/**", public=True, timeout="10m")])
+        fields = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "localhost"),
+                  (":path", "/public/chat"), ("sec-websocket-version", "13")]
+        clients, numbers = [RawHTTP2(gateway.port, gateway.ca) for _ in range(80)], range(1, 200, 2)
+        try:
+            for client in clients:
+                client.wait_for(SettingsFrame)
+                client.send(*[headers_frame(number, block(fields), end=False) for number in numbers])
+            # A thousand wait on the connection, the others in line.
+            eventually(lambda: gateway.metric("gatehouse_upstream_pending_requests", backend="orders") >= 7000, 60)
+            settles.set()
+            for client in clients:
+                assert [client.status(number, 60) for number in numbers] == [502] * len(numbers)
+        finally:
+            for client in clients:
+                client.close()
+        with HTTP2Client(gateway.port, gateway.ca) as another:
+            assert another.exchange("GET", "/nothing").status == 404
         backend.stop()
 
     def test_h2_that_declines(self, make_gateway, pki, open_socket, edge):

@@ -116,9 +116,11 @@ class UpgradeBackend:
 class ConnectBackend:
     """Echoes frames over extended CONNECT (RFC 8441), or offers none of it."""
 
-    def __init__(self, leaf, ca, offers=True, answer="200"):
+    def __init__(self, leaf, ca, offers=True, answer="200", settles=None):
         self.context = server_context(leaf, ca, ["h2"])
         self.offers, self.answer = offers, answer
+        # An event that its SETTINGS wait for.
+        self.settles = settles
         self.handshakes = []
         self.ended = threading.Semaphore(0)
         self.connections = 0
@@ -142,6 +144,8 @@ class ConnectBackend:
             state.local_settings = h2.settings.Settings(
                 client=False, initial_values={h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: int(self.offers)})
             state.initiate_connection()
+            if self.settles:
+                self.settles.wait(patience(120))
             client.sendall(state.data_to_send())
             buffers, waiting = {}, {}
             while data := client.recv(65536):
