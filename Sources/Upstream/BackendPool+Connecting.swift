@@ -100,20 +100,18 @@ extension BackendPool {
     serveAtTurnEnd()
   }
 
-  /// The connection takes no further requests.
+  /// The connection takes no further requests: another may take its place.
   func noLongerShared(_ connection: UpstreamConnection) {
     shared[connection.endpointIndex].removeAll { $0 === connection }
-  }
-
-  /// Whether another may take the place of one on which too much was given up. What is on those may go on for long: half of all at most.
-  var mayReplace: Bool { worn < connectionLimit / 2 && !isRetired }
-
-  /// It takes no further requests before its backend thinks ill of it.
-  func replace(_ connection: UpstreamConnection) {
-    worn &+= 1
-    noLongerShared(connection)
+    guard connection.isOpen, !connection.isLeaving else { return }
+    connection.isLeaving = true
+    leaving &+= 1
+    divide()
     serveAtTurnEnd()
   }
+
+  /// Whether another may take the place of one on which too much was given up.
+  var mayReplace: Bool { leaving < connectionLimit && !isRetired }
 
   /// A request on a shared connection is over: there is room for another.
   func streamEnded(_ connection: UpstreamConnection, _ charge: Charge) {
@@ -172,7 +170,6 @@ extension BackendPool {
   func closed(_ connection: UpstreamConnection, wasIdle: Bool) {
     open &-= 1
     if connection.isCountedAsShared { counts.shared &-= 1 } else { counts.open &-= 1 }
-    if connection.http2?.isWorn == true { worn &-= 1 }
     give(connection.charge)
     connection.charge = .none
     let endpoint = connection.endpointIndex
@@ -180,7 +177,12 @@ extension BackendPool {
     if !connection.wasOpened { unclaimed.removeAll { $0 === connection } }
     if connection.isCountedAsShared {
       // Its requests were counted one by one.
-      noLongerShared(connection)
+      shared[endpoint].removeAll { $0 === connection }
+      if connection.isLeaving {
+        connection.isLeaving = false
+        leaving &-= 1
+        divide()
+      }
     } else if wasIdle, let index = idle[endpoint].firstIndex(where: { $0 === connection }) {
       idle[endpoint].remove(at: index)
     } else {

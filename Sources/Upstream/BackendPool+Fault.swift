@@ -23,6 +23,9 @@ extension BackendPool {
     }
     if let lost = waiters.first(where: { $0.element.client.waiting == nil }) { return "\(lost.origin) waits and does not know" }
     if unclaimed.contains(where: { $0.wasOpened || !$0.isOpen || $0.sponsor != nil }) { return "a connection is not being made for nobody" }
+    let outOfService = connections.count(where: \.isLeaving)
+    guard leaving == outOfService else { return "\(leaving) are counted as leaving, \(outOfService) are" }
+    if let kept = shared.joined().first(where: \.isLeaving) { return "a connection of endpoint \(kept.endpointIndex) is leaving and shared" }
     if let fault = faultOfAccounts(among: connections) { return fault }
     for endpoint in backend.endpoints.indices {
       let own = connections.filter { $0.endpointIndex == endpoint }

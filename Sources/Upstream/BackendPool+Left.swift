@@ -7,7 +7,10 @@ import Bytes
 /// `windows`.
 extension BackendPool {
   /// Connections that may be made beside those that there are.
-  var room: Int { max(0, connectionLimit &- open &- left / UpstreamSession.windows.connection) }
+  var room: Int { max(0, connectionLimit &- open &+ replaced &- left / UpstreamSession.windows.connection) }
+
+  /// Of those that are leaving, how many take no place: as many as there may be connections, so that there are twice as many at most.
+  var replaced: Int { min(leaving, connectionLimit) }
 
   /// An answer stays behind with so many bytes of content.
   ///

@@ -53,8 +53,8 @@ package final class BackendPool {
   var left = 0
   var leftCharge = 0
 
-  /// Connections that take no further requests, since too many were given up on them.
-  var worn = 0
+  /// Connections that many shared and that take no further requests: each stays for what is on it, and another may take its place.
+  var leaving = 0
 
   /// What each client has of the connections, in thousandths of one.
   var share: ClientShares
@@ -178,11 +178,17 @@ package final class BackendPool {
     pendingAtReload = pendingCount
     connectionLimit = backend.connectionLimit.part(of: worker)
     pendingLimit = backend.pendingLimit.part(of: worker)
-    share.capacity = connectionLimit &* Self.wholeConnection
     share.percent = backend.clientShare
-    windows.capacity = connectionLimit &* UpstreamSession.windows.connection
     windows.percent = backend.clientShare
+    divide()
     serveAtTurnEnd()
+  }
+
+  /// What clients have on connections that are leaving is divided with the rest.
+  func divide() {
+    let connections = connectionLimit &+ replaced
+    share.capacity = connections &* Self.wholeConnection
+    windows.capacity = connections &* UpstreamSession.windows.connection
   }
 
   /// Takes no new requests: idle connections close now, busy ones when their request is over, and those being made are not to be:

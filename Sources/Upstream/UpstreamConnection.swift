@@ -68,6 +68,8 @@ public final class UpstreamConnection: SecureChannel {
   /// The handshake succeeded; the pool's account of connections being made.
   var wasOpened = false
   package var isCountedAsShared = false
+  /// Takes no further requests, by the pool's account.
+  var isLeaving = false
   /// Made for a WebSocket, and not offered HTTP/2.
   let isForTunnel: Bool
   /// close_notify is to follow what is in `output`.

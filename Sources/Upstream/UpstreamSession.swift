@@ -81,7 +81,7 @@ final class UpstreamSession: HTTP2Carrier {
   func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
     guard session.reset(stream, code), !isWorn, !mayReset.take(Self.resets, now: now), connection.pool.mayReplace else { return }
     isWorn = true
-    connection.pool.replace(connection)
+    connection.pool.noLongerShared(connection)
   }
 
   /// Drops a stream that never came to be.
