@@ -404,10 +404,10 @@ public final class UpstreamConnection: SecureChannel {
     close()
   }
 
-  /// Whoever is served hears of the end last, when nothing here is in use any more.
+  /// Whoever is served hears of the end last, when nothing here is in use any more and its place is free: he may ask for another.
   public override func closing() {
-    http2?.connectionGone()
     pool.closed(self, wasIdle: state == .idle)
+    http2?.connectionGone()
     http2 = nil
     guard let client else { return }
     self.client = nil

@@ -1,4 +1,5 @@
 """HTTP/2 connections to a backend that take no more requests and stay for those that they have: others go on beside them."""
+import contextlib
 import threading
 
 import pytest
@@ -85,3 +86,24 @@ def test_a_reload_that_lowers_the_limit(make_gateway, pki, backend):
         assert len(backend.connections) == 5
         long.go.set()
         assert all(bytes(client.response(number).body) == b"begun and over" for number in numbers)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_died_with_its_connection_has_its_place(make_gateway, pki, backend, count):
+    """It is sent again, and the only connection that there may be is free for it. One makes it anew, others wait for that."""
+    gateway = limited(make_gateway, pki, backend, 1, pending=count - 1)
+    gone = threading.Barrier(count)
+
+    def script(stream):
+        if stream.connection is backend.connections[0]:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                gone.wait(patience(20))
+            return stream.connection.close(clean=False)
+        stream.answer(200, b"the second time")
+
+    backend.on("/public/dies/", script)
+    with HTTP2Client(gateway.port, gateway.ca) as client:
+        assert client.exchange("GET", "/public/before").status == 200
+        numbers = [client.start("GET", f"/public/dies/{number}") for number in range(count)]
+        assert [bytes(client.response(number).body) for number in numbers] == [b"the second time"] * count
+    assert len(backend.connections) == 2
