@@ -29,6 +29,7 @@ package struct DoubtfulPairs {
     checkConnectionsPerClient()
     checkTokensFitIntoHeads()
     checkClientShares()
+    checkWindows()
     checkBackendTimeouts()
     checkDrain()
     checkContent()
@@ -85,6 +86,16 @@ package struct DoubtfulPairs {
       row.value(at: "limits", "client_share")?.warn(
         "a client has one connection at a time, since each worker has \(part) of `connections`: write \(100 / part + 1)% or more, or more "
           + "`connections`")
+    }
+  }
+
+  /// Requests on one HTTP/2 connection share its window (RFC 9113 section 5.2.1), and no share can be had of one.
+  private func checkWindows() {
+    for (row, backend) in zip(rows["backends"] ?? [], configuration.backends)
+    where backend.protocols == .http2 && share(backend.limits.connections) == 1 {
+      row.value(at: "limits", "connections")?.warn(
+        "one client that does not take its answers can have all others of a worker wait, since a worker has one connection, whose window "
+          + "they share: write \(2 * workerCount) or more\(workerCount > 1 ? ", or fewer `workers`" : "")")
     }
   }
 
@@ -175,13 +186,13 @@ package struct DoubtfulPairs {
   // MARK: - Workers
 
   /// A worker's part of a limit that holds for all of them together: of the one who has least, where it does not divide evenly.
-  private func share(_ limit: Int) -> Int {
-    let count =
-      switch workers {
-      case .running(let count): max(1, count)
-      case .written(let processors): max(1, configuration.process.workers > 0 ? configuration.process.workers : processors)
-      }
-    return max(1, limit / count)
+  private func share(_ limit: Int) -> Int { max(1, limit / workerCount) }
+
+  private var workerCount: Int {
+    switch workers {
+    case .running(let count): max(1, count)
+    case .written(let processors): max(1, configuration.process.workers > 0 ? configuration.process.workers : processors)
+    }
   }
 }
 

@@ -170,6 +170,28 @@ struct DoubtfulPairsTests {
     #expect(try warnings(backend("limits: { connections: 4, client_share: 10% }")) == [])
   }
 
+  @Test("one HTTP/2 connection for everybody")
+  func oneWindow() throws {
+    let warning =
+      "warning: one client that does not take its answers can have all others of a worker wait, since a worker has one connection, "
+      + "whose window they share: write "
+    // Four workers, of which the last has one.
+    for connections in [1, 4, 7] {
+      #expect(
+        try warnings(backend("protocol: h2, limits: { connections: \(connections) }")) == [
+          "r.yaml:11:58: \(warning)8 or more, or fewer `workers`"
+        ])
+    }
+    #expect(
+      try warnings(backend("protocol: h2, limits: { connections: 1 }"), workers: .running(1)) == ["r.yaml:11:58: \(warning)2 or more"])
+    #expect(try warnings(backend("protocol: h2, limits: { connections: 8 }")) == [])
+    #expect(try warnings(backend("protocol: h2, limits: { connections: 2 }"), workers: .running(1)) == [])
+    // A connection of HTTP/1.1 has no window, and is one request's.
+    #expect(try warnings(backend("protocol: http/1.1, limits: { connections: 4 }")) == [])
+    // What nobody has written is not doubted.
+    #expect(try warnings(backend("protocol: h2"), workers: .running(200)) == [])
+  }
+
   @Test("a backend that is waited for longer than every route to it allows")
   func backendTimeouts() throws {
     let yaml = backend("timeouts: { connect: 3s, response: 1m, idle: 60s }").replacing(
