@@ -41,6 +41,23 @@ extension ByteQueue {
     capacity = BufferPool.blockSize
   }
 
+  /// Gives back what has become far too much: with no more than a quarter of it in use, what is there moves into as few blocks as hold it.
+  /// No more is copied so than was taken before, however often this is called.
+  package mutating func shrink(with pool: BufferPool) {
+    if count <= capacity / 4 { fit(with: pool) }
+  }
+
+  /// Gives back whatever is not needed for what is there, but for the rest of a block. For a queue to which nothing is added any more.
+  package mutating func fit(with pool: BufferPool) {
+    let size = (count &+ BufferPool.blockSize &- 1) / BufferPool.blockSize &* BufferPool.blockSize
+    guard !isEmpty, size < capacity else { return }
+    guard size == BufferPool.blockSize else { return move(to: size) }
+    var block = ByteQueue()
+    block.borrow(from: pool)
+    block.append(span)
+    self = block
+  }
+
   /// Gives the queue's memory back, if it is empty: a block to `pool`, anything larger to the system.
   package mutating func giveBack(to pool: BufferPool) {
     guard isEmpty, let block = unsafe base else { return }

@@ -242,7 +242,23 @@ import CLinux
     tail = 0
   }
 
-  /// Slow path of `reserve`: moves what is there to the front, or grows to the next power of two (4 KiB at least).
+  /// Moves what is there into so much memory of its own, and gives the old back. It is as much as there is, at least.
+  mutating func move(to size: Int) {
+    precondition(size >= count && size > 0)
+    // At least as large as what is moved; the old memory is freed once, when nothing refers to it any more.
+    let place = UnsafeMutablePointer<UInt8>.allocate(capacity: size)
+    let used = count
+    if let base = unsafe base {
+      unsafe memcpy(place, base + head, used)
+      unsafe base.deallocate()
+    }
+    unsafe base = place
+    capacity = size
+    head = 0
+    tail = used
+  }
+
+  /// Slow path of `reserve`: moves what is there to the front, or doubles the memory until it is enough (4 KiB at least).
   @usableFromInline mutating func makeRoom(_ minimum: Int) {
     let used = count
     if let base = unsafe base, capacity &- used >= minimum, head >= used {
@@ -254,14 +270,7 @@ import CLinux
     } else {
       var size = max(4096, capacity)
       while size - used < minimum { size *= 2 }
-      // Larger than `used`; the old memory is freed once, when nothing refers to it any more.
-      let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: size)
-      if let base = unsafe base {
-        unsafe memcpy(larger, base + head, used)
-        unsafe base.deallocate()
-      }
-      unsafe base = larger
-      capacity = size
+      return move(to: size)
     }
     head = 0
     tail = used

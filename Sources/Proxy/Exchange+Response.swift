@@ -50,7 +50,7 @@ extension Exchange {
     answeringEndpoint = upstream.endpointIndex
     guard worker.writesAccessLog else { return }
     upstreamAnsweredAt = loop.monotonicNanoseconds
-    upstreamIdentityName = upstream.connection.wire.peerIdentity?.name ?? []
+    upstreamIdentityName = upstream.connection?.wire.peerIdentity?.name ?? []
   }
 
   func responseContent(_ bytes: UnsafeBufferPointer<UInt8>) {

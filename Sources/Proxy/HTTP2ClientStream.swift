@@ -138,6 +138,7 @@ package final class HTTP2ClientStream {
         return connection.awaitTurnEnd()
       }
       waiting.consume(run.count)
+      waiting.shrink(with: connection.buffers)
       session.consume(stream, run.count)
       exchange.contentPaused()
     }

@@ -12,21 +12,21 @@ extension BackendPool {
   /// Of those that are leaving, how many take no place: as many as there may be connections, so that there are twice as many at most.
   var replaced: Int { min(leaving, connectionLimit) }
 
-  /// An answer stays behind with so many bytes of content.
+  /// An answer stays behind with so many bytes of memory for what its client has not taken.
   ///
-  /// - Returns: what it takes of the room: content lies in whole blocks.
-  func leave(_ content: Int, _ charge: Charge) -> Int {
-    let bytes = Self.blocks(of: content)
+  /// - Returns: what it takes of the room: whole blocks, of which the part that is not in use is for the answer itself.
+  func leave(_ memory: Int, _ charge: Charge) -> Int {
+    let bytes = Self.blocks(of: memory)
     left &+= bytes
     leftCharge &+= charge.amount
     return bytes
   }
 
-  /// So much content is all that remains of an answer that took `before`.
+  /// So much memory is all that an answer still has that took `before`.
   ///
   /// - Returns: what it takes from here on.
-  func keep(_ content: Int, of before: Int) -> Int {
-    let bytes = min(Self.blocks(of: content), before)
+  func keep(_ memory: Int, of before: Int) -> Int {
+    let bytes = min(Self.blocks(of: memory), before)
     left &-= before &- bytes
     serveAtTurnEnd()
     return bytes
@@ -38,7 +38,7 @@ extension BackendPool {
     give(charge)
   }
 
-  private static func blocks(of content: Int) -> Int {
-    (content &+ BufferPool.blockSize &- 1) / BufferPool.blockSize &* BufferPool.blockSize
+  private static func blocks(of memory: Int) -> Int {
+    (memory &+ BufferPool.blockSize &- 1) / BufferPool.blockSize &* BufferPool.blockSize
   }
 }

@@ -50,7 +50,7 @@ package final class BackendPool {
   /// Connections that read the rest of a response whose client has gone, in whose share they are until then.
   var draining = 0
   /// Bytes that answers take whose connection is gone, and what their clients have of `share` for them.
-  var left = 0
+  package internal(set) var left = 0
   var leftCharge = 0
 
   /// Connections that many shared and that take no further requests: each stays for what is on it, and another may take its place.

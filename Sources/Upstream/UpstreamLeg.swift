@@ -9,14 +9,20 @@ public enum UpstreamLeg {
   case http1(UpstreamConnection)
   case http2(UpstreamStream)
 
-  package var connection: UpstreamConnection {
+  /// Nil when it is gone and the last of the answer is still here.
+  package var connection: UpstreamConnection? {
     switch self {
     case .http1(let connection): connection
     case .http2(let stream): stream.connection
     }
   }
 
-  package var endpointIndex: Int { connection.endpointIndex }
+  package var endpointIndex: Int {
+    switch self {
+    case .http1(let connection): connection.endpointIndex
+    case .http2(let stream): stream.endpointIndex
+    }
+  }
 
   /// Whether the backend takes content slower than it comes.
   package var isCongested: Bool {

@@ -5,10 +5,12 @@ import HTTP2
 /// One request on an HTTP/2 connection to a backend. The object serves one after another on the same connection, but only when nobody
 /// else holds it.
 public final class UpstreamStream {
-  /// Held, since the last of a response may still be here when its connection is gone.
-  package let connection: UpstreamConnection
-  private let owner: UpstreamSession
-  private let session: HTTP2Session
+  /// What it is a stream of: nil when that is gone and the last of the answer is still here. For a rest of some bytes nobody keeps what a
+  /// connection consists of.
+  private var owner: UpstreamSession?
+  private var session: HTTP2Session?
+  private let pool: BackendPool
+  let endpointIndex: Int
   /// Who is served; nil when nobody is any more.
   package var client: UpstreamClient?
   private var stream: HTTP2Stream?
@@ -43,7 +45,8 @@ public final class UpstreamStream {
   init(_ owner: UpstreamSession, client: UpstreamClient) {
     self.owner = owner
     session = owner.session
-    connection = owner.connection
+    pool = owner.connection.pool
+    endpointIndex = owner.connection.endpointIndex
     self.client = client
   }
 
@@ -65,7 +68,8 @@ public final class UpstreamStream {
     isTouched = false
   }
 
-  private var backend: Backend { connection.backend }
+  package var connection: UpstreamConnection? { owner?.connection }
+  private var backend: Backend { pool.backend }
 
   // MARK: The request
 
@@ -74,11 +78,11 @@ public final class UpstreamStream {
     method: HTTPMethod, endStream: Bool, isTunnel: Bool, expectsContinue: Bool = false, _ write: (inout FieldSink) -> Void
   ) {
     interim = InterimBounds(expectsContinue: expectsContinue)
-    stream = session.request(method: method, endStream: endStream, isTunnel: isTunnel, ownerSlot: slot, write)
+    stream = session?.request(method: method, endStream: endStream, isTunnel: isTunnel, ownerSlot: slot, write)
     requestWritten = stream != nil
     requestComplete = endStream
     if stream == nil {
-      owner.forget(self)
+      owner?.forget(self)
       fail(UpstreamFailure(.reset, requestUnsent: true, connectionReused: true))
     } else if endStream || isTunnel {
       arm(backend.responseTimeout)
@@ -89,17 +93,17 @@ public final class UpstreamStream {
 
   /// Puts the request off until the backend has said what it takes (RFC 8441 section 3).
   func awaitSettings(reused: Bool) {
-    guard !session.settingsReceived else { return refuseTunnel() }
+    guard session?.settingsReceived == false else { return refuseTunnel() }
     awaitsSettings = reused
     arm(backend.connectTimeout)
   }
 
   func settingsReceived() {
     guard let reused = awaitsSettings, let client else { return }
-    guard !connection.pool.isRetired else { return withdraw() }
+    guard !pool.isRetired else { return withdraw() }
     awaitsSettings = nil
     deadline = 0
-    guard session.peerTakesTunnels else { return refuseTunnel() }
+    guard session?.peerTakesTunnels == true else { return refuseTunnel() }
     client.upstreamReady(.http2(self), reused: reused)
   }
 
@@ -109,12 +113,12 @@ public final class UpstreamStream {
     awaitsSettings = nil
     deadline = 0
     self.client = nil
-    owner.forget(self)
+    owner?.forget(self)
     client.upstreamWithdrawn()
   }
 
   private func refuseTunnel() {
-    owner.forget(self)
+    owner?.forget(self)
     fail(UpstreamFailure(.protocol, requestUnsent: true))
   }
 
@@ -126,8 +130,8 @@ public final class UpstreamStream {
   func tunnelEnded() {
     guard let stream, !requestComplete else { return }
     requestComplete = true
-    session.end(stream)
-    connection.awaitTurnEnd()
+    session?.end(stream)
+    connection?.awaitTurnEnd()
     arm(min(UpstreamConnection.tunnelLinger, backend.tunnelTimeout))
   }
 
@@ -138,43 +142,43 @@ public final class UpstreamStream {
 
   func content(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
-    session.send(stream, bytes)
+    session?.send(stream, bytes)
     if isTunnel { return armIdle() }
     arm(stream.pendingOutput == 0 ? 0 : backend.idleTimeout)
   }
 
   func trailer(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
     guard let stream else { return }
-    session.trailer(stream, name, value)
+    session?.trailer(stream, name, value)
   }
 
   func requestEnded() {
     guard let stream, !requestComplete else { return }
     requestComplete = true
-    session.end(stream)
+    session?.end(stream)
     arm(responseStarted ? backend.idleTimeout : backend.responseTimeout)
   }
 
-  func flush() { connection.awaitTurnEnd() }
+  func flush() { connection?.awaitTurnEnd() }
 
   func cancel() {
     client = nil
     deadline = 0
     drop()
-    if let stream { owner.reset(stream, .cancel) } else { owner.forget(self) }
-    connection.awaitTurnEnd()
+    if let stream { owner?.reset(stream, .cancel) } else { owner?.forget(self) }
+    connection?.awaitTurnEnd()
   }
 
   // MARK: The response
 
   func responseHead(_ stream: HTTP2Stream, endStream: Bool) {
     guard stream === self.stream, let client else { return }
-    owner.touch(self)
+    owner?.touch(self)
     let isInterim = stream.responseHead.isInterim
     if isInterim {
       guard interim.allow(stream.responseHead.status, stream.headBytes.count) else {
-        owner.reset(stream, .protocolError)
-        return fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: connection.carried > 1, responseStarted: true))
+        owner?.reset(stream, .protocolError)
+        return fail(UpstreamFailure(.protocol, requestUnsent: false, connectionReused: isReused, responseStarted: true))
       }
     } else {
       responseStarted = true
@@ -186,18 +190,21 @@ public final class UpstreamStream {
 
   func content(received bytes: UnsafeBufferPointer<UInt8>, on stream: HTTP2Stream) {
     guard stream === self.stream else { return }
-    guard let client else { return session.discardContent(stream) }
-    owner.touch(self)
+    guard let client else {
+      session?.discardContent(stream)
+      return
+    }
+    owner?.touch(self)
     armIdle()
     guard !patience.isHeld, waiting.isEmpty else {
-      waiting.borrow(from: connection.buffers)
+      waiting.borrow(from: pool.buffers)
       waiting.append(bytes)
       counted &+= bytes.count
-      connection.pool.windows.take(bytes.count, for: charge.origin)
+      pool.windows.take(bytes.count, for: charge.origin)
       return
     }
     client.upstreamBody(bytes)
-    session.consume(stream, bytes.count)
+    session?.consume(stream, bytes.count)
   }
 
   func trailer(received name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
@@ -209,7 +216,7 @@ public final class UpstreamStream {
 
   func ended() {
     isEnded = true
-    owner.touch(self)
+    owner?.touch(self)
     if waiting.isEmpty { complete() }
   }
 
@@ -221,10 +228,10 @@ public final class UpstreamStream {
     self.client = nil
     deadline = 0
     // The answer is whole and the request is not: what is left of it nobody reads (RFC 9113 section 8.1).
-    if !requestComplete, let stream { owner.reset(stream, .noError) }
+    if !requestComplete, let stream { owner?.reset(stream, .noError) }
     client.upstreamEnded()
     // It stayed for what it held.
-    if stream == nil { owner.forget(self) }
+    if stream == nil { owner?.forget(self) }
   }
 
   func holdBack() {
@@ -243,15 +250,16 @@ public final class UpstreamStream {
       client.upstreamBody(run)
       let count = run.count
       waiting.consume(count)
+      waiting.shrink(with: pool.buffers)
       taken(count)
     }
     isHandingOver = false
     if client == nil { drop() }
     if waiting.isEmpty {
-      waiting.giveBack(to: connection.buffers)
+      waiting.giveBack(to: pool.buffers)
       if isEnded { complete() }
     }
-    connection.awaitTurnEnd()
+    connection?.awaitTurnEnd()
   }
 
   func drained() { client?.upstreamDrained() }
@@ -260,29 +268,40 @@ public final class UpstreamStream {
   var isUnderWay: Bool { stream != nil || awaitsSettings != nil }
 
   /// Bytes of content that wait for the client.
-  var heldBytes: Int { waiting.count }
+  package var heldBytes: Int { waiting.count }
+  /// Bytes of memory that it has for them.
+  package var allocatedBytes: Int { waiting.allocated }
 
   /// So many bytes of what waited do so no longer: the backend may send as many more.
   private func taken(_ count: Int) {
     giveBack(min(count, counted))
-    if let stream { return session.consume(stream, count) }
+    if behind > 0 { return takenBehind() }
+    if let stream {
+      session?.consume(stream, count)
+      return
+    }
     let count = min(count, kept)
     kept &-= count
-    session.consumeKept(count)
-    if behind > 0 { shrink() }
+    session?.consumeKept(count)
   }
 
   /// The connection is gone. False if nothing is left for its client to take.
   func stayBehind() -> Bool {
     guard isEnded, !waiting.isEmpty else { return false }
-    behind = connection.pool.leave(waiting.count, charge)
+    owner = nil
+    session = nil
+    // Somebody looks at it otherwise.
+    if !isHandingOver { waiting.fit(with: pool.buffers) }
+    behind = pool.leave(memoryBehind, charge)
     return true
   }
 
-  private func shrink() {
-    behind = connection.pool.keep(waiting.count, of: behind)
-    guard waiting.isEmpty else { return }
-    connection.pool.forget(giveUp())
+  /// What it holds counts by the memory that it takes: there is no window any more that would bound it by its bytes.
+  private var memoryBehind: Int { trailers.reduce(waiting.allocated) { $0 &+ $1.name.count &+ $1.value.count } }
+
+  private func takenBehind() {
+    behind = pool.keep(waiting.isEmpty ? 0 : memoryBehind, of: behind)
+    if waiting.isEmpty { pool.forget(giveUp()) }
   }
 
   /// What its client had of the connections; it has nothing more of the pool's accounts.
@@ -295,7 +314,7 @@ public final class UpstreamStream {
   private func giveBack(_ count: Int) {
     guard count > 0 else { return }
     counted &-= count
-    connection.pool.giveWindow(count, from: charge.origin)
+    pool.giveWindow(count, from: charge.origin)
   }
 
   /// Nobody wants what waits any more.
@@ -306,7 +325,7 @@ public final class UpstreamStream {
       waiting.removeAll()
       taken(count)
     }
-    waiting.giveBack(to: connection.buffers)
+    waiting.giveBack(to: pool.buffers)
   }
 
   // MARK: Ends
@@ -314,17 +333,19 @@ public final class UpstreamStream {
   private func arm(_ milliseconds: Int) { set(patience.expect(milliseconds)) }
 
   private func set(_ milliseconds: Int) {
-    deadline = milliseconds == 0 ? 0 : owner.now &+ UInt64(milliseconds)
-    if deadline > 0 { owner.wake(at: deadline) }
+    deadline = 0
+    guard milliseconds > 0, let owner else { return }
+    deadline = owner.now &+ UInt64(milliseconds)
+    owner.wake(at: deadline)
   }
 
   func timeIsUp() {
     // All of the connection's window is held by clients who do not take what they have got: the backend may not speak.
-    if responseStarted, stream != nil, session.isWindowSpent { return armIdle() }
+    if responseStarted, stream != nil, session?.isWindowSpent == true { return armIdle() }
     let timeout = presentTimeout
-    if stream == nil { owner.forget(self) }
+    if stream == nil { owner?.forget(self) }
     fail(UpstreamFailure(.timeout, requestUnsent: false, responseStarted: responseStarted, cause: .timeout, timeout: timeout))
-    if let stream { owner.reset(stream, .cancel) }
+    if let stream { owner?.reset(stream, .cancel) }
   }
 
   private var presentTimeout: BackendTimeout {
@@ -342,9 +363,11 @@ public final class UpstreamStream {
     let kind: UpstreamFailure.Kind = code == .protocolError ? .protocol : .reset
     fail(
       UpstreamFailure(
-        kind, requestUnsent: unsent, connectionReused: unsent || connection.carried > 1, responseStarted: responseStarted,
-        cause: .closed))
+        kind, requestUnsent: unsent, connectionReused: unsent || isReused, responseStarted: responseStarted, cause: .closed))
   }
+
+  /// Others were carried before it.
+  private var isReused: Bool { connection.map { $0.carried > 1 } ?? false }
 
   func fail(_ failure: UpstreamFailure) {
     deadline = 0
@@ -356,7 +379,7 @@ public final class UpstreamStream {
 
   /// nghttp2 has forgotten the stream.
   func closed(_ kind: UpstreamFailure.Kind = .reset) {
-    if let stream, isEnded, !waiting.isEmpty { kept = session.keepContent(of: stream) }
+    if let stream, isEnded, !waiting.isEmpty { kept = session?.keepContent(of: stream) ?? 0 }
     stream = nil
     if isEnded, !waiting.isEmpty { return }
     if client != nil { fail(UpstreamFailure(kind, requestUnsent: !requestWritten, responseStarted: responseStarted, cause: .closed)) }

@@ -30,7 +30,7 @@ final class TestBackend: Listener {
 
   init(_ loop: EventLoop, _ buffers: BufferPool, name: String) throws {
     tls = try ServerTLSContext(
-      certificates: [TestPKI.shared.chain(name)], clientAuthentication: .required(TestPKI.shared.authorities),
+      certificates: [TestPKI.shared.chain(name)], protocols: [.http1_1, .h2], clientAuthentication: .required(TestPKI.shared.authorities),
       ticketKeys: TicketKeyRing())
     self.buffers = buffers
     let descriptor = try Listener.open(SocketAddress(literal: "127.0.0.1", port: 0)!, reusePort: false)
@@ -66,10 +66,31 @@ final class TestBackend: Listener {
 /// One connection on the backend's side.
 final class TestBackendConnection: SecureChannel {
   weak var backend: TestBackend?
-  /// All that came, as text.
+  /// All that came, and the same as text.
+  private(set) var bytes: [UInt8] = []
   private(set) var text = ""
   private(set) var isEstablished = false
   private var taken = 0
+  /// For backends that answer once.
+  var isAnswered = false
+  private var endsWhenWritten = false
+
+  /// Says goodbye when all has been written, and closes when the peer does: nothing of it is lost.
+  func sayGoodbye() {
+    endsWhenWritten = true
+    sayGoodbyeIfWritten()
+  }
+
+  private func sayGoodbyeIfWritten() {
+    guard isOpen, endsWhenWritten, output.isEmpty else { return }
+    endsWhenWritten = false
+    wire.shutdown()
+  }
+
+  override func ready(_ readiness: Readiness) {
+    super.ready(readiness)
+    sayGoodbyeIfWritten()
+  }
 
   override func handshakeCompleted() { isEstablished = true }
   override func handshakeFailed(_ failure: TransportFailure) { close() }
@@ -77,6 +98,7 @@ final class TestBackendConnection: SecureChannel {
   override func failed(_ failure: TransportFailure) { close() }
 
   override func received() {
+    bytes += input.readable
     text += String(decoding: input.readable, as: UTF8.self)
     input.removeAll()
     backend?.answer(self)
@@ -101,10 +123,12 @@ final class TestBackendConnection: SecureChannel {
     return true
   }
 
-  func write(_ text: String) {
+  func write(_ text: String) { write(Array(text.utf8)) }
+
+  func write(_ bytes: [UInt8]) {
     guard isOpen else { return }
     output.borrow(from: buffers)
-    output.append(Array(text.utf8))
+    output.append(bytes)
     flush()
   }
 

@@ -51,7 +51,7 @@ final class TestClient: UpstreamClient {
   }
 
   override func upstreamReady(_ leg: UpstreamLeg, reused: Bool) {
-    let connection = leg.connection
+    guard let connection = leg.connection else { return }
     self.connection = connection
     isReady = true
     wasReused = reused

@@ -45,6 +45,7 @@ final class UpstreamBench {
     var pendingLimit = 4
     var extraEndpoints: [Endpoint] = []
     var withoutBackends = false
+    var protocols = Backend.Protocols.http1
   }
 
   func pool(_ change: (inout Settings) -> Void = { _ in }) throws -> BackendPool {
@@ -56,11 +57,11 @@ final class UpstreamBench {
     change(&settings)
     let tls = try ClientTLSContext(
       certificate: TestPKI.shared.chain("gateway"), authorities: TestPKI.shared.authorities, serverName: nil,
-      identities: settings.identities)
+      identities: settings.identities, protocols: settings.protocols == .http2 ? [.h2] : [.http1_1])
     var endpoints = settings.extraEndpoints
     if !settings.withoutBackends { endpoints += backends.map(\.endpoint) }
     return Backend(
-      name: "orders", index: 0, metricID: 0, endpoints: endpoints, tls: tls, balance: settings.balance, protocols: .http1,
+      name: "orders", index: 0, metricID: 0, endpoints: endpoints, tls: tls, balance: settings.balance, protocols: settings.protocols,
       connectTimeout: settings.connectTimeout, responseTimeout: settings.responseTimeout, idleTimeout: settings.idleTimeout, tunnelTimeout: settings.idleTimeout,
       connectionLimit: settings.connectionLimit, pendingLimit: settings.pendingLimit, poolKey: [1])
   }
