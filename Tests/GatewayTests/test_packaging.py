@@ -142,8 +142,12 @@ def test_the_documented_deployments_fit_the_image_and_give_a_drain_its_time():
     assert f"--uid {pod['securityContext']['runAsUser']} " in last["RUN"]
     assert all(mount["mountPath"].startswith(last["WORKDIR"]) for mount in container["volumeMounts"])
     wait = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-    [[stop, limit]] = re.findall(r"^ExecStop=/bin/sleep (\d+)$.*?^TimeoutStopSec=(\d+)$", text, re.M | re.S)
-    for grace, before in ((pod["terminationGracePeriodSeconds"], wait), (int(limit), int(stop))):
+    [[stop, limit]] = re.findall(r"^ExecStop=/bin/sh -c '(.*)'$.*?^TimeoutStopSec=(\d+)$", text, re.M | re.S)
+    # Without a main process, as after a crash, nothing is waited for.
+    waits = [subprocess.run(["/bin/sh", "-c", "sleep() { echo $1; }; " + stop.replace("$$", "$")], env={"MAINPID": pid}, check=True,
+                            capture_output=True, text=True).stdout for pid in ("", "1")]
+    assert waits[0] == ""
+    for grace, before in ((pod["terminationGracePeriodSeconds"], wait), (int(limit), int(waits[1]))):
         assert grace > before + 30, "30s is the default of process.drain"
 
 
