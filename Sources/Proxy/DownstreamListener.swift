@@ -56,8 +56,9 @@ public final class DownstreamListener: Listener {
     _ = CLinux.close(descriptor)
   }
 
-  public override func exhausted(_ error: Errno) {
+  public override func exhausted(_ error: Errno, isNew: Bool) {
     worker.metrics.countRefusedConnection(listener: context.metricID, .descriptors)
+    guard isNew else { return }
     report("listener \(context.name): cannot accept connections (\(error)); trying again every 100 ms")
   }
 }

@@ -64,8 +64,8 @@ open class Listener: Channel {
   /// A connection has arrived; the receiver owns `descriptor`, which is non-blocking.
   open func accepted(_ descriptor: Int32, from peer: PeerAddress) { _ = CLinux.close(descriptor) }
 
-  /// Descriptors ran out; said once per shortage.
-  open func exhausted(_ error: Errno) {}
+  /// Descriptors ran out: told each time that somebody waits and cannot be taken. `isNew` once per shortage.
+  open func exhausted(_ error: Errno, isNew: Bool) {}
 
   open override func ready(_ readiness: Readiness) {
     var taken = 0
@@ -87,7 +87,7 @@ open class Listener: Channel {
         return
       case .failed(let error) where error.isExhaustion:
         // Level-triggered, the listener would be ready for ever: rest, then look again.
-        if !isPaused { exhausted(error) }
+        exhausted(error, isNew: !isPaused)
         isPaused = true
         want([])
         setDeadline(Self.pause)

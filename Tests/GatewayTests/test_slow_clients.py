@@ -215,5 +215,7 @@ def test_running_out_of_descriptors_is_survived_and_logged_once(make_gateway, ba
         assert gateway.process.poll() is None
         eventually(lambda: handshakes(gateway, 1), 10)[0].close()
         assert gateway.ask("GET", "/public/3").status == 200
+    # Counted for as long as it lasts, so that a rate shows it.
+    assert gateway.metric("gatehouse_connections_refused_total", reason="descriptors") > 4
     complaints = [line for line in gateway.error_text.splitlines() if "descriptor" in line.lower() or "EMFILE" in line or "too many open" in line.lower()]
     assert 1 <= len(complaints) <= 4, complaints

@@ -184,6 +184,7 @@ private final class TestListener: Listener {
   private(set) var connections: [(descriptor: Int32, peer: PeerAddress)] = []
   private(set) var accepted = 0
   private(set) var shortages: [Errno] = []
+  private(set) var refusals = 0
   /// It has rested after each of its shortages.
   private(set) var rests = true
 
@@ -204,12 +205,15 @@ private final class TestListener: Listener {
     connections.append((descriptor, peer))
   }
 
-  override func exhausted(_ error: Errno) { shortages.append(error) }
+  override func exhausted(_ error: Errno, isNew: Bool) {
+    refusals += 1
+    if isNew { shortages.append(error) }
+  }
 
   override func ready(_ readiness: Readiness) {
-    let told = shortages.count
+    let told = refusals
     super.ready(readiness)
-    if shortages.count > told, interest != [] { rests = false }
+    if refusals > told, interest != [] { rests = false }
   }
 
   func connect() throws -> Int32 {
