@@ -15,6 +15,8 @@ final class ConfigurationReader {
   /// 8 s, and requests take 1.25 times as long at the 99th percentile; with 800, in 2.5 s, and 2.4 times as long. With a core to spare
   /// it makes no difference: 0.4 s.
   private static let portion = 200
+  /// Seconds for which it gives way. Neighbours that compute without end would keep a reload waiting for a minute.
+  private static let politeness: Int32 = 10
   /// As much as the main thread has, which read the first one: what nests deeply there does so here.
   private static let stackBytes = 8 << 20
 
@@ -30,7 +32,7 @@ final class ConfigurationReader {
     let (path, results) = (path, results)
     let thread = Thread {
       var timer: timer_t?
-      let gives = gh_yield_often(Self.portion, &timer) == 1
+      let gives = gh_yield_often(Self.portion, Self.politeness, &timer) == 1
       let result = ConfigurationLoader.load(
         path: path, environment: ProcessInfo.processInfo.environment, workers: .running(workers))
       if gives, let timer { gh_stop_yielding(timer) }

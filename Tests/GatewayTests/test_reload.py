@@ -228,6 +228,45 @@ def test_reloading_under_load_fails_no_request(make_gateway, nginx, wrk, token, 
     assert rate > 1000, output
 
 
+@pytest.mark.load
+def test_a_reload_gives_way_to_busy_neighbours_for_a_while_only(make_gateway, backend):
+    """Ten thousand routes on one processor, beside six processes that want it without end."""
+    processor = min(os.sched_getaffinity(0))
+    gateway = make_gateway(backend.port)
+    threads = Path(f"/proc/{gateway.process.pid}/task")
+    others = {thread.name for thread in threads.iterdir()}
+    # The thread that reads is made by this one, and has its processors.
+    os.sched_setaffinity(gateway.process.pid, {processor})
+    routes = [*gateway.configuration["routes"], *(conf.route(f"r{n}", f"/r{n}/{{id}}/**", public=True) for n in range(10_000))]
+    gateway.write(conf.merged(gateway.configuration, {"routes": routes}))
+    neighbours = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(6)]
+    try:
+        for one in neighbours:
+            os.sched_setaffinity(one.pid, {processor})
+        before = gateway.generation
+        gateway.signal(signal.SIGHUP)
+        seen = []
+
+        def has_whole_turns():
+            """Turns of the reading thread as long as the kernel lets them be, and not what it computes before it gives way."""
+            for thread in threads.iterdir():
+                if thread.name not in others:
+                    ran, _, turns = map(int, (thread / "schedstat").read_text().split())
+                    seen.append((ran, turns))
+            if len(seen) < 2:
+                return False
+            (ran_then, turns_then), (ran, turns) = seen[max(0, len(seen) - 100)], seen[-1]
+            return turns > turns_then + 5 and (ran - ran_then) / (turns - turns_then) > 1_000_000
+
+        eventually(has_whole_turns, 30, what="a part of the processor for the thread that reads")
+        assert gateway.generation == before
+    finally:
+        for one in neighbours:
+            one.kill()
+            one.wait()
+    eventually(lambda: gateway.generation > before, 30, what="the reload")
+
+
 def test_while_a_configuration_is_read_all_goes_on_and_a_second_signal_counts(own):
     """One of the files is a pipe, so that the reading takes as long as the test likes."""
     pipe, before = own.routes / "more.yaml", own.generation
