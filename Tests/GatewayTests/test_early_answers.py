@@ -1,7 +1,11 @@
 """A backend that answers before it has the request's content: its answer arrives whole, whatever becomes of the content."""
+import fcntl
 import http.client
+import socket
 import ssl
+import struct
 import subprocess
+import termios
 import threading
 
 import pytest
@@ -21,6 +25,13 @@ SIZE = 40_000
 
 def answer_of(size):
     return bytes(index % 251 for index in range(size))
+
+
+def unacknowledged(sock):
+    """Bytes that the other side's kernel has not taken, and may yet."""
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or struct.unpack("B", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1))[0] != 1:
+        return 0
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
 
 
 class HTTP1Side:
@@ -44,6 +55,8 @@ class HTTP1Side:
                 self.done.wait(patience(60))
                 connection.close(clean=False)
             elif how == "resets":
+                # What its own side still has would be lost.
+                eventually(lambda: unacknowledged(connection.socket) == 0, what="the answer at the gateway")
                 connection.close(clean=False)
             else:
                 connection.close()
@@ -66,7 +79,8 @@ class HTTP2Side:
             if how == "resets":
                 stream.reset(NO_ERROR)
             elif how == "ends":
-                eventually(lambda: not stream.connection.link.output, what="all of it sent")
+                link = stream.connection.link
+                eventually(lambda: link.ended or not link.output and unacknowledged(link.socket) == 0, what="all of it at the gateway")
                 stream.connection.close()
             else:
                 stream.cancelled.wait(patience(60))

@@ -98,7 +98,7 @@ def rotating(make_gateway, keys):
 
     def make(port, **internal_token):
         gateway = make_gateway(port, {"internal_token": {
-            "signing_keys": {"directory": str(keys)}, "publish_ahead": f"{PUBLISH_AHEAD}s", "leeway": "1s", "ttl": "5s",
+            "signing_keys": {"directory": str(keys)}, "publish_ahead": f"{PUBLISH_AHEAD}s", "leeway": "1s", "ttl": f"{round(patience(5))}s",
             **internal_token}}, start=False)
         gateway.write()
         return gateway
@@ -178,7 +178,7 @@ def test_no_token_fails_to_verify_through_a_rotation_with_reloads_and_restarts(r
         assert {kid for kid, _ in backend.verified} == {first, second}
         assert min(issued for kid, issued in backend.verified if kid == second) >= int(signs_from)
         # The old key's tokens were not used on: each was made before the turn, give or take what clocks and timers do.
-        assert max(issued for kid, issued in backend.verified if kid == first) <= signs_from + 5
+        assert max(issued for kid, issued in backend.verified if kid == first) <= signs_from + patience(5)
         assert not any("stay in force" in gateway.error_text for gateway in gateways)
 
 
@@ -356,7 +356,7 @@ class TestLists:
 
     def test_a_key_is_activated_at_its_time_without_a_reload(self, listed, bearer):
         gateway, write = listed
-        at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=7)
+        at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=round(patience(7)))
         text = at.strftime("%Y-%m-%dT%H:%M:%SZ")
         write(one={"state": "active"}, two={"state": "next", "activate_at": text})
         checked = command("check", "--config", gateway.routes).stdout

@@ -294,7 +294,8 @@ def test_a_gateway_without_protections_is_taken_from_a_good_client(unprotected, 
 
         eventually(held, 60, 0.2, "all of the gateway's connections to its backend in the attackers' hands")
         began = time.monotonic()
-        while good[1].count < 4 and time.monotonic() - began < patience(INTERVAL):
+        # A busy machine keeps answers from both at first.
+        while (good[1].count < 4 or is_served(*good)) and time.monotonic() - began < patience(INTERVAL):
             ask(good, (False,))
     report = describe(good, attacks)
     assert good[1].count >= 4, f"nginx answers too little to be compared with\n{report}"

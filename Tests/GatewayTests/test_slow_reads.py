@@ -230,7 +230,7 @@ def test_a_little_above_the_rate_is_enough(ask):
 def test_a_pause_that_is_short_enough_ends_nothing(ask):
     client = ask("/public/pausing/")
     for _ in range(3):
-        time.sleep(PAUSE * 0.7)
+        time.sleep(PAUSE * 0.5)
         for _ in range(20):
             client.allow(32_768)
             time.sleep(0.05)

@@ -88,6 +88,8 @@ def check(response, what, backend, spare):
         assert len(spare.requests if what == "the endpoint" else backend.requests_to("/public/held")) > 0
 
 
+# A reload comes meanwhile, which takes its time on a busy machine.
+PATIENT = {"connect": "100s", "response": "100s"}
 CHANGES = ["the authority", "the identity", "our certificate", "the endpoint", "the route"]
 
 
@@ -106,7 +108,7 @@ def own(pki):
 @pytest.mark.parametrize("reloads", [1, 2])
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_request_that_is_sent_once_more(make_gateway, pki, own, other_mesh, spare, what, reloads):
-    gateway = make_gateway(own.port)
+    gateway = make_gateway(backends=[conf.backend(pki, own.port, timeouts=PATIENT)])
     held = Held(reset)
     own.on("/public/held", held)
     with gateway.client() as client:
@@ -130,7 +132,7 @@ def test_a_request_that_is_sent_once_more(make_gateway, pki, own, other_mesh, sp
 
 @pytest.mark.parametrize("what", [change for change in CHANGES if change != "the route"])
 def test_those_who_wait_in_line(make_gateway, pki, own, other_mesh, spare, what):
-    gateway = make_gateway(backends=[conf.backend(pki, own.port, limits={"connections": 1, "pending": 4})])
+    gateway = make_gateway(backends=[conf.backend(pki, own.port, limits={"connections": 1, "pending": 4}, timeouts=PATIENT)])
     held = Held(answer_and_close)
     own.on("/public/held", held)
     with gateway.client() as first, gateway.client() as second:
@@ -153,7 +155,7 @@ def test_those_who_wait_in_line(make_gateway, pki, own, other_mesh, spare, what)
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_handshake_that_a_reload_overtakes(make_gateway, pki, other_mesh, spare, what):
     with SlowGreeter(pki.backend, pki.mesh.certificate) as backend:
-        gateway = make_gateway(backend.port)
+        gateway = make_gateway(backends=[conf.backend(pki, backend.port, timeouts=PATIENT)])
         with gateway.client() as client:
             client.request("GET", "/public/held")
             eventually(lambda: backend.accepted == 1, what="the connection at the backend")
@@ -226,7 +228,7 @@ class SlowSettings:
 @pytest.mark.parametrize("what", [change for change in CHANGES if change != "the route"])
 def test_a_websocket_that_waits_for_its_backend_to_say_what_it_takes(make_gateway, pki, other_mesh, spare, what):
     with SlowSettings(pki) as backend:
-        side = conf.backend(pki, backend.port, protocol="h2", timeouts={"connect": "20s"})
+        side = conf.backend(pki, backend.port, protocol="h2", timeouts=PATIENT)
         gateway = make_gateway(backends=[side])
         with gateway.client() as client:
             client.request("GET", "/public/held", headers=HANDSHAKE)

@@ -134,7 +134,8 @@ def test_what_is_in_flight_is_answered_and_nothing_behind_it(own, pki, others, p
 
 
 def test_a_head_that_was_begun_before_is_refused(own, others, partner, backend):
-    gateway = own()
+    # Two reloads come while the head does.
+    gateway = own(timeouts={"header": f"{round(patience(20))}s"})
     with gateway.client(certificate=partner) as client:
         assert client.exchange("GET", "/public/1").status == 200
         client.send("GET /public/begun HTTP/1.1\r\nHost: api.exa")
