@@ -8,7 +8,8 @@ import Reactor
 /// Workers write to the number and never learn of a rotation: reopening puts the new file in the old one's place.
 package final class AccessLogFile: @unchecked Sendable {
   package let descriptor: Int32
-  private var settings: AccessLogSettings
+  /// What is in force.
+  private(set) var settings: AccessLogSettings
 
   package init(_ settings: AccessLogSettings) throws(Errno) {
     self.settings = settings
@@ -71,8 +72,15 @@ extension AccessLogSettings {
 
   /// What is said of a file that could not be opened.
   func obstacle(_ error: Errno) -> String {
-    // A pipe with a name can be opened for writing when somebody reads it.
-    refusal(error.code == ENXIO ? "it is a pipe that nobody reads; start its reader first" : "\(error)")
+    refusal(error.code == ENXIO ? noReader : "\(error)")
+  }
+
+  /// A pipe with a name can be opened for writing when somebody reads it; a socket is never opened by its name.
+  private var noReader: String {
+    guard case .file(let path) = self, let kind = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType,
+      kind == .typeSocket
+    else { return "it is a pipe that nobody reads; start its reader first" }
+    return "it is a socket"
   }
 
   private func refusal(_ reason: String) -> String {

@@ -32,6 +32,8 @@ package final class SnapshotBuilder {
   var warnings: [Diagnostic] = []
   var certificates: [(name: String, notAfter: Int64)] = []
   var loaded = LoadedFiles()
+  /// Where lines go now. Nil before anything is in force.
+  var accessLogInForce: AccessLogSettings?
   /// Endpoints of the snapshot in force, by address, and of the one that is being built.
   var endpoints: [String: Endpoint] = [:]
 
@@ -91,7 +93,7 @@ package final class SnapshotBuilder {
     let configuration = loaded.configuration
     if !knowsWorkers { workers = Self.workerCount(configuration.process) }
     knowsWorkers = true
-    if let place = configuration.accessLogLocation, let obstacle = configuration.accessLog.obstacle { refuse(place, obstacle) }
+    checkAccessLog(configuration)
     let listeners = configuration.listeners.compactMap { listener($0, drainTime: configuration.process.drain) }
     let providers = configuration.identityProviders.compactMap { provider($0) }
     let keys = signingKeys(configuration)
@@ -119,6 +121,13 @@ package final class SnapshotBuilder {
           SocketAddress(literal: $0.host, port: 0) == nil && !$0.host.isEmpty
         },
         signing: signing, builtAt: builtAt, warnings: warnings, revocation: revocation))
+  }
+
+  /// A log that is open already goes on: only what would have to be opened is refused.
+  private func checkAccessLog(_ configuration: GatewayConfiguration) {
+    guard let place = configuration.accessLogLocation, let obstacle = configuration.accessLog.obstacle else { return }
+    guard configuration.accessLog == accessLogInForce else { return refuse(place, obstacle) }
+    warn(place, "\(obstacle). Lines go on to the file that is open; SIGUSR1 and a restart would fail")
   }
 
   /// What `host`, a name or an address, is known to resolve to.

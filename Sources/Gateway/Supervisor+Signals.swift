@@ -47,7 +47,7 @@ extension Supervisor {
       do throws(ListenFailure) {
         // Opened before anything changes, as sockets are.
         var log: AccessLogFile.Opened?
-        if built.configuration.accessLog != current.configuration.accessLog { log = try openAccessLog(built.configuration) }
+        if built.configuration.accessLog != accessLog.settings { log = try openAccessLog(built.configuration) }
         let changes = try openListeners(built, instead: current, workers: workers.count)
         arrivingLog = log
         for warning in built.warnings { logger.warning("\(warning)") }

@@ -277,6 +277,7 @@ package final class Supervisor {
   /// Makes `built` what the process says of itself.
   func publish(_ built: BuiltSnapshot) {
     current = built
+    builder.accessLogInForce = accessLog.settings
     ReplayCache.process.resize(maximum: built.configuration.process.proofs ?? ReplayCache.defaultMaximum)
     status.generation = built.proxy.generation
     status.sha256 = built.sha256
