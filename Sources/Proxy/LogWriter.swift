@@ -14,6 +14,12 @@ struct LogWriter: ~Copyable {
   private let descriptor: Int32
   /// Lines dropped since the reader stalled, to be told when it goes on.
   private(set) var dropped = 0
+  /// Lines thrown away since that was told, because writing them failed for good, and why.
+  private(set) var discarded = 0
+  private(set) var failure: Errno?
+  /// What was written last ends within a line; and a failure has kept the rest of it from following.
+  private var endsWithinLine = false
+  private var isTorn = false
 
   /// Bytes of each client beyond `half`, since the reader last took any.
   private var shares = FairPlaces<ClientAddress>(of: limit - half)
@@ -42,6 +48,14 @@ struct LogWriter: ~Copyable {
     if !client.isUnknown { shares.take(count, for: client) }
   }
 
+  mutating func failureWasTold() { failure = nil }
+
+  /// So many lines were discarded, and somebody tells it.
+  mutating func takeDiscarded() -> Int {
+    defer { discarded = 0 }
+    return discarded
+  }
+
   /// Writes what can be written now. Returns how many lines were lost before, once the reader goes on.
   mutating func flush() -> Int {
     guard descriptor >= 0 else {
@@ -51,6 +65,7 @@ struct LogWriter: ~Copyable {
     let isFile = gh_is_regular_file(descriptor) != 0
     let before = queue.count
     defer { shareAnew(before) }
+    if isTorn, !queue.isEmpty { endTornLine() }
     while !queue.isEmpty {
       let count = isFile ? queue.count : lines(within: Self.atomic)
       guard let written = write(count, isFile: isFile) else { return 0 }
@@ -95,9 +110,23 @@ struct LogWriter: ~Copyable {
       result = Syscall.run { CLinux.write(descriptor, start, count) }
     }
     switch result {
-    case .done(let written): return written
+    case .done(let written):
+      if written > 0 { endsWithinLine = queue.readable[written &- 1] != 0x0a }
+      return written
     case .wouldBlock: return nil
-    case .failed: return queue.count
+    case .failed(let error):
+      discarded += queue.readable.count { $0 == 0x0a }
+      failure = error
+      isTorn = endsWithinLine
+      return queue.count
     }
+  }
+
+  /// What comes next is to be read in spite of what was torn before.
+  private mutating func endTornLine() {
+    var newline: UInt8 = 0x0a
+    guard case .done = Syscall.run({ CLinux.write(descriptor, &newline, 1) }) else { return }
+    isTorn = false
+    endsWithinLine = false
   }
 }

@@ -20,8 +20,9 @@ extension WorkerContext {
   /// The loop has stopped and closed all: nothing is kept for a next request, and nobody holds anybody any more.
   package func close() {
     letGo()
-    guard !log.finish(within: Self.logPatience) else { return }
-    report("the access log's reader stalled: the last lines are lost")
+    let isWritten = log.finish(within: Self.logPatience)
+    reportUnwritten(atTheEnd: true)
+    if !isWritten { report("the access log's reader stalled: the last lines are lost") }
   }
 }
 

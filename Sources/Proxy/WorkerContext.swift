@@ -44,6 +44,9 @@ package final class WorkerContext {
   /// For content that is gathered before a backend is asked for.
   var gatheredMemory: SharedMemory
   var log: LogWriter
+  /// Lines that could not be written and have not been told of, and when that was done last.
+  private var unwrittenLines = 0
+  private var unwrittenReported: UInt64?
   var accessLog = AccessLog()
   let report: (String) -> Void
   /// Where a backend's failures are told, with their cause; clients hear only the code.
@@ -341,6 +344,22 @@ package final class WorkerContext {
   private func flushLog() {
     let lost = log.flush()
     if lost > 0 { report("the access log's reader stalled: \(lost) lines were dropped") }
+    if log.failure != nil { reportUnwritten() }
+  }
+
+  /// Counts what could not be written, and tells it: at most once in ten seconds, since a disk that is full fails each line; the rest
+  /// `atTheEnd`.
+  func reportUnwritten(atTheEnd: Bool = false) {
+    guard let failure = log.failure else { return }
+    let lines = log.takeDiscarded()
+    metrics.countDroppedLines(lines)
+    unwrittenLines += lines
+    if !atTheEnd, let unwrittenReported, loop.now < unwrittenReported &+ 10_000 { return }
+    log.failureWasTold()
+    guard unwrittenLines > 0 else { return }
+    unwrittenReported = loop.now
+    report("the access log cannot be written: \(failure); \(unwrittenLines) \(unwrittenLines == 1 ? "line was" : "lines were") dropped")
+    unwrittenLines = 0
   }
 }
 

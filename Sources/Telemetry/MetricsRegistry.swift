@@ -119,7 +119,7 @@ package final class MetricsRegistry: Sendable {
       ]
     }
     renderPending(workers, ordered, &text)
-    text.family("gatehouse_access_log_dropped_total", .counter, "Lines that the access log's reader was too slow for.")
+    text.family("gatehouse_access_log_dropped_total", .counter, "Lines that the access log's reader was too slow for, or that could not be written.")
     text.sample("gatehouse_access_log_dropped_total", [], workers.reduce(0) { $0 &+ $1.droppedLines.read() })
     text.family("gatehouse_series_dropped_total", .counter, "Increments lost because a worker has too many series.")
     text.sample("gatehouse_series_dropped_total", [], workers.reduce(0) { $0 &+ $1.droppedSeries })

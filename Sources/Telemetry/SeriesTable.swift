@@ -41,7 +41,8 @@ final class SeriesTable: Sendable {
   func append(_ key: SeriesKey, _ amount: UInt64) -> Int? {
     let number = published.load(ordering: .relaxed)
     guard number < Self.capacity else {
-      dropped.add(amount)
+      // The amount may be one to take away.
+      dropped.add(1)
       return nil
     }
     series.with(number) {

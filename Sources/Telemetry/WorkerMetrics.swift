@@ -69,7 +69,10 @@ package final class WorkerMetrics {
   }
 
   /// A line that the access log had no room for.
-  package func countDroppedLine() { counts.droppedLines.add(1) }
+  package func countDroppedLine() { countDroppedLines(1) }
+
+  /// Lines that could not be written.
+  package func countDroppedLines(_ count: Int) { counts.droppedLines.add(UInt64(clamping: count)) }
 
   /// Bytes that the worker's cache of verified tokens holds.
   package func setTokenCacheBytes(_ bytes: Int) { counts.tokenCache.set(UInt64(clamping: bytes)) }

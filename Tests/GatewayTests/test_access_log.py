@@ -4,6 +4,7 @@ import os
 import re
 import select
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -256,3 +257,46 @@ def test_a_file_that_cannot_be_opened_again(make_gateway, backend, tmp_path):
                                  gateway.error_text))
     gateway.ask("GET", "/public/after")
     eventually(lambda: "/public/after" in (moved / "access.log").read_text())
+
+
+def test_a_reload_that_does_not_touch_the_log_needs_not_open_it(make_gateway, backend, tmp_path):
+    """The directory has gone: a change of something else takes effect, with a warning, and so does going back to a log that can be had."""
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    gateway = make_gateway(backend.port, {"access_log": {"path": str(directory / "access.log")}})
+    before = gateway.configuration
+    moved = directory.rename(tmp_path / "moved")
+    gateway.reload(conf.merged(before, {"routes": [*before["routes"], conf.route("new", "/new/**", public=True)]}))
+    assert gateway.ask("GET", "/new/1").status == 200
+    eventually(lambda: "/new/1" in (moved / "access.log").read_text())
+    eventually(lambda: re.search(r"warning .*gateway\.yaml:\d+:\d+: .*the access log \S+ cannot be opened: there is no directory .*"
+                                 r"Lines go on to the file that is open", gateway.error_text))
+    # Another that cannot be opened is refused as before, and the one in force is no longer asked for when another takes its place.
+    gateway.write(conf.merged(before, {"access_log": {"path": str(directory / "other.log")}}))
+    assert "cannot be opened" in gateway.reload_rejected()
+    gateway.reload(conf.merged(before, {"access_log": {"path": "off"}}))
+    gateway.write(before)
+    assert "cannot be opened" in gateway.reload_rejected()
+
+
+def test_a_socket_is_no_file_to_log_to(make_gateway, backend, tmp_path):
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(path))
+        gateway = make_gateway(backend.port, {"access_log": {"path": str(path)}}, start=False)
+        started = command("run", "--config", gateway.routes)
+    assert started.returncode == 2 and "cannot be opened: it is a socket" in started.stderr, started.stderr
+
+
+def test_lines_that_cannot_be_written_are_counted_and_told(make_gateway, backend):
+    """A disk that is full: the number of lines is in the metric, and in the process's log at most once in ten seconds, with the reason."""
+    gateway = make_gateway(backend.port, {"access_log": {"path": "/dev/full"}})
+    with gateway.client() as client:
+        for number in range(50):
+            assert client.exchange("GET", f"/public/{number}").status == 200
+    eventually(lambda: gateway.metric("gatehouse_access_log_dropped_total") == 50)
+    told = re.compile(r"warning the access log cannot be written: No space left on device; (\d+) lines? (?:was|were) dropped")
+    eventually(lambda: told.search(gateway.error_text))
+    assert gateway.stop() == 0
+    # What had not been said when the process ended is said then.
+    assert sum(map(int, told.findall(gateway.error_text))) == 50

@@ -160,6 +160,9 @@ struct MetricsTests {
     index.add(SeriesKey(.minted, 0))
     index.add(SeriesKey(.minted, SeriesTable.capacity + 3))
     #expect(table.dropped.read() == 11)
+    // One that is to take away counts as one, too.
+    index.add(SeriesKey(.pending, SeriesTable.capacity + 3), .max)
+    #expect(table.dropped.read() == 12)
     var first: UInt64 = 0
     table.forEach { if $0.a == 0 { first = $1 } }
     #expect(first == 2)
