@@ -11,6 +11,7 @@ from harness.pki import private_pem, write_private
 from harness.tokens import decoded
 
 DOMAIN = "example.internal"
+from harness.waiting import eventually
 
 
 def verified(gateway, token, audience, typ, algorithm="ES256"):
@@ -108,7 +109,7 @@ def test_claims_that_do_not_fit_refuse_the_request(own, idp, backend):
     problem(own.ask("GET", "/orders/too-much", headers=big), 500, "internal_token_too_large")
     assert backend.requests_to("/orders/too-much") == []
     assert own.logged(path="/orders/too-much")["code"] == "internal_token_too_large"
-    assert "an internal token for orders is above internal_token.maximum_bytes" in own.error_text
+    eventually(lambda: "an internal token for orders is above internal_token.maximum_bytes" in own.error_text, what="the log to say so")
     # Only where they would have to fit.
     assert own.ask("GET", "/edwards/fits", headers=big).status == 200
 

@@ -71,7 +71,8 @@ def test_a_backend_by_dns_name_alone(make_gateway, pki, bad_leafs, bearer):
             assert answer.status == expected, answer.body
             if expected == 502:
                 problem(answer, 502, "upstream_identity")
-                assert "identity: the" in gateway.error_text and "identity: identity:" not in gateway.error_text
+                eventually(lambda: "identity: the" in gateway.error_text, what="the log to say so")
+                assert "identity: identity:" not in gateway.error_text
 
 
 ROUNDS = 50
