@@ -9,9 +9,9 @@ from harness.answers import problem, seen
 from harness.backend import Backend
 from harness.pki import private_pem, write_private
 from harness.tokens import decoded
+from harness.waiting import eventually
 
 DOMAIN = "example.internal"
-from harness.waiting import eventually
 
 
 def verified(gateway, token, audience, typ, algorithm="ES256"):
