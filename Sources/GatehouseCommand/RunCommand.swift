@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Gateway
 
 struct RunCommand: ParsableCommand {
@@ -12,7 +13,10 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var options: ConfigurationOptions
 
-  func run() throws { throw ExitCode(Supervisor.run(path: options.config).rawValue) }
+  func run() throws {
+    // Not `exit`: a worker that has said its last may still be ending, and OpenSSL would take down beneath it what its thread gives back.
+    _exit(Supervisor.run(path: options.config).rawValue)
+  }
 }
 
 /// Where the configuration is.
