@@ -29,7 +29,11 @@ struct DemoCommand: ParsableCommand {
     ports.identityProvider = idpPort
     try ports.check()
     let workspace = try DemoWorkspace(directory: dir)
-    defer { workspace.remove() }
-    throw ExitCode(try Demo(workspace: workspace, ports: ports).run().rawValue)
+    let end: Supervisor.Exit
+    do {
+      defer { workspace.remove() }
+      end = try Demo(workspace: workspace, ports: ports).run()
+    }
+    end.end()
   }
 }

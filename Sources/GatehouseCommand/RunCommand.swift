@@ -13,10 +13,13 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var options: ConfigurationOptions
 
-  func run() throws {
-    // Not `exit`: a worker that has said its last may still be ending, and OpenSSL would take down beneath it what its thread gives back.
-    _exit(Supervisor.run(path: options.config).rawValue)
-  }
+  func run() throws { Supervisor.run(path: options.config).end() }
+}
+
+extension Supervisor.Exit {
+  /// Ends the process. Not with `exit`: a worker that has said its last may still be ending, and OpenSSL would take down beneath it what
+  /// its thread gives back.
+  func end() -> Never { _exit(rawValue) }
 }
 
 /// Where the configuration is.
